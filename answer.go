@@ -1,0 +1,119 @@
+package sessiontimer
+
+import "time"
+
+// Answer is what a 2xx of ours says about session timers, and the session that
+// it settles.
+type Answer struct {
+	Send           bool // Session-Expires is there
+	SessionExpires SessionExpires
+	Require        bool // Require: timer
+	Session        Session
+}
+
+// table2 is Table 2 of RFC 4028 §9 for requests with Session-Expires: who
+// refreshes, by what the request says. Rows two and three are not legal; a UAC
+// without timers will not refresh, whatever it echoes.
+var table2 = map[struct {
+	supported bool
+	asked     Role
+}]struct {
+	answer  Role // NoRole: the UAS chooses
+	require bool
+}{
+	{false, NoRole}: {UAS, false},
+	{false, UAC}:    {UAS, false},
+	{false, UAS}:    {UAS, false},
+	{true, NoRole}:  {NoRole, true},
+	{true, UAC}:     {UAC, true},
+	{true, UAS}:     {UAS, true},
+}
+
+// TooSmall reports whether req asks for less than this policy accepts, and the
+// Min-SE that a 422 has to name (RFC 4028 §9). A sender that does not list
+// timer cannot make anything of a 422 and never gets one.
+func (p Policy) TooSmall(req Fields) (minSE time.Duration, refuse bool) {
+	minSE = max(p.MinSE, req.MinSE, p.Floor())
+	return minSE, p.Mode != Off && req.HasSessionExpires && req.Supported && req.SessionExpires.Interval < minSE
+}
+
+// Respond says what a 2xx of ours carries (RFC 4028 §9) and settles. current is
+// the session of the dialog, zero before there is one. TooSmall has been asked
+// before.
+func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
+	if p.Mode == Off {
+		return Answer{}
+	}
+	if req.HasSessionExpires {
+		return p.respondAsked(req, current, now)
+	}
+	lowest := max(req.MinSE, p.Floor())
+	switch {
+	case current.Active() && req.Supported:
+		// Without the header the 2xx would switch a running timer off at both
+		// ends; most senders only forgot it. All stays as it is.
+		role := UAS
+		if current.Refresher == Peer {
+			role = UAC
+		}
+		return p.answer(max(current.Interval, lowest), role, true, now)
+	case current.Active():
+		return p.answer(max(current.Interval, lowest), UAS, false, now)
+	case req.Supported && p.Mode >= Offer:
+		// The peer has timers but did not ask. We do, and refresh ourselves, so
+		// that the call does not hang on its doing so.
+		role := UAS
+		if p.Refresher == Peer {
+			role = UAC
+		}
+		return p.answer(max(p.SessionExpires, lowest), role, true, now)
+	case p.Mode == Always:
+		return p.answer(max(p.SessionExpires, lowest), UAS, false, now)
+	}
+	return Answer{}
+}
+
+func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer {
+	asked := req.SessionExpires.Interval
+	if asked < p.Floor() {
+		// Neither may less than the floor be accepted nor may it be raised.
+		return Answer{}
+	}
+	// Lower is allowed down to the request's Min-SE, higher never is.
+	wished := max(p.SessionExpires, req.MinSE, p.MinSE)
+	row := table2[struct {
+		supported bool
+		asked     Role
+	}{req.Supported, req.SessionExpires.Refresher}]
+	role := row.answer
+	if role == NoRole {
+		role = p.chooseRole(current)
+	}
+	return p.answer(min(asked, wished), role, row.require, now)
+}
+
+// chooseRole fills the row of Table 2 that leaves the choice to the UAS. Within
+// a dialog the roles stay, since a hold must not move them.
+func (p Policy) chooseRole(current Session) Role {
+	want := current.Refresher
+	if !current.Active() {
+		want = p.Refresher
+	}
+	if want == Local {
+		return UAS
+	}
+	return UAC
+}
+
+func (p Policy) answer(interval time.Duration, role Role, require bool, now time.Time) Answer {
+	s := Session{Interval: interval, Refresher: Peer, Since: now}
+	if role == UAS {
+		s.Refresher = Local
+	}
+	return Answer{
+		Send:           true,
+		SessionExpires: SessionExpires{Interval: interval, Refresher: role},
+		Require:        require,
+		Session:        s.refreshedWithin(p.MaxInterval),
+	}
+}

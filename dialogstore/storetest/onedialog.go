@@ -1,0 +1,153 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+var errChange = errors.New("storetest: the change does not want to")
+
+// oneDialog is the life of a single dialog.
+var oneDialog = []check{
+	{"missing", "Load, Update and Delete of a dialog that is not there give ErrNotFound.", missing},
+	{"create", "Create adds the dialog, and Load then gives it.", create},
+	{"create twice", "Create of a dialog that is there gives ErrExists and changes nothing.", createTwice},
+	{"update", "Update stores what change makes, and returns the values before and after.", update},
+	{"update refused", "If change returns an error, Update returns it and nothing changes.", updateRefused},
+	{"update of ID", "The ID cannot be changed; a change of it is ignored.", updateOfID},
+	{"delete", "Delete removes the dialog and returns what it was last.", deleteOne},
+	{"update after delete", "Update does not bring a deleted dialog back; Create may.", updateAfterDelete},
+	{"cancelled", "With a context that is done each method gives an error, and nothing changes.", cancelled},
+}
+
+func missing(t testing.TB, s dialogstore.Store) {
+	id := filled().ID
+	wantGone(t, s, id)
+	_, _, err := s.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		t.Errorf("Update of a dialog that is not there calls change with %v, want no call", d.ID)
+		return d, nil
+	})
+	wantError(t, "Update of a dialog that is not there", err, dialogstore.ErrNotFound)
+	_, err = s.Delete(t.Context(), id)
+	wantError(t, "Delete of a dialog that is not there", err, dialogstore.ErrNotFound)
+}
+
+func create(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	wantLoad(t, s, d)
+}
+
+func createTwice(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	other := d
+	other.RemoteTarget = "sip:other@192.0.2.9"
+	wantError(t, "second Create", s.Create(t.Context(), other), dialogstore.ErrExists)
+	wantLoad(t, s, d)
+}
+
+func update(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	want, _ := count(d)
+	before, after, err := s.Update(t.Context(), d.ID, func(got dialogstore.Dialog) (dialogstore.Dialog, error) {
+		wantSame(t, "the argument of change", got, d)
+		return count(got)
+	})
+	if err != nil {
+		t.Fatalf("Update = %v, want no error", err)
+	}
+	wantSame(t, "before of Update", before, d)
+	wantSame(t, "after of Update", after, want)
+	wantLoad(t, s, want)
+}
+
+func updateRefused(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	_, _, err := s.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d, _ = count(d)
+		return d, errChange
+	})
+	wantError(t, "Update with a change that fails", err, errChange)
+	wantLoad(t, s, d)
+}
+
+func updateOfID(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	moved := dialogstore.ID{CallID: "another", LocalTag: "x", RemoteTag: "y"}
+	want, _ := count(d)
+	_, after, err := s.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.ID = moved
+		return count(d)
+	})
+	if err != nil {
+		t.Fatalf("Update = %v, want no error: a change of the ID is ignored, the rest is stored", err)
+	}
+	wantSame(t, "after of Update", after, want)
+	wantLoad(t, s, want)
+	wantGone(t, s, moved)
+}
+
+func deleteOne(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	_, d, err := s.Update(t.Context(), d.ID, count)
+	if err != nil {
+		t.Fatalf("Update = %v, want no error", err)
+	}
+	got, err := s.Delete(t.Context(), d.ID)
+	if err != nil {
+		t.Fatalf("Delete = %v, want no error", err)
+	}
+	wantSame(t, "Delete", got, d)
+	wantGone(t, s, d.ID)
+	_, err = s.Delete(t.Context(), d.ID)
+	wantError(t, "second Delete", err, dialogstore.ErrNotFound)
+}
+
+func updateAfterDelete(t testing.TB, s dialogstore.Store) {
+	d := filled()
+	mustCreate(t, s, d)
+	if _, err := s.Delete(t.Context(), d.ID); err != nil {
+		t.Fatalf("Delete = %v, want no error", err)
+	}
+	_, _, err := s.Update(t.Context(), d.ID, count)
+	wantError(t, "Update after Delete", err, dialogstore.ErrNotFound)
+	wantGone(t, s, d.ID)
+	mustCreate(t, s, d)
+	wantLoad(t, s, d)
+}
+
+func cancelled(t testing.TB, s dialogstore.Store) {
+	there, absent := filled(), filled()
+	absent.CallID = "absent"
+	mustCreate(t, s, there)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, loadErr := s.Load(ctx, there.ID)
+	_, _, updateErr := s.Update(ctx, there.ID, count)
+	_, deleteErr := s.Delete(ctx, there.ID)
+	var allErr error
+	for _, err := range s.All(ctx) {
+		allErr = err
+	}
+	for method, err := range map[string]error{
+		"Load": loadErr, "Create": s.Create(ctx, absent), "Update": updateErr, "Delete": deleteErr, "All": allErr,
+	} {
+		if err == nil {
+			t.Errorf("%s with a cancelled context succeeds, want an error", method)
+		}
+		// Whoever reads "not found" forgets a call that is up.
+		if errors.Is(err, dialogstore.ErrNotFound) || errors.Is(err, dialogstore.ErrExists) {
+			t.Errorf("%s with a cancelled context says %v, want an error that says nothing about the dialog", method, err)
+		}
+	}
+	wantLoad(t, s, there)
+	wantGone(t, s, absent.ID)
+}

@@ -1,0 +1,170 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// put stores d, whatever was there.
+func put(s store, d dialog) {
+	background := context.Background()
+	if s.Create(background, d) != nil {
+		s.Update(background, d.ID, func(dialog) (dialog, error) { return d, nil })
+	}
+}
+
+// encounter makes the first two that arrive wait for each other.
+func encounter() func() {
+	var arrived atomic.Int32
+	both := make(chan struct{})
+	return func() {
+		switch arrived.Add(1) {
+		case 1:
+			<-both
+		case 2:
+			close(both)
+		}
+	}
+}
+
+func lossy(s store) store {
+	meet := encounter()
+	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+		before, err := s.Load(c, i)
+		if err != nil {
+			return dialog{}, dialog{}, err
+		}
+		meet()
+		after, err := f(before)
+		if err == nil {
+			put(s, after)
+		}
+		return before, after, err
+	}}
+}
+
+func doubleDelete(s store) store {
+	meet := encounter()
+	return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+		d, err := s.Load(c, i)
+		if err == nil {
+			meet()
+			s.Delete(c, i)
+		}
+		return d, err
+	}}
+}
+
+func upserting(s store) store {
+	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+		before, after, err := s.Update(c, i, f)
+		if errors.Is(err, dialogstore.ErrNotFound) {
+			after, err = f(dialog{ID: i})
+			put(s, after)
+		}
+		return before, after, err
+	}}
+}
+
+func moving(s store) store {
+	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+		before, err := s.Delete(c, i)
+		if err != nil {
+			return dialog{}, dialog{}, err
+		}
+		after, err := f(before)
+		put(s, after)
+		return before, after, err
+	}}
+}
+
+func skipFirst(seq iter.Seq2[dialog, error]) iter.Seq2[dialog, error] {
+	return func(yield func(dialog, error) bool) {
+		first := true
+		for d, err := range seq {
+			if !first && !yield(d, err) {
+				return
+			}
+			first = false
+		}
+	}
+}
+
+// busy answers with an error, where a real store might never answer.
+func busy(s store) store {
+	var reading atomic.Int32
+	return broken{
+		store: s,
+		load: func(c ctx, i id) (dialog, error) {
+			if reading.Load() > 0 {
+				return dialog{}, errors.New("store is busy")
+			}
+			return s.Load(c, i)
+		},
+		all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				reading.Add(1)
+				defer reading.Add(-1)
+				s.All(c)(yield)
+			}
+		},
+	}
+}
+
+// storing keeps of each dialog what f leaves of it.
+func storing(f func(dialog) dialog) func(store) store {
+	return func(s store) store {
+		return broken{
+			store:  s,
+			create: func(c ctx, d dialog) error { return s.Create(c, f(d)) },
+			update: func(c ctx, i id, g change) (dialog, dialog, error) {
+				return s.Update(c, i, func(d dialog) (dialog, error) {
+					d, err := g(d)
+					return f(d), err
+				})
+			},
+		}
+	}
+}
+
+// shared gives room for more, the same to everyone, with what Load gives.
+func shared(s store) store {
+	var mu sync.Mutex
+	routes := make([]string, 0, 8)
+	return broken{
+		store: s,
+		load: func(c ctx, i id) (dialog, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			d, err := s.Load(c, i)
+			d.RouteSet = append(routes[:0], d.RouteSet...)
+			return d, err
+		},
+		update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			before, after, err := s.Update(c, i, f)
+			before.RouteSet = append(routes[:0], before.RouteSet...)
+			after.RouteSet = append(routes[:0], after.RouteSet...)
+			return before, after, err
+		},
+	}
+}
+
+// rename stores dialogs by another name, but gives them back by their own.
+func rename(s store, key func(id) id) store {
+	back := func(d dialog, i id) dialog { d.ID = i; return d }
+	return broken{
+		store: s,
+		load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, key(i))
+			return back(d, i), err
+		},
+		create: func(c ctx, d dialog) error { put(s, back(d, key(d.ID))); return nil },
+	}
+}

@@ -1,0 +1,49 @@
+package sessiontimer
+
+import "time"
+
+// Event is one of Negotiated, Refreshed, RefreshFailed, Expired and Ended.
+type Event interface{ Info() Call }
+
+// Call names the dialog and the timer that an event is about.
+type Call struct {
+	Time      time.Time
+	CallID    string
+	LocalTag  string
+	RemoteTag string
+	Interval  time.Duration // Session-Expires in force; 0 without a timer
+	Refresher Refresher
+}
+
+// Info returns c; every event has it by embedding Call.
+func (c Call) Info() Call { return c }
+
+// Negotiated says that the 2xx to the first INVITE settled the dialog's timer,
+// or that it has none.
+type Negotiated struct{ Call }
+
+// Refreshed says that a later 2xx, to either party's INVITE or UPDATE, started
+// the timer again or changed it.
+type Refreshed struct {
+	Call
+	Method string // INVITE or UPDATE
+}
+
+// RefreshFailed says that a refresh of ours was not answered with a 2xx. The
+// session lives on unless Expired follows.
+type RefreshFailed struct {
+	Call
+	Method string // INVITE or UPDATE
+	Status int    // the final response; 0 if there was none
+	Err    error  // why there was none; nil if there was one
+}
+
+// Expired says that we hang up: no refresh came in time, or one of ours proved
+// that the peer is gone. Ended follows.
+type Expired struct {
+	Call
+	Reason string
+}
+
+// Ended says that the dialog is gone and nothing of it is kept.
+type Ended struct{ Call }

@@ -1,0 +1,19 @@
+package sessiontimer
+
+import "testing"
+
+// A handler that does not care which event it is still learns which call.
+func TestEventInfo(t *testing.T) {
+	call := Call{Time: start, CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd", Interval: seconds(4000), Refresher: Local}
+	for name, event := range map[string]Event{
+		"Negotiated":    Negotiated{call},
+		"Refreshed":     Refreshed{Call: call, Method: "UPDATE"},
+		"RefreshFailed": RefreshFailed{Call: call, Method: "UPDATE", Status: 500},
+		"Expired":       Expired{Call: call, Reason: "no refresh"},
+		"Ended":         Ended{call},
+	} {
+		if got := event.Info(); got != call {
+			t.Errorf("%s is about %+v, should be about %+v", name, got, call)
+		}
+	}
+}

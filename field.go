@@ -1,0 +1,189 @@
+package sessiontimer
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Names of the header fields and of the option tag (RFC 4028 §4, §5, §12).
+const (
+	HeaderSessionExpires = "Session-Expires"
+	HeaderMinSE          = "Min-SE"
+	OptionTag            = "timer"
+)
+
+// StatusIntervalTooSmall is the response code 422 and its phrase (RFC 4028 §6).
+// sipgo has no constant for it; its StatusIntervalToBrief is 423.
+const (
+	StatusIntervalTooSmall       = 422
+	StatusIntervalTooSmallPhrase = "Session Interval Too Small"
+)
+
+// maxFieldLength bounds what is read of one header field, so that a hostile
+// peer cannot make us chew on kilobytes of parameters.
+const maxFieldLength = 1024
+
+// maxDelta is the largest interval that is told apart from a larger one; what
+// is above is read as this, about 136 years, and never wraps.
+const maxDelta = math.MaxUint32
+
+// ErrMalformed is wrapped by every error of the parsers. A malformed field is
+// treated as absent; it never fails a call.
+var ErrMalformed = errors.New("sessiontimer: malformed header field")
+
+// Role is a party of one transaction as the wire names it (RFC 4028 §4).
+type Role uint8
+
+// The zero Role is a Session-Expires without a refresher parameter.
+const (
+	NoRole Role = iota
+	UAC
+	UAS
+)
+
+// String gives the value of the refresher parameter, empty for NoRole.
+func (r Role) String() string {
+	switch r {
+	case UAC:
+		return "uac"
+	case UAS:
+		return "uas"
+	}
+	return ""
+}
+
+// SessionExpires is the value of a Session-Expires header field (RFC 4028 §4).
+type SessionExpires struct {
+	Interval  time.Duration // whole seconds, 0 to 2^32-1 s
+	Refresher Role          // NoRole if the parameter is absent or senseless
+}
+
+// String gives the canonical form, lower case and without blanks, since some
+// proxies refuse any other: "1800;refresher=uac".
+func (s SessionExpires) String() string {
+	if s.Refresher == NoRole {
+		return FormatSeconds(s.Interval)
+	}
+	return FormatSeconds(s.Interval) + ";refresher=" + s.Refresher.String()
+}
+
+// ParseSessionExpires reads the value of a Session-Expires or x header field.
+// Unknown parameters are ignored, the first sensible refresher counts, and an
+// interval too large to hold is read as 2^32-1 seconds. Errors wrap
+// ErrMalformed.
+func ParseSessionExpires(value string) (SessionExpires, error) {
+	delta, params, err := splitDelta(value)
+	if err != nil {
+		return SessionExpires{}, err
+	}
+	s := SessionExpires{Interval: delta}
+	for params != "" {
+		var param string
+		if param, params, err = nextParam(params); err != nil {
+			return SessionExpires{}, err
+		}
+		if s.Refresher == NoRole {
+			s.Refresher = refresherParam(param)
+		}
+	}
+	return s, nil
+}
+
+// ParseMinSE reads the value of a Min-SE header field (RFC 4028 §5);
+// parameters are accepted and ignored. Errors wrap ErrMalformed.
+func ParseMinSE(value string) (time.Duration, error) {
+	delta, params, err := splitDelta(value)
+	for params != "" && err == nil {
+		_, params, err = nextParam(params)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return delta, nil
+}
+
+// FormatSeconds prints d as delta-seconds, fractions cut off.
+func FormatSeconds(d time.Duration) string {
+	return strconv.FormatInt(int64(d/time.Second), 10)
+}
+
+// splitDelta cuts "1800 ; refresher=uac" into its seconds and ";…" parameters.
+func splitDelta(value string) (time.Duration, string, error) {
+	if len(value) > maxFieldLength {
+		return 0, "", fmt.Errorf("%w: %d bytes, at most %d are read", ErrMalformed, len(value), maxFieldLength)
+	}
+	digits, params := value, ""
+	if i := strings.IndexByte(value, ';'); i >= 0 {
+		digits, params = value[:i], value[i+1:]
+		if trim(params) == "" {
+			return 0, "", malformed(value)
+		}
+	}
+	digits = trim(digits)
+	if digits == "" {
+		return 0, "", malformed(value)
+	}
+	var n uint64
+	for i := 0; i < len(digits); i++ {
+		c := digits[i]
+		if c < '0' || c > '9' {
+			return 0, "", malformed(value)
+		}
+		n = min(n*10+uint64(c-'0'), maxDelta)
+	}
+	return time.Duration(n) * time.Second, params, nil
+}
+
+// nextParam cuts the first parameter off, minding semicolons in quotes. A comma
+// outside quotes would start a second value, which the field cannot have.
+func nextParam(params string) (param, rest string, err error) {
+	quoted := false
+	for i := 0; i < len(params); i++ {
+		switch c := params[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ',' && !quoted:
+			return "", "", malformed(params)
+		case c == ';' && !quoted:
+			return params[:i], params[i+1:], nil
+		}
+	}
+	if quoted {
+		return "", "", malformed(params)
+	}
+	return params, "", nil
+}
+
+// refresherParam reads one parameter; anything but refresher=uac or uas is a
+// generic parameter without meaning here.
+func refresherParam(param string) Role {
+	name, value, _ := strings.Cut(param, "=")
+	if !equalFold(trim(name), "refresher") {
+		return NoRole
+	}
+	switch value = trim(value); {
+	case equalFold(value, "uac"):
+		return UAC
+	case equalFold(value, "uas"):
+		return UAS
+	}
+	return NoRole
+}
+
+// trim takes linear white space off both ends (RFC 3261 §25.1); what Unicode
+// calls a blank is not one here.
+func trim(s string) string { return strings.Trim(s, " \t\r\n") }
+
+// equalFold compares ASCII without regard to case. EqualFold alone would take a
+// long s for an s; the lengths tell them apart.
+func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
+
+func malformed(value string) error {
+	return fmt.Errorf("%w: %q", ErrMalformed, value)
+}

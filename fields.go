@@ -1,0 +1,119 @@
+package sessiontimer
+
+import (
+	"strings"
+	"time"
+)
+
+// Fields is what one message says about session timers. The zero value is a
+// message that says nothing; Add fills it header field by header field, so it
+// needs no SIP stack.
+type Fields struct {
+	SessionExpires    SessionExpires
+	HasSessionExpires bool          // Session-Expires: 0 is present too
+	MinSE             time.Duration // 0 if absent
+	Supported         bool          // timer in Supported, Require or Proxy-Require: the sender has timers
+	Required          bool          // timer in Require
+	Unsupported       bool          // timer in Unsupported, as a 420 says it
+	HasAllow          bool
+	AllowUpdate       bool  // UPDATE in Allow
+	Malformed         error // the first field that could not be read, which counts as absent
+}
+
+// Add reads one header field; names are matched without regard to case, the
+// compact forms x and k included (RFC 4028 §12.1). Only the first
+// readable Session-Expires and Min-SE of a message count; lists may span several
+// fields.
+func (f *Fields) Add(name, value string) {
+	switch len(name) {
+	case 1:
+		switch name[0] {
+		case 'x', 'X':
+			f.addSessionExpires(value)
+		case 'k', 'K':
+			f.Supported = f.Supported || HasToken(value, OptionTag)
+		}
+	case len("Allow"):
+		if strings.EqualFold(name, "Allow") {
+			f.HasAllow = true
+			f.AllowUpdate = f.AllowUpdate || hasMethod(value, "UPDATE")
+		}
+	case len(HeaderMinSE):
+		if strings.EqualFold(name, HeaderMinSE) {
+			f.addMinSE(value)
+		}
+	case len("Require"):
+		if strings.EqualFold(name, "Require") && HasToken(value, OptionTag) {
+			f.Required, f.Supported = true, true
+		}
+	case len("Supported"):
+		if strings.EqualFold(name, "Supported") {
+			f.Supported = f.Supported || HasToken(value, OptionTag)
+		}
+	case len("Unsupported"):
+		if strings.EqualFold(name, "Unsupported") {
+			f.Unsupported = f.Unsupported || HasToken(value, OptionTag)
+		}
+	case len("Proxy-Require"):
+		// §7.1: who asks it of proxies has it too.
+		if strings.EqualFold(name, "Proxy-Require") {
+			f.Supported = f.Supported || HasToken(value, OptionTag)
+		}
+	case len(HeaderSessionExpires):
+		if strings.EqualFold(name, HeaderSessionExpires) {
+			f.addSessionExpires(value)
+		}
+	}
+}
+
+func (f *Fields) addSessionExpires(value string) {
+	if f.HasSessionExpires {
+		return
+	}
+	se, err := ParseSessionExpires(value)
+	if err != nil {
+		f.fault(err)
+		return
+	}
+	f.SessionExpires, f.HasSessionExpires = se, true
+}
+
+func (f *Fields) addMinSE(value string) {
+	if f.MinSE != 0 {
+		return
+	}
+	d, err := ParseMinSE(value)
+	if err != nil {
+		f.fault(err)
+		return
+	}
+	f.MinSE = d
+}
+
+func (f *Fields) fault(err error) {
+	if f.Malformed == nil {
+		f.Malformed = err
+	}
+}
+
+// HasToken reports whether the comma-separated list has the token, without
+// regard to case and never by substring: "timer-x" is not "timer".
+func HasToken(list, token string) bool {
+	return find(list, token, equalFold)
+}
+
+// hasMethod is HasToken for methods, which are case-sensitive (RFC 3261 §7.1).
+func hasMethod(list, method string) bool {
+	return find(list, method, func(a, b string) bool { return a == b })
+}
+
+func find(list, token string, equal func(a, b string) bool) bool {
+	for list != "" {
+		var item string
+		item, list, _ = strings.Cut(list, ",")
+		if equal(trim(item), token) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package sipnet
+
+import (
+	"fmt"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Reporter is the part of testing.TB that a check needs.
+type Reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// CheckCSeq reports every request among msgs whose CSeq breaks RFC 3261, lost
+// ones included. For each Call-ID and From tag:
+//
+//   - the number rises with every new transaction (§12.2.1.1); a request with a
+//     branch seen before is a retransmission and must not have changed it;
+//   - an ACK carries the number of an INVITE sent before (§13.2.2.4), and after a
+//     final response other than 2xx that INVITE's branch, too (§17.1.1.3);
+//   - a CANCEL carries number and branch of an INVITE sent before (§9.1);
+//   - the method in CSeq is that of the request (§8.1.1.5).
+//
+// A request with several Via headers was checked when its sender sent it, and is
+// not checked again where a proxy forwards it.
+func CheckCSeq(t Reporter, msgs []Message) {
+	t.Helper()
+	sides := make(map[cseqSide]*cseqState)
+	for _, m := range msgs {
+		if m.SIP == nil || m.SIP.CallID() == nil || m.SIP.From() == nil || m.SIP.CSeq() == nil || m.SIP.Via() == nil {
+			continue
+		}
+		tag, _ := m.SIP.From().Params.Get("tag")
+		side := cseqSide{m.SIP.CallID().Value(), tag}
+		if sides[side] == nil {
+			sides[side] = &cseqState{
+				requests: make(map[cseqTx]uint32),
+				invites:  make(map[uint32]string),
+				finals:   make(map[uint32]int),
+			}
+		}
+		var wrong string
+		switch msg := m.SIP.(type) {
+		case *sip.Request:
+			if len(msg.GetHeaders("via")) == 1 {
+				wrong = sides[side].request(msg)
+			}
+		case *sip.Response:
+			sides[side].response(msg)
+		}
+		if wrong != "" {
+			t.Errorf("%.3fs %s->%s %s, CSeq %s, Call-ID %s, From tag %s: %s", m.At.Seconds(),
+				m.From, m.To, Label(m.SIP), m.SIP.CSeq().Value(), side.callID, side.tag, wrong)
+		}
+	}
+}
+
+// cseqSide is one side of one dialog: who counts its own requests.
+type cseqSide struct{ callID, tag string }
+
+// cseqTx is a transaction of one side. An ACK or CANCEL shares the branch of its
+// INVITE, hence the method.
+type cseqTx struct {
+	branch string
+	method sip.RequestMethod
+}
+
+type cseqState struct {
+	last     uint32
+	started  bool
+	requests map[cseqTx]uint32
+	invites  map[uint32]string // branch by number
+	finals   map[uint32]int    // status of the final response to INVITE by number
+}
+
+// request notes a request and returns what is wrong with it, if anything is.
+func (s *cseqState) request(req *sip.Request) string {
+	cseq := req.CSeq()
+	if cseq.MethodName != req.Method {
+		return "the method in CSeq is not the request's"
+	}
+	branch, _ := req.Via().Params.Get("branch")
+	switch req.Method {
+	case sip.ACK:
+		return s.ack(cseq.SeqNo, branch)
+	case sip.CANCEL:
+		if invite, ok := s.invites[cseq.SeqNo]; !ok || invite != branch {
+			return "no INVITE with this number and branch was sent"
+		}
+		return ""
+	}
+
+	tx := cseqTx{branch, req.Method}
+	if number, ok := s.requests[tx]; ok {
+		if number != cseq.SeqNo {
+			return fmt.Sprintf("a retransmission changed the number from %d", number)
+		}
+		return ""
+	}
+	s.requests[tx] = cseq.SeqNo
+	last, started := s.last, s.started
+	s.last, s.started = max(last, cseq.SeqNo), true
+	if req.Method == sip.INVITE {
+		s.invites[cseq.SeqNo] = branch
+	}
+	if started && cseq.SeqNo <= last {
+		return fmt.Sprintf("the number does not rise above %d", last)
+	}
+	return ""
+}
+
+func (s *cseqState) ack(number uint32, branch string) string {
+	invite, ok := s.invites[number]
+	if !ok {
+		return "no INVITE with this number was sent"
+	}
+	if s.finals[number] >= 300 && branch != invite {
+		return fmt.Sprintf("the INVITE was answered with %d, but the branch is not the INVITE's", s.finals[number])
+	}
+	return ""
+}
+
+// response notes the first final response to an INVITE. Its From tag is that of
+// the request, so it is noted with the side that sent the INVITE.
+func (s *cseqState) response(res *sip.Response) {
+	number := res.CSeq().SeqNo
+	if res.CSeq().MethodName == sip.INVITE && res.StatusCode >= 200 && s.finals[number] == 0 {
+		s.finals[number] = res.StatusCode
+	}
+}

@@ -1,0 +1,166 @@
+package sipnet
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Listener opens a TCP listener at addr. Nobody can dial it: its Accept returns
+// the near ends of the streams that ConnectTCP makes. It panics on an address
+// that is malformed or in use.
+func (n *Network) Listener(addr string) net.Listener {
+	l := &listener{
+		net:  n,
+		addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr)),
+		in:   newInbox[*stream](),
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := l.addr.String()
+	if n.listeners[key] != nil {
+		panic(fmt.Sprintf("sipnet: tcp address %s is in use", key))
+	}
+	if n.closed {
+		_, _ = l.in.close()
+		return l
+	}
+	n.listeners[key] = l
+	return l
+}
+
+// ConnectTCP makes one stream between the listeners at addrA and addrB and hands
+// each its own end, so that a SIP stack serving the listeners pools the stream
+// on both sides and never dials. It panics where nobody listens.
+func (n *Network) ConnectTCP(addrA, addrB string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	a, b := n.listeners[addrA], n.listeners[addrB]
+	if a == nil || b == nil {
+		panic(fmt.Sprintf("sipnet: no tcp listeners to connect at %s and %s", addrA, addrB))
+	}
+	near := &stream{net: n, local: a.addr, remote: b.addr, in: newInbox[[]byte]()}
+	far := &stream{net: n, local: b.addr, remote: a.addr, in: newInbox[[]byte]()}
+	near.peer, far.peer = far, near
+	n.streams[near], n.streams[far] = struct{}{}, struct{}{}
+	a.in.put(near)
+	b.in.put(far)
+}
+
+type listener struct {
+	net  *Network
+	addr *net.TCPAddr
+	in   *inbox[*stream]
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	s, err := l.in.take()
+	if err != nil {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Source: l.addr, Err: err}
+	}
+	return s, nil
+}
+
+// Close frees the address. Streams accepted before live on, others are closed.
+func (l *listener) Close() error {
+	l.net.mu.Lock()
+	if key := l.addr.String(); l.net.listeners[key] == l {
+		delete(l.net.listeners, key)
+	}
+	l.net.mu.Unlock()
+	left, err := l.in.close()
+	for _, s := range left {
+		_ = s.Close()
+	}
+	if err != nil {
+		return &net.OpError{Op: "close", Net: "tcp", Source: l.addr, Err: err}
+	}
+	return nil
+}
+
+func (l *listener) shut() { _, _ = l.in.close() }
+
+func (l *listener) Addr() net.Addr { return l.addr }
+
+// stream is one end of a TCP stream. in holds what the other end wrote.
+type stream struct {
+	net           *Network
+	local, remote *net.TCPAddr
+	peer          *stream
+	in            *inbox[[]byte]
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	data, err := s.in.take()
+	if err == io.EOF {
+		return 0, io.EOF
+	}
+	if err != nil {
+		return 0, s.fail("read", err)
+	}
+	n := copy(b, data)
+	if n < len(data) {
+		s.in.putBack(data[n:])
+	}
+	return n, nil
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	if s.in.isClosed() {
+		return 0, s.fail("write", net.ErrClosed)
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	data := bytes.Clone(b)
+	var land func()
+	if !s.peer.in.isClosed() {
+		land = func() { s.peer.in.put(data) }
+	}
+	s.net.send(Packet{From: s.local.String(), To: s.remote.String(), Transport: "tcp", Data: data}, s, land)
+	return len(b), nil
+}
+
+// Close lets the other end read what was written before, and then io.EOF. The
+// other end of a silent stream is not told.
+func (s *stream) Close() error {
+	if _, err := s.in.close(); err != nil {
+		return s.fail("close", err)
+	}
+	from, to := s.local.String(), s.remote.String()
+	s.net.mu.Lock()
+	delete(s.net.streams, s)
+	swallowed := s.net.silent[from] || s.net.silent[to]
+	s.net.mu.Unlock()
+	if !swallowed {
+		s.net.launch(to, s, 0, func() { s.peer.in.putEnd(io.EOF) })
+	}
+	return nil
+}
+
+func (s *stream) shut() { _, _ = s.in.close() }
+
+func (s *stream) LocalAddr() net.Addr  { return s.local }
+func (s *stream) RemoteAddr() net.Addr { return s.remote }
+
+func (s *stream) SetReadDeadline(t time.Time) error {
+	if err := s.in.setDeadline(t); err != nil {
+		return s.fail("set", err)
+	}
+	return nil
+}
+
+func (s *stream) SetDeadline(t time.Time) error { return s.SetReadDeadline(t) }
+
+// SetWriteDeadline has nothing to do: no write waits.
+func (s *stream) SetWriteDeadline(time.Time) error { return nil }
+
+func (s *stream) fail(op string, err error) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: s.local, Addr: s.remote, Err: err}
+}

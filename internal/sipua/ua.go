@@ -1,0 +1,225 @@
+// Package sipua is a plain sipgo application on the in-memory network, for
+// tests: it calls, answers and hangs up as sipgo's documentation says, and
+// knows nothing of session timers but the line that adds them.
+package sipua
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// Event is an event of the timers and when it came.
+type Event struct {
+	At time.Duration
+	sessiontimer.Event
+}
+
+// UA is a user agent with one address.
+type UA struct {
+	Name   string
+	Addr   string
+	UA     *sipgo.UserAgent
+	Client *sipgo.Client
+	Server *middleware.Server
+	Timers *middleware.Timers
+
+	// Accept answers an INVITE; the default sends 200 with SDP at once.
+	Accept func(*sipgo.DialogServerSession)
+	// Password makes the caller answer digest challenges.
+	Password string
+	SDP      string
+
+	t         testing.TB
+	net       *sipnet.Network
+	transport string
+	calls     *sipgo.DialogClientCache
+	answers   *sipgo.DialogServerCache
+
+	mu     sync.Mutex
+	events []Event
+	taken  []*sipgo.DialogServerSession
+}
+
+// SDP is a session description of the given origin.
+func SDP(name string, version string) string {
+	return strings.Join([]string{"v=0", "o=" + name + " 1 " + version + " IN IP4 10.0.0.9", "s=-", "c=IN IP4 10.0.0.9", "t=0 0",
+		"m=audio 40000 RTP/AVP 0", "a=sendrecv", ""}, "\r\n")
+}
+
+// Quiet logs nothing.
+var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// New makes a user agent named name at addr on n, over udp or tcp.
+func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...middleware.Option) *UA {
+	t.Helper()
+	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
+	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
+	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)),
+		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet)),
+		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
+	server := must(sipgo.NewServer(u.UA, sipgo.WithServerLogger(Quiet)))
+	clientOpts := []sipgo.ClientOption{sipgo.WithClientLogger(Quiet), sipgo.WithClientAddr(addr)}
+	if transport == "udp" {
+		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(addr))
+	}
+	u.Client = must(sipgo.NewClient(u.UA, clientOpts...))
+	opts = append([]middleware.Option{middleware.WithLogger(Quiet), middleware.WithEventHandler(u.record)}, opts...)
+	var err error
+	if u.Timers, err = middleware.New(u.UA, opts...); err != nil {
+		t.Fatalf("%s: timers: %v", name, err)
+	}
+	if u.Server, err = u.Timers.Attach(server, u.Client); err != nil {
+		t.Fatalf("%s: attach: %v", name, err)
+	}
+	contact := sip.ContactHeader{Address: u.uri()}
+	u.calls = sipgo.NewDialogClientCache(u.Client, contact)
+	u.answers = sipgo.NewDialogServerCache(u.Client, contact)
+	u.handle()
+	u.serve()
+	return u
+}
+
+func (u *UA) uri() sip.Uri {
+	h, p, _ := sip.ParseAddr(u.Addr)
+	uri := sip.Uri{Scheme: "sip", User: u.Name, Host: h, Port: p}
+	if u.transport != "udp" {
+		uri.UriParams = sip.NewParams()
+		uri.UriParams.Add("transport", u.transport)
+	}
+	return uri
+}
+
+func (u *UA) handle() {
+	u.Server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+		d, err := u.answers.ReadInvite(req, tx)
+		if err != nil {
+			return
+		}
+		u.mu.Lock()
+		u.taken = append(u.taken, d)
+		u.mu.Unlock()
+		u.Accept(d)
+	})
+	u.Server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = u.answers.ReadAck(req, tx) })
+	u.Server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
+		if err := u.answers.ReadBye(req, tx); err == nil {
+			return
+		}
+		if err := u.calls.ReadBye(req, tx); err != nil {
+			_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusCallTransactionDoesNotExists, "No such call", nil))
+		}
+	})
+	u.Server.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
+		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
+	})
+}
+
+func (u *UA) serve() {
+	if u.transport == "udp" {
+		conn := u.net.PacketConn(u.Addr)
+		go func() { _ = u.Server.ServeUDP(conn) }()
+	} else {
+		l := u.net.Listener(u.Addr)
+		go func() { _ = u.Server.ServeTCP(l) }()
+	}
+	synctest.Wait()
+}
+
+// Call invites to and waits for the answer.
+func (u *UA) Call(to *UA) *sipgo.DialogClientSession {
+	u.t.Helper()
+	d, err := u.Try(to)
+	if err != nil {
+		u.t.Fatalf("%s calls %s: %v", u.Name, to.Name, err)
+	}
+	return d
+}
+
+// Try is Call for calls that may fail.
+func (u *UA) Try(to *UA, headers ...sip.Header) (*sipgo.DialogClientSession, error) {
+	return u.TryURI(context.Background(), to.uri(), headers...)
+}
+
+// TryURI invites any URI.
+func (u *UA) TryURI(ctx context.Context, to sip.Uri, headers ...sip.Header) (*sipgo.DialogClientSession, error) {
+	headers = append(headers, sip.NewHeader("Content-Type", "application/sdp"))
+	d, err := u.calls.Invite(ctx, to, []byte(u.SDP), headers...)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.WaitAnswer(ctx, sipgo.AnswerOptions{Username: u.Name, Password: u.Password}); err != nil {
+		return d, err
+	}
+	return d, d.Ack(ctx)
+}
+
+// Answered is the latest call taken.
+func (u *UA) Answered() *sipgo.DialogServerSession {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.taken) == 0 {
+		u.t.Fatalf("%s has taken no call", u.Name)
+	}
+	return u.taken[len(u.taken)-1]
+}
+
+// Taken is the number of calls that the INVITE handler has seen.
+func (u *UA) Taken() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.taken)
+}
+
+func (u *UA) record(e sessiontimer.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.events = append(u.events, Event{u.net.Elapsed(), e})
+}
+
+// Events are the events so far.
+func (u *UA) Events() []Event {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append([]Event(nil), u.events...)
+}
+
+// Stop ends user agents and their network in the order that leaves nothing
+// behind in a bubble.
+func Stop(n *sipnet.Network, uas ...*UA) {
+	for _, u := range uas {
+		_ = u.Timers.Close()
+	}
+	synctest.Wait()
+	n.Close()
+	synctest.Wait()
+	for _, u := range uas {
+		_ = u.UA.Close()
+	}
+	synctest.Wait()
+}
+
+func host(addr string) string {
+	h, _, _ := net.SplitHostPort(addr)
+	return h
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

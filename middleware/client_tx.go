@@ -1,0 +1,222 @@
+package middleware
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// clientTx is the transaction that the application sees of an exchange: its
+// responses but for the 422 that were answered.
+//
+// A goroutine passes them on from the first call of Responses until the final
+// response. Meanwhile only it ends the transaction: on TCP the one below ends
+// as soon as it has handed over the final response, and an application that
+// selects on Responses and Done must not see the end first.
+type clientTx struct {
+	x         *exchange
+	responses chan *sip.Response
+	done      chan struct{}
+	stop      chan struct{} // closed by Terminate
+	once      sync.Once
+
+	mu               sync.Mutex
+	pumping          bool
+	ended, stopped   bool
+	err              error
+	onTerminate      []sip.FnTxTerminate
+	onRetransmission []sip.FnTxResponse
+}
+
+func newClientTx(x *exchange) *clientTx {
+	return &clientTx{
+		x:         x,
+		responses: make(chan *sip.Response),
+		done:      make(chan struct{}),
+		stop:      make(chan struct{}),
+	}
+}
+
+// Responses implements sip.ClientTransaction.
+func (c *clientTx) Responses() <-chan *sip.Response {
+	c.once.Do(func() {
+		c.mu.Lock()
+		c.pumping = !c.stopped && !c.ended
+		pumping := c.pumping
+		c.mu.Unlock()
+		if pumping {
+			go c.pump()
+		}
+	})
+	return c.responses
+}
+
+// Done implements sip.Transaction.
+func (c *clientTx) Done() <-chan struct{} { return c.done }
+
+// Err implements sip.Transaction.
+func (c *clientTx) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || c.stopped {
+		return c.err
+	}
+	return nil
+}
+
+// Terminate implements sip.Transaction.
+func (c *clientTx) Terminate() {
+	c.mu.Lock()
+	stopped := c.stopped
+	c.stopped = true
+	c.mu.Unlock()
+	if stopped {
+		return
+	}
+	close(c.stop)
+	c.x.over(nil)
+	c.finish(sip.ErrTransactionCanceled, sip.ErrTransactionTerminated)
+	c.x.transaction().Terminate()
+}
+
+// OnTerminate implements sip.Transaction.
+func (c *clientTx) OnTerminate(f sip.FnTxTerminate) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.onTerminate = append(c.onTerminate, f)
+	return true
+}
+
+// OnRetransmission implements sip.ClientTransaction.
+func (c *clientTx) OnRetransmission(f sip.FnTxResponse) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.onRetransmission = append(c.onRetransmission, f)
+	return true
+}
+
+// watch follows a transaction below, before it sends.
+func (c *clientTx) watch(tx *sip.ClientTx) {
+	tx.OnRetransmission(func(res *sip.Response) {
+		c.mu.Lock()
+		hooks := c.onRetransmission
+		c.mu.Unlock()
+		for _, f := range hooks {
+			f(res)
+		}
+	})
+	tx.OnTerminate(func(_ string, err error) {
+		c.mu.Lock()
+		pumping := c.pumping
+		c.mu.Unlock()
+		if !pumping && c.x.transaction() == tx {
+			c.x.over(nil)
+			c.finish(err, err)
+		}
+	})
+}
+
+// pump passes responses on until the final one.
+func (c *clientTx) pump() {
+	for {
+		tx := c.x.transaction()
+		select {
+		case res := <-tx.Responses():
+			if c.x.handle(context.Background(), res) {
+				if c.isStopped() {
+					c.x.transaction().Terminate()
+					return
+				}
+				continue
+			}
+			if !c.deliver(tx, res) {
+				return
+			}
+			if !res.IsProvisional() {
+				c.handOver(tx)
+				return
+			}
+		case <-tx.Done():
+			c.x.over(nil)
+			c.finish(tx.Err(), tx.Err())
+			return
+		case <-c.stop:
+			return
+		}
+	}
+}
+
+// deliver waits for the application to take res; not for ever, since one that
+// never comes back would leave the goroutine behind.
+func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
+	select {
+	case c.responses <- res:
+		return true
+	case <-c.stop:
+		return false
+	default:
+	}
+	patience := time.NewTimer(64 * sip.T1)
+	defer patience.Stop()
+	ended := tx.Done()
+	if !res.IsProvisional() {
+		ended = nil // ends by itself after its final response
+	}
+	select {
+	case c.responses <- res:
+		return true
+	case <-c.stop:
+		return false
+	case <-ended:
+		c.x.over(nil)
+		c.finish(tx.Err(), tx.Err())
+		return false
+	case <-patience.C:
+		tx.Terminate()
+		c.finish(sip.ErrTransactionTimeout, sip.ErrTransactionTimeout)
+		return false
+	}
+}
+
+// handOver leaves the end of the transaction to the one below.
+func (c *clientTx) handOver(tx *sip.ClientTx) {
+	c.mu.Lock()
+	c.pumping = false
+	c.mu.Unlock()
+	select {
+	case <-tx.Done():
+		c.finish(tx.Err(), tx.Err())
+	default:
+	}
+}
+
+func (c *clientTx) isStopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopped
+}
+
+// finish ends the transaction: err is what Err returns, cause what OnTerminate
+// hooks get.
+func (c *clientTx) finish(err, cause error) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.ended, c.err = true, err
+	hooks := c.onTerminate
+	close(c.done)
+	c.mu.Unlock()
+	for _, f := range hooks {
+		f(c.x.transaction().Key(), cause)
+	}
+}

@@ -1,0 +1,266 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// exchange is one request of ours until its final response: one transaction, or
+// as many as 422 responses make of it.
+type exchange struct {
+	r         *requester
+	leg       *leg
+	req       *sip.Request // as last sent
+	app       uint32       // CSeq that the application gave it
+	branch    string       // and its branch
+	remoteTag string       // empty before there is a dialog
+	policy    sessiontimer.Policy
+	own       bool // a request of this package, not the application's
+	proposal  sessiontimer.Proposal
+	laddr     string
+
+	// watch is told of every transaction before it sends.
+	watch func(*sip.ClientTx)
+
+	mu          sync.Mutex
+	tx          *sip.ClientTx
+	provisional bool          // the transaction has a provisional response
+	done        bool          // there is a final response, or there will be none
+	changed     chan struct{} // closed when one of these changes
+}
+
+// begin sends an INVITE or UPDATE of the application and returns the
+// transaction that it sees.
+func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
+	x.leg.begin(ctx)
+	x.propose(ctx)
+	c := newClientTx(x)
+	x.watch = c.watch
+	x.branch = x.req.Via().Params.GetOr("branch", "")
+	if x.req.IsInvite() {
+		x.leg.mu.Lock()
+		if x.leg.invites == nil {
+			x.leg.invites = make(map[*exchange]uint32)
+		}
+		x.leg.invites[x] = x.app
+		x.leg.mu.Unlock()
+	}
+	if err := x.send(ctx); err != nil {
+		x.over(nil)
+		return nil, err
+	}
+	return c, nil
+}
+
+// once sends any other request of the application within the dialog.
+func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
+	x.leg.begin(ctx)
+	x.watch = func(tx *sip.ClientTx) {
+		tx.OnTerminate(func(string, error) { x.leg.finish() })
+	}
+	started := false
+	err := x.inTurn(ctx, func(tx *sip.ClientTx) { started = true })
+	if err != nil {
+		if !started {
+			x.leg.finish()
+		}
+		return nil, err
+	}
+	return x.tx, nil
+}
+
+// propose says what the request carries.
+func (x *exchange) propose(ctx context.Context) {
+	if x.remoteTag == "" {
+		x.leg.mu.Lock()
+		learned := x.leg.learned
+		x.leg.mu.Unlock()
+		x.proposal = x.policy.Propose(sessiontimer.Session{}, learned, false)
+		return
+	}
+	d, err := x.r.t.store.Load(ctx, x.leg.id(x.remoteTag))
+	if err != nil {
+		// An early dialog, or one that ends just now.
+		x.proposal = sessiontimer.Proposal{}
+		return
+	}
+	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
+}
+
+// send marks, numbers and sends the request.
+func (x *exchange) send(ctx context.Context) error {
+	x.r.t.mark(x.req, x.proposal)
+	return x.inTurn(ctx, func(*sip.ClientTx) {
+		if !x.r.t.unmarkToFit(x.req, x.req.Transport()) {
+			x.proposal = sessiontimer.Proposal{}
+			x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
+				"local_tag", x.leg.key.tag, "method", string(x.req.Method))
+		}
+	})
+}
+
+// inTurn numbers and sends in one step, in the order of the numbers.
+func (x *exchange) inTurn(ctx context.Context, prepare func(*sip.ClientTx)) error {
+	return x.leg.inTurn(ctx, func() error {
+		n := x.leg.number(x.app, x.req.IsInvite() && !x.own)
+		setCSeq(x.req, n)
+		if x.remoteTag != "" {
+			x.commitCSeq(ctx, n)
+		}
+		tx, err := x.r.start(ctx, x.req, func(tx *sip.ClientTx) {
+			x.laddr = localAddr(tx.Connection())
+			x.set(func() { x.tx, x.provisional = tx, false })
+			if x.watch != nil {
+				x.watch(tx)
+			}
+			prepare(tx)
+		})
+		if err == nil {
+			x.set(func() { x.tx = tx })
+		}
+		return err
+	})
+}
+
+// commitCSeq stores the number before it is used, so that a restarted process
+// goes on after it.
+func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
+	dest := ""
+	_, _, err := x.r.t.store.Update(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.LocalCSeq = max(d.LocalCSeq, n)
+		if dest = destination(x.req, d); dest != "" && !x.own {
+			d.Destination = dest
+		}
+		return d, nil
+	})
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		x.r.t.log.Warn("CSeq not stored", "call_id", x.leg.key.callID, "error", err)
+	}
+}
+
+// handle takes a response. It returns true if the request was sent again and
+// the application has nothing to see.
+func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
+	switch {
+	case res.IsProvisional():
+		x.set(func() { x.provisional = true })
+		return false
+	case res.IsSuccess():
+		x.r.t.settle(ctx, x, res)
+	case res.StatusCode == sessiontimer.StatusIntervalTooSmall:
+		if x.retry(ctx, res) {
+			return true
+		}
+	}
+	x.over(res)
+	return false
+}
+
+// retry answers a 422 with a request that asks for more (RFC 4028 §7.3): same
+// Call-ID and tags, new branch, next CSeq, all that the application put in.
+func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
+	fields := readFields(res)
+	next, ok := x.policy.Retry(x.proposal, fields)
+	if !ok || x.policy.Mode == sessiontimer.Off {
+		return false
+	}
+	x.learn(ctx, next.MinSE)
+	x.proposal = next
+	req := x.req.Clone()
+	setBranch(req)
+	x.set(func() { x.req, x.provisional = req, false })
+	if err := x.send(ctx); err != nil {
+		x.r.t.log.Warn("request not repeated after 422", "call_id", x.leg.key.callID, "error", err)
+		return false
+	}
+	return true
+}
+
+// learn keeps the Min-SE of a 422: with the dialog, or until there is one.
+func (x *exchange) learn(ctx context.Context, minSE time.Duration) {
+	if x.remoteTag == "" {
+		x.leg.mu.Lock()
+		x.leg.learned = max(x.leg.learned, minSE)
+		x.leg.mu.Unlock()
+		return
+	}
+	_, _, _ = x.r.t.store.Update(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.MinSE = max(d.MinSE, minSE)
+		return d, nil
+	})
+}
+
+// over notes the end of the exchange: res is the final response, nil if there
+// is none. It may be called again.
+func (x *exchange) over(res *sip.Response) {
+	first := false
+	x.set(func() { first, x.done = !x.done, true })
+	if !first || x.own {
+		return
+	}
+	x.leg.finish()
+	x.leg.mu.Lock()
+	delete(x.leg.invites, x)
+	alone := len(x.leg.invites) == 0 && len(x.leg.dialogs) == 0
+	x.leg.mu.Unlock()
+	if !alone {
+		return
+	}
+	// No dialog came of it. A challenge or redirection is mostly followed by
+	// the same INVITE again, which then needs what was learnt and numbered.
+	if res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
+		x.r.t.legs.dropLater(x.leg)
+		return
+	}
+	x.r.t.legs.drop(x.leg)
+}
+
+// set changes the exchange and wakes who waits for that.
+func (x *exchange) set(change func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	change()
+	if x.changed != nil {
+		close(x.changed)
+		x.changed = nil
+	}
+}
+
+// transaction is the one in flight.
+func (x *exchange) transaction() *sip.ClientTx {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.tx
+}
+
+// cancellable waits until a CANCEL may be sent and returns the INVITE that it
+// is for.
+func (x *exchange) cancellable(ctx context.Context) (*sip.Request, error) {
+	ctx, stop := context.WithTimeout(ctx, 64*sip.T1)
+	defer stop()
+	for {
+		x.mu.Lock()
+		if x.provisional || x.done {
+			defer x.mu.Unlock()
+			return x.req, nil
+		}
+		if x.changed == nil {
+			x.changed = make(chan struct{})
+		}
+		changed := x.changed
+		x.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package middleware
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+)
+
+// message is what this package needs of sip.Request and sip.Response.
+type message interface {
+	sip.Message
+	Headers() []sip.Header
+	RemoveHeader(name string) bool
+	ReplaceHeader(sip.Header)
+}
+
+// readFields reads the session-timer header fields of a message.
+func readFields(m message) sessiontimer.Fields {
+	var f sessiontimer.Fields
+	for _, h := range m.Headers() {
+		switch h.(type) {
+		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.ContactHeader, *sip.RecordRouteHeader, *sip.RouteHeader:
+			// Their names are none of ours and their values are dear to print.
+		default:
+			f.Add(h.Name(), h.Value())
+		}
+	}
+	return f
+}
+
+// setField makes value the only one of the header field; an empty value removes
+// it. short is its compact form, if it has one.
+func setField(m message, name, short, value string) {
+	removeField(m, name, short)
+	if value != "" {
+		m.AppendHeader(sip.NewHeader(name, value))
+	}
+}
+
+func removeField(m message, name, short string) {
+	for {
+		h := firstField(m, name, short)
+		if h == nil {
+			return
+		}
+		m.RemoveHeader(h.Name())
+	}
+}
+
+// firstField finds a header field by either name; sipgo's GetHeader does not
+// know the compact forms that matter here.
+func firstField(m message, name, short string) sip.Header {
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			return h
+		}
+	}
+	return nil
+}
+
+// addToken adds a token to a list header field unless some field of that name
+// has it. It joins the first field, since many parsers read only that one.
+func addToken(m message, name, short, token string) {
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			if sessiontimer.HasToken(h.Value(), token) {
+				return
+			}
+		}
+	}
+	h := firstField(m, name, short)
+	if h == nil {
+		m.AppendHeader(sip.NewHeader(name, token))
+		return
+	}
+	list := strings.TrimSpace(h.Value())
+	if list != "" {
+		list += ", "
+	}
+	m.ReplaceHeader(sip.NewHeader(h.Name(), list+token))
+}
+
+// removeToken takes a token out of a list header field, and the field if it was
+// the only one.
+func removeToken(m message, name, token string) {
+	h := firstField(m, name, "")
+	if h == nil || !sessiontimer.HasToken(h.Value(), token) {
+		return
+	}
+	var rest []string
+	for _, item := range strings.Split(h.Value(), ",") {
+		if item = strings.TrimSpace(item); !strings.EqualFold(item, token) {
+			rest = append(rest, item)
+		}
+	}
+	if len(rest) == 0 {
+		m.RemoveHeader(h.Name())
+		return
+	}
+	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
+}
+
+// mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8): whatever
+// stood there of an earlier try goes.
+func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
+	addToken(req, "Supported", "k", sessiontimer.OptionTag)
+	se, minSE := "", ""
+	if p.Send {
+		se = p.SessionExpires.String()
+	}
+	if p.MinSE > 0 {
+		minSE = sessiontimer.FormatSeconds(p.MinSE)
+	}
+	setField(req, sessiontimer.HeaderSessionExpires, "x", se)
+	setField(req, sessiontimer.HeaderMinSE, "", minSE)
+	if p.Require {
+		addToken(req, "Require", "", sessiontimer.OptionTag)
+	}
+	t.markAllow(req)
+}
+
+// markAnswer writes an answer into a 2xx (RFC 4028 §9). It may be called again
+// for the same response, which sipgo sends anew for each retransmission.
+func (t *Timers) markAnswer(res *sip.Response, a sessiontimer.Answer) {
+	addToken(res, "Supported", "k", sessiontimer.OptionTag)
+	se := ""
+	if a.Send {
+		se = a.SessionExpires.String()
+	}
+	setField(res, sessiontimer.HeaderSessionExpires, "x", se)
+	setField(res, sessiontimer.HeaderMinSE, "", "")
+	if a.Require {
+		addToken(res, "Require", "", sessiontimer.OptionTag)
+	}
+	t.markAllow(res)
+}
+
+// markAllow lists UPDATE as allowed if it is answered, so that the peer may use
+// it (RFC 3311 §4).
+func (t *Timers) markAllow(m message) {
+	if firstField(m, "Allow", "") == nil {
+		m.AppendHeader(sip.NewHeader("Allow", t.allow()))
+	} else if t.answersUpdate() {
+		addToken(m, "Allow", "", "UPDATE")
+	}
+}
+
+// lengthWriter counts what a message would be on the wire.
+type lengthWriter int
+
+func (w *lengthWriter) WriteString(s string) (int, error) {
+	*w += lengthWriter(len(s))
+	return len(s), nil
+}
+
+// fits tells whether sipgo will send m: it refuses larger datagrams, and a
+// refused response leaves the peer without any.
+func fits(m message, transport string) bool {
+	if sip.IsReliable(transport) {
+		return true
+	}
+	var n lengthWriter
+	m.StringWrite(&n)
+	return int(n) <= sip.UDPMTUSize-200
+}
+
+// unmarkToFit takes out what was added until m fits a datagram: first what is
+// optional, then the timer of this call. A message that would have been sent
+// without us must be sent with us. It reports whether the timer is still there.
+func (t *Timers) unmarkToFit(m message, transport string) (kept bool) {
+	if fits(m, transport) {
+		return true
+	}
+	if h := firstField(m, "Allow", ""); h != nil && h.Value() == t.allow() {
+		m.RemoveHeader(h.Name())
+	}
+	removeField(m, sessiontimer.HeaderMinSE, "")
+	if fits(m, transport) {
+		return true
+	}
+	removeField(m, sessiontimer.HeaderSessionExpires, "x")
+	removeToken(m, "Require", sessiontimer.OptionTag)
+	removeToken(m, "Supported", sessiontimer.OptionTag)
+	return false
+}
+
+func callID(m sip.Message) string {
+	if h := m.CallID(); h != nil {
+		return h.Value()
+	}
+	return ""
+}
+
+func toTag(m sip.Message) string {
+	if h := m.To(); h != nil {
+		return h.Params.GetOr("tag", "")
+	}
+	return ""
+}
+
+func fromTag(m sip.Message) string {
+	if h := m.From(); h != nil {
+		return h.Params.GetOr("tag", "")
+	}
+	return ""
+}
+
+func contentType(m sip.Message) string {
+	if msg, ok := m.(interface{ ContentType() *sip.ContentTypeHeader }); ok {
+		if h := msg.ContentType(); h != nil {
+			return h.Value()
+		}
+	}
+	return ""
+}

@@ -1,0 +1,150 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// hangup ends a call of ours: BYE to the peer, and a BYE to the application as
+// if the peer had sent it. What the peer makes of the BYE changes nothing
+// (RFC 3261 §15.1.1).
+func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) error {
+	d, err := t.store.Load(ctx, l.id(remoteTag))
+	if errors.Is(err, dialogstore.ErrNotFound) || l.hasEnded(remoteTag) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if first, last := l.end(remoteTag, true); !first {
+		return nil
+	} else if last {
+		t.legs.dropLater(l)
+	}
+	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
+	t.opts.onEvent(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
+	x, err := t.sendBye(ctx, l, d, reason)
+	t.delete(ctx, d.ID)
+	t.endApplication(d)
+	if err == nil {
+		_, err = x.await(ctx)
+	}
+	if err != nil {
+		t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+	}
+	return nil
+}
+
+// sendBye hands the BYE of an expired session over.
+func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) (*exchange, error) {
+	bye, err := refresher.NewRequest(d, sip.BYE)
+	if err != nil {
+		return nil, err
+	}
+	bye.AppendHeader(sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason)))
+	x, err := t.ownExchange(l, d, bye)
+	if err != nil {
+		return nil, err
+	}
+	return x, x.dispatch(ctx)
+}
+
+// endApplication gives the application a BYE that the peer never sent.
+func (t *Timers) endApplication(d dialogstore.Dialog) {
+	handler := t.host.Load().Bye
+	if handler == nil {
+		t.log.Warn("no BYE handler: the application is not told that the call ended", "call_id", d.CallID)
+		return
+	}
+	bye, err := byeOfPeer(d)
+	if err != nil {
+		t.log.Error("the application is not told that the call ended", "call_id", d.CallID, "error", err)
+		return
+	}
+	tx := &muteTx{done: make(chan struct{})}
+	defer tx.Terminate()
+	handler(bye, tx)
+}
+
+// byeOfPeer is the BYE that the peer of d would send next.
+func byeOfPeer(d dialogstore.Dialog) (*sip.Request, error) {
+	var peer sip.Uri
+	if err := sip.ParseUri(d.RemoteTarget, &peer); err != nil {
+		return nil, err
+	}
+	mirror := d
+	mirror.LocalURI, mirror.RemoteURI = d.RemoteURI, d.LocalURI
+	mirror.RemoteTarget, mirror.RouteSet, mirror.Destination = contactURI(d.Contact), nil, ""
+	bye, err := refresher.NewRequest(mirror, sip.BYE)
+	if err != nil {
+		return nil, err
+	}
+	via := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: bye.Transport(), Host: peer.Host, Port: peer.Port}
+	via.Params.Add("branch", sip.GenerateBranchN(16))
+	bye.PrependHeader(via)
+	bye.SetSource(peer.HostPort())
+	setCSeq(bye, d.RemoteCSeq+1)
+	return bye, nil
+}
+
+// contactURI is the URI of a Contact header value.
+func contactURI(contact string) string {
+	if _, rest, ok := strings.Cut(contact, "<"); ok {
+		uri, _, _ := strings.Cut(rest, ">")
+		return uri
+	}
+	uri, _, _ := strings.Cut(contact, ";")
+	return uri
+}
+
+// muteTx is the server transaction of a request that came from nowhere: nobody
+// hears its responses.
+type muteTx struct {
+	done        chan struct{}
+	onTerminate []sip.FnTxTerminate
+}
+
+// Respond implements sip.ServerTransaction.
+func (*muteTx) Respond(*sip.Response) error { return nil }
+
+// Acks implements sip.ServerTransaction.
+func (*muteTx) Acks() <-chan *sip.Request { return nil }
+
+// OnCancel implements sip.ServerTransaction.
+func (*muteTx) OnCancel(sip.FnTxCancel) bool { return true }
+
+// Done implements sip.Transaction.
+func (m *muteTx) Done() <-chan struct{} { return m.done }
+
+// Err implements sip.Transaction.
+func (*muteTx) Err() error { return nil }
+
+// OnTerminate implements sip.Transaction; the handler's own goroutine is the
+// only one to call it.
+func (m *muteTx) OnTerminate(f sip.FnTxTerminate) bool {
+	m.onTerminate = append(m.onTerminate, f)
+	return true
+}
+
+// Terminate implements sip.Transaction.
+func (m *muteTx) Terminate() {
+	select {
+	case <-m.done:
+		return
+	default:
+	}
+	close(m.done)
+	for _, f := range m.onTerminate {
+		f("", nil)
+	}
+}

@@ -1,0 +1,335 @@
+package middleware
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// incoming is an INVITE or UPDATE of the peer, and the transaction in which the
+// application answers it.
+type incoming struct {
+	sip.ServerTransaction
+	t      *Timers
+	req    *sip.Request
+	fields sessiontimer.Fields
+	policy sessiontimer.Policy
+	leg    *leg // nil before a response has a To tag
+	id     dialogstore.ID
+
+	mu      sync.Mutex
+	success *sip.Response // the 2xx; further ones are retransmissions
+	early   []byte        // session description of a provisional response
+	invite  *peerInvite
+}
+
+// inDialog finds the dialog of a request.
+func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming, dialogstore.Dialog, bool) {
+	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	d, err := t.store.Load(context.Background(), id)
+	if err != nil || req.CSeq() == nil {
+		return nil, d, false
+	}
+	in := &incoming{
+		ServerTransaction: tx,
+		t:                 t,
+		req:               req,
+		fields:            readFields(req),
+		policy:            d.Policy,
+		leg:               t.legs.resume(d),
+		id:                id,
+	}
+	t.warnMalformed(in.fields, in.leg.key, id.RemoteTag)
+	return in, d, true
+}
+
+// refused answers a request that cannot be accepted as it is (RFC 4028 §9): 422
+// where it asks for too little, 421 where a timer is required and the peer has
+// none.
+func (in *incoming) refused() bool {
+	if minSE, small := in.policy.TooSmall(in.fields); small {
+		in.t.log.Info("session interval too small", "call_id", callID(in.req), "remote_tag", fromTag(in.req),
+			"interval", in.fields.SessionExpires.Interval, "min_se", minSE)
+		respond(in.ServerTransaction, in.req, sessiontimer.StatusIntervalTooSmall, sessiontimer.StatusIntervalTooSmallPhrase,
+			sip.NewHeader(sessiontimer.HeaderMinSE, sessiontimer.FormatSeconds(minSE)))
+		return true
+	}
+	if in.policy.Mode == sessiontimer.Require && !in.fields.Supported && in.leg == nil {
+		respond(in.ServerTransaction, in.req, sip.StatusExtensionRequired, "Extension Required",
+			sip.NewHeader("Require", sessiontimer.OptionTag))
+		return true
+	}
+	return false
+}
+
+// outOfOrder answers a request that is older than one seen before (RFC 3261
+// §12.2.2).
+func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
+	if in.req.CSeq().SeqNo >= d.RemoteCSeq {
+		return false
+	}
+	in.reject(sip.StatusInternalServerError, "Server Internal Error")
+	return true
+}
+
+func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
+	respond(in.ServerTransaction, in.req, status, reason, headers...)
+}
+
+// Respond implements sip.ServerTransaction. It marks a 2xx and commits what it
+// settles (RFC 4028 §9). Called again with the same 2xx it only sends.
+func (in *incoming) Respond(res *sip.Response) error {
+	in.mu.Lock()
+	repeated := in.success != nil && res.IsSuccess()
+	first := in.success == nil && res.IsSuccess()
+	if first {
+		in.success = res
+	}
+	if res.IsProvisional() && len(res.Body()) > 0 {
+		in.early = res.Body()
+	}
+	in.mu.Unlock()
+	switch {
+	case repeated:
+		in.again(res)
+	case first && in.id.RemoteTag != "":
+		in.renew(res)
+	case first:
+		if err := in.create(res); err != nil {
+			return err
+		}
+		return nil
+	case res.IsProvisional() && in.id.RemoteTag == "":
+		in.openLeg(res)
+	case !res.IsProvisional():
+		in.close()
+		in.closeInvite()
+	}
+	return in.ServerTransaction.Respond(res)
+}
+
+// again marks a 2xx that was built anew like the one sent.
+func (in *incoming) again(res *sip.Response) {
+	in.mu.Lock()
+	sent := in.success
+	in.mu.Unlock()
+	if res == sent {
+		return
+	}
+	for _, h := range sent.Headers() {
+		switch name := h.Name(); name {
+		case "Supported", "Require", "Allow", sessiontimer.HeaderSessionExpires:
+			setField(res, name, "", h.Value())
+		}
+	}
+}
+
+// openLeg notes the early dialog that a provisional response makes.
+func (in *incoming) openLeg(res *sip.Response) {
+	tag := toTag(res)
+	if tag == "" || in.leg != nil || !in.req.IsInvite() {
+		return
+	}
+	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
+	if h := res.Contact(); h != nil {
+		in.leg.contact = h.Value()
+	}
+}
+
+// close forgets a first INVITE of which no dialog came.
+func (in *incoming) close() {
+	in.mu.Lock()
+	answered := in.success != nil
+	in.mu.Unlock()
+	if in.id.RemoteTag == "" && in.leg != nil && !answered {
+		in.t.legs.drop(in.leg)
+	}
+}
+
+// create sends the 2xx of a first INVITE and stores the dialog.
+func (in *incoming) create(res *sip.Response) error {
+	ctx, now := context.Background(), time.Now()
+	a := in.policy.Respond(in.fields, sessiontimer.Session{}, now)
+	if a = in.markToFit(res, a); toTag(res) == "" {
+		return in.ServerTransaction.Respond(res)
+	}
+	in.openLeg(res)
+	remote := fromTag(in.req)
+	in.id = in.leg.id(remote)
+	in.leg.join(remote)
+	d := dialogstore.Dialog{
+		ID:           in.id,
+		LocalURI:     res.To().Value(),
+		RemoteURI:    in.req.From().Value(),
+		RemoteTarget: in.req.Contact().Address.String(),
+		RouteSet:     routeSet(in.req, false),
+		Transport:    sip.NetworkToLower(in.req.Transport()),
+		LocalCSeq:    in.req.CSeq().SeqNo,
+		RemoteCSeq:   in.req.CSeq().SeqNo,
+		SDP:          res.Body(),
+		SDPType:      contentType(res),
+		PeerSDP:      in.req.Body(),
+		Session:      a.Session,
+		LastMethod:   string(sip.INVITE),
+		MinSE:        in.fields.MinSE,
+		Policy:       in.policy,
+	}
+	if len(d.SDP) == 0 && len(in.early) > 0 {
+		d.SDP, d.SDPType = in.early, "application/sdp"
+	}
+	if h := res.Contact(); h != nil {
+		d.Contact = h.Value()
+	}
+	if c, ok := in.ServerTransaction.(interface{ Connection() sip.Connection }); ok {
+		d.LocalAddr = localAddr(c.Connection())
+	}
+	learnPeer(&d, in.fields)
+	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, false, now)
+	in.t.create(ctx, d)
+	err := in.ServerTransaction.Respond(res)
+	if err != nil {
+		in.t.ended(ctx, in.leg, remote)
+	}
+	return err
+}
+
+// renew marks the 2xx of a later INVITE or UPDATE and commits what it settles.
+func (in *incoming) renew(res *sip.Response) {
+	now := time.Now()
+	var a sessiontimer.Answer
+	in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		a = in.policy.Respond(in.fields, d.Session, now)
+		d.Session = a.Session
+		d.LastMethod = string(in.req.Method)
+		d.RemoteCSeq = max(d.RemoteCSeq, in.req.CSeq().SeqNo)
+		d.MinSE = max(d.MinSE, in.fields.MinSE)
+		learnPeer(&d, in.fields)
+		retarget(&d, in.req.Contact())
+		if len(res.Body()) > 0 {
+			d.SDP, d.SDPType = res.Body(), contentType(res)
+		}
+		if len(in.req.Body()) > 0 {
+			d.PeerSDP = in.req.Body()
+		}
+		return d
+	})
+	in.markToFit(res, a)
+	if in.invite != nil {
+		in.leg.answered(in.invite, now)
+	}
+}
+
+// markToFit marks a 2xx as far as it fits a datagram.
+func (in *incoming) markToFit(res *sip.Response, a sessiontimer.Answer) sessiontimer.Answer {
+	in.t.markAnswer(res, a)
+	if in.t.unmarkToFit(res, in.req.Transport()) {
+		return a
+	}
+	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", callID(in.req), "remote_tag", fromTag(in.req))
+	return sessiontimer.Answer{}
+}
+
+// openUpdate guards what RFC 3311 §5.2 allows at a time: one UPDATE of the peer,
+// and no offer of it while another offer is open.
+func (in *incoming) openUpdate() bool {
+	l := in.leg
+	l.mu.Lock()
+	ours := l.ownOffer || len(l.invites) > 0
+	theirs := l.updating || l.peer != nil && l.peer.answered.IsZero()
+	if !ours && !theirs {
+		l.updating = true
+	}
+	l.mu.Unlock()
+	switch {
+	case ours:
+		in.reject(sip.StatusRequestPending, "Request Pending")
+	case theirs:
+		in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	}
+	return !ours && !theirs
+}
+
+func (in *incoming) closeUpdate() {
+	in.leg.mu.Lock()
+	in.leg.updating = false
+	in.leg.mu.Unlock()
+}
+
+// openInvite guards what RFC 3261 §14.2 allows at a time: no re-INVITE against
+// one of ours, and one of the peer's.
+func (in *incoming) openInvite() bool {
+	l := in.leg
+	l.mu.Lock()
+	ours := l.ownOffer || len(l.invites) > 0
+	theirs := l.peer != nil && l.peer.answered.IsZero()
+	if !ours && !theirs {
+		in.invite = &peerInvite{cseq: in.req.CSeq().SeqNo, acked: make(chan struct{})}
+		l.peer = in.invite
+	}
+	l.mu.Unlock()
+	switch {
+	case ours:
+		in.reject(sip.StatusRequestPending, "Request Pending")
+	case theirs:
+		in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	}
+	return !ours && !theirs
+}
+
+// closeInvite notes that a re-INVITE was not answered with a 2xx.
+func (in *incoming) closeInvite() {
+	if in.invite == nil || in.leg == nil {
+		return
+	}
+	l := in.leg
+	l.mu.Lock()
+	if l.peer == in.invite && l.peer.answered.IsZero() {
+		l.peer = nil
+		l.signal()
+	}
+	l.mu.Unlock()
+}
+
+// early tells that no dialog came of the leg yet.
+func (l *leg) early() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.dialogs) == 0
+}
+
+// expectAck notes an INVITE of the peer that is answered with a 2xx.
+func (l *leg) expectAck(cseq uint32, local bool, now time.Time) *peerInvite {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.peer = &peerInvite{cseq: cseq, local: local, answered: now, acked: make(chan struct{})}
+	return l.peer
+}
+
+func (l *leg) answered(p *peerInvite, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p.answered = now
+	l.signal()
+}
+
+// acked notes an ACK. It returns true if the application has nothing to see of
+// it, now or when it comes again.
+func (l *leg) acked(cseq uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := l.peer; p != nil && p.cseq == cseq {
+		close(p.acked)
+		l.peer = nil
+		if p.local {
+			l.localAcks = append(slices.DeleteFunc(l.localAcks, func(n uint32) bool { return n+keptInvites < cseq }), cseq)
+		}
+		l.signal()
+	}
+	return slices.Contains(l.localAcks, cseq)
+}

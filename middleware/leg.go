@@ -1,0 +1,250 @@
+package middleware
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// leg is the process's own state of one side of a call: what is in flight, and
+// the numbering of what this side sends. It belongs to the Call-ID and our tag,
+// so that it exists before the dialog does and is shared by the dialogs of a
+// forked INVITE. What outlives the process is in the store.
+type leg struct {
+	key     legKey
+	policy  sessiontimer.Policy
+	contact string // ours in an early dialog
+
+	mu      sync.Mutex
+	changed chan struct{} // made by who waits, closed by who changes the rest
+
+	lastCSeq uint32 // on the wire
+	sent     []sentInvite
+	sending  bool                 // somebody numbers and sends
+	busy     int                  // requests of the application under way
+	invites  map[*exchange]uint32 // its INVITEs among them, with the application's CSeq
+	own      context.CancelFunc   // ends the refresh of ours under way
+	ownOffer bool                 // and that it is a re-INVITE
+	peer     *peerInvite          // the peer's INVITE that is not confirmed yet
+	updating bool                 // the application has an UPDATE to answer
+
+	localAcks []uint32 // CSeqs of re-INVITEs answered here, whose ACKs may come again
+
+	learned time.Duration // Min-SE of 422s before there is a dialog
+	dialogs []member
+	linger  *time.Timer
+}
+
+type legKey struct{ callID, tag string }
+
+// member is a dialog of a leg.
+type member struct {
+	remoteTag   string
+	ended, byUs bool
+}
+
+// sentInvite remembers the number that an INVITE of the application got on the
+// wire, for its ACK and the replays of that.
+type sentInvite struct{ app, wire uint32 }
+
+// peerInvite is an INVITE of the peer until its 2xx is acknowledged.
+type peerInvite struct {
+	cseq     uint32
+	local    bool          // answered here: the application never saw it
+	answered time.Time     // 2xx sent; zero before
+	acked    chan struct{} // closed by the ACK
+}
+
+// keptInvites bounds sentInvite: a replayed ACK may be 32 s late.
+const keptInvites = 8
+
+func (l *leg) id(remoteTag string) dialogstore.ID {
+	return dialogstore.ID{CallID: l.key.callID, LocalTag: l.key.tag, RemoteTag: remoteTag}
+}
+
+// signal wakes who waits for a change. l.mu is held.
+func (l *leg) signal() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// await waits until ready, called with l.mu held, returns true. It returns with
+// l.mu held, ctx's error if that ended first.
+func (l *leg) await(ctx context.Context, ready func() bool) error {
+	l.mu.Lock()
+	for !ready() {
+		if l.changed == nil {
+			l.changed = make(chan struct{})
+		}
+		changed := l.changed
+		l.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			l.mu.Lock()
+			return ctx.Err()
+		}
+		l.mu.Lock()
+	}
+	return nil
+}
+
+// begin notes a request of the application. It waits T1 at most for a refresh
+// of ours, so that the two cannot overtake each other on the way.
+func (l *leg) begin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, sip.T1)
+	defer cancel()
+	_ = l.await(ctx, func() bool { return l.own == nil })
+	l.busy++
+	l.mu.Unlock()
+}
+
+// finish notes that the request of begin has its final response, or none.
+func (l *leg) finish() {
+	l.mu.Lock()
+	l.busy--
+	l.signal()
+	l.mu.Unlock()
+}
+
+// beginOwn notes a refresh of ours, which cancel ends. It waits for requests of
+// the application, though not for long; a re-INVITE must not be sent while
+// another INVITE is in progress (RFC 3261 §14.1).
+func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bool) error {
+	wait, stop := context.WithTimeout(ctx, sip.T2)
+	defer stop()
+	err := l.await(wait, func() bool { return l.own == nil && l.busy == 0 && !l.peerInProgress() })
+	defer l.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && (l.own != nil || invite && (len(l.invites) > 0 || l.peerInProgress())):
+		return refresher.ErrBusy
+	}
+	l.own, l.ownOffer = cancel, invite
+	return nil
+}
+
+func (l *leg) finishOwn() {
+	l.mu.Lock()
+	l.own, l.ownOffer = nil, false
+	l.signal()
+	l.mu.Unlock()
+}
+
+// peerInProgress: the peer's INVITE is not answered, or its 2xx not acknowledged
+// within 64*T1, after which no ACK is to be expected. l.mu is held.
+func (l *leg) peerInProgress() bool {
+	return l.peer != nil && (l.peer.answered.IsZero() || time.Since(l.peer.answered) < 64*sip.T1)
+}
+
+// inTurn runs send while nobody else of this leg numbers and sends, so that
+// numbers leave in order. No lock is held meanwhile.
+func (l *leg) inTurn(ctx context.Context, send func() error) error {
+	err := l.await(ctx, func() bool { return !l.sending })
+	if err == nil {
+		l.sending = true
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		l.mu.Lock()
+		l.sending = false
+		l.signal()
+		l.mu.Unlock()
+	}()
+	return send()
+}
+
+// number gives a request its CSeq on the wire: the application's own, unless
+// requests of ours have used that up.
+func (l *leg) number(app uint32, invite bool) uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lastCSeq = max(app, l.lastCSeq+1)
+	if invite {
+		l.sent = slices.DeleteFunc(l.sent, func(s sentInvite) bool { return s.app == app })
+		if len(l.sent) == keptInvites {
+			l.sent = slices.Delete(l.sent, 0, 1)
+		}
+		l.sent = append(l.sent, sentInvite{app, l.lastCSeq})
+	}
+	return l.lastCSeq
+}
+
+// wireCSeq is what the INVITE that the application numbered app has on the wire.
+func (l *leg) wireCSeq(app uint32) uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.sent {
+		if s.app == app {
+			return s.wire
+		}
+	}
+	return app
+}
+
+// join notes a dialog of this leg; false if it is known.
+func (l *leg) join(remoteTag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.member(remoteTag) != nil {
+		return false
+	}
+	l.dialogs = append(l.dialogs, member{remoteTag: remoteTag})
+	l.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
+	return true
+}
+
+// member finds a dialog. l.mu is held.
+func (l *leg) member(remoteTag string) *member {
+	for i := range l.dialogs {
+		if l.dialogs[i].remoteTag == remoteTag {
+			return &l.dialogs[i]
+		}
+	}
+	return nil
+}
+
+// end notes that a dialog is over and gives up a refresh of ours. Of all who
+// call it for a dialog one gets true, and does what follows from it.
+func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(remoteTag)
+	if m == nil || m.ended {
+		return false, false
+	}
+	m.ended, m.byUs = true, byUs
+	if l.own != nil {
+		l.own()
+	}
+	last = !slices.ContainsFunc(l.dialogs, func(m member) bool { return !m.ended })
+	return true, last
+}
+
+// endedByUs tells that we ended the dialog; its peer may not know yet.
+func (l *leg) endedByUs(remoteTag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(remoteTag)
+	return m != nil && m.byUs
+}
+
+func (l *leg) hasEnded(remoteTag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(remoteTag)
+	return m == nil || m.ended
+}

@@ -1,0 +1,106 @@
+package middleware
+
+import (
+	"context"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// answer accepts an UPDATE or re-INVITE without the application.
+func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
+	res := sip.NewResponseFromRequest(in.req, sip.StatusOK, "OK", body)
+	if d.Contact != "" {
+		res.AppendHeader(sip.NewHeader("Contact", d.Contact))
+	}
+	if len(body) > 0 {
+		res.AppendHeader(sip.NewHeader("Content-Type", bodyType))
+	}
+	if err := in.Respond(res); err != nil {
+		in.t.log.Warn("refresh not answered", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+	}
+}
+
+// answerInvite accepts a re-INVITE that changes nothing with the session
+// description in force, and sees to its ACK.
+func (in *incoming) answerInvite(d dialogstore.Dialog) {
+	in.leg.mu.Lock()
+	in.invite.local = true
+	in.leg.mu.Unlock()
+	in.answer(d, d.SDP, d.SDPType)
+	in.resendUntilAck(true)
+}
+
+// resendUntilAck sends the 2xx of a re-INVITE again until its ACK arrives
+// (RFC 3261 §13.3.1.4), for applications that do not. Without one for 64*T1 the
+// session is over (§14.2); strict says that this is ours to decide.
+func (in *incoming) resendUntilAck(strict bool) {
+	in.mu.Lock()
+	res := in.success
+	in.mu.Unlock()
+	if res == nil {
+		return
+	}
+	limit := time.NewTimer(64 * sip.T1)
+	defer limit.Stop()
+	interval := sip.T1
+	timer := time.NewTimer(interval)
+	defer timer.Stop()
+	for {
+		select {
+		case <-in.invite.acked:
+			return
+		case <-timer.C:
+			interval = min(2*interval, sip.T2)
+			timer.Reset(interval)
+			_ = in.ServerTransaction.Respond(res)
+		case <-limit.C:
+			if strict {
+				in.t.hangup(context.Background(), in.leg, in.id.RemoteTag, "No ACK received")
+			}
+			return
+		case <-in.t.done:
+			return
+		}
+		if in.leg.hasEnded(in.id.RemoteTag) {
+			return
+		}
+	}
+}
+
+// offerAsInvite hands an UPDATE with an offer to an application that answers
+// re-INVITEs, as one, and its answer back as that of the UPDATE.
+func (in *incoming) offerAsInvite(handler sipgo.RequestHandler) {
+	invite := in.req.Clone()
+	invite.Method = sip.INVITE
+	invite.ReplaceHeader(&sip.CSeqHeader{SeqNo: in.req.CSeq().SeqNo, MethodName: sip.INVITE})
+	tx := &updateTx{incoming: in}
+	handler(invite, tx)
+	if !tx.final {
+		in.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+	}
+}
+
+// updateTx turns the responses to a made-up INVITE into those of the UPDATE.
+type updateTx struct {
+	*incoming
+	final bool
+}
+
+// Respond implements sip.ServerTransaction. An UPDATE gets no provisional
+// response but 100 (RFC 3311 §5.2), and one final response.
+func (u *updateTx) Respond(res *sip.Response) error {
+	if res.IsProvisional() || u.final {
+		return nil
+	}
+	u.final = true
+	if !res.IsSuccess() {
+		u.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		return nil
+	}
+	res.ReplaceHeader(&sip.CSeqHeader{SeqNo: u.req.CSeq().SeqNo, MethodName: sip.UPDATE})
+	return u.incoming.Respond(res)
+}

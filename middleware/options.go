@@ -1,0 +1,147 @@
+package middleware
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// Option configures New. Options only assign; New validates and returns a
+// *sessiontimer.ConfigError for a value out of range.
+type Option func(*options)
+
+// PolicyFunc chooses the policy of one call when its first INVITE is sent or
+// received. It gets the policy made of the options and returns it, changed or
+// not; Mode Off leaves the call alone for good, whatever the peer asks later. An
+// invalid policy is logged and base used instead. It is called by many
+// goroutines at once and must not keep or change invite.
+type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
+
+type options struct {
+	policy         sessiontimer.Policy
+	policyFunc     PolicyFunc
+	store          dialogstore.Store
+	logger         *slog.Logger
+	onEvent        func(sessiontimer.Event)
+	credentials    sipgo.DigestAuth
+	answerUpdate   bool
+	answerReInvite *bool
+	offerUpdate    *bool
+}
+
+func defaultOptions() options {
+	return options{
+		policy:       sessiontimer.DefaultPolicy(),
+		logger:       sip.DefaultLogger().With("caller", "SessionTimer"),
+		onEvent:      func(sessiontimer.Event) {},
+		answerUpdate: true,
+	}
+}
+
+// WithSessionExpires sets the interval that is asked for (RFC 4028 §4). Default
+// 1800 s, as recommended; whole seconds, not below WithMinSE.
+func WithSessionExpires(d time.Duration) Option {
+	return func(o *options) { o.policy.SessionExpires = d }
+}
+
+// WithMinSE sets the smallest interval that is accepted (RFC 4028 §5): a peer
+// that supports timers and asks for less gets a 422. Default and least 90 s.
+func WithMinSE(d time.Duration) Option {
+	return func(o *options) { o.policy.MinSE = d }
+}
+
+// WithRefresher says who should refresh (RFC 4028 §7.1, §9): sessiontimer.Local,
+// sessiontimer.Peer, or Auto, the default, by which the caller does if it
+// supports timers. It is a wish; the peer may decide otherwise.
+func WithRefresher(r sessiontimer.Refresher) Option {
+	return func(o *options) { o.policy.Refresher = r }
+}
+
+// WithMode says how much timers are wanted: sessiontimer.Off, Accept, Offer
+// (default), Require (RFC 4028 §7.1: Require: timer) or Always (§7.2: a timer run
+// by us alone, where the peer has none).
+func WithMode(m sessiontimer.Mode) Option {
+	return func(o *options) { o.policy.Mode = m }
+}
+
+// WithMethod says how we refresh (RFC 4028 §7.4): MethodAuto, the default, sends
+// UPDATE if the peer allows it, else re-INVITE.
+func WithMethod(m sessiontimer.Method) Option {
+	return func(o *options) { o.policy.Method = m }
+}
+
+// WithMaxInterval bounds how long a peer can make our refreshes wait (RFC 4028
+// §11.1): with a longer interval we refresh at half of this. Default 24 h, not
+// below WithSessionExpires.
+func WithMaxInterval(d time.Duration) Option {
+	return func(o *options) { o.policy.MaxInterval = d }
+}
+
+// WithMaxMinSE bounds the Min-SE of a 422 that is followed (RFC 4028 §7.3, §11.1);
+// beyond it the 422 is the final answer. Default 24 h, not below WithMinSE.
+func WithMaxMinSE(d time.Duration) Option {
+	return func(o *options) { o.policy.MaxMinSE = d }
+}
+
+// WithUnsafeIntervals accepts and offers intervals from one second on instead of
+// 90 s. RFC 4028 §4 forbids that: only for labs and tests.
+func WithUnsafeIntervals() Option {
+	return func(o *options) { o.policy.Unsafe = true }
+}
+
+// WithCredentials answers digest challenges to refreshes and to the BYE of an
+// expired session (RFC 3261 §22). Default: none; such a refresh fails.
+func WithCredentials(username, password string) Option {
+	return func(o *options) { o.credentials = sipgo.DigestAuth{Username: username, Password: password} }
+}
+
+// WithPolicyFunc chooses a policy call by call, for instance by trunk.
+func WithPolicyFunc(f PolicyFunc) Option {
+	return func(o *options) { o.policyFunc = f }
+}
+
+// WithStore keeps the dialogs in s. Default: a dialogstore.Memory. With a store
+// that survives the process, Timers.Restore takes the calls up again.
+func WithStore(s dialogstore.Store) Option {
+	return func(o *options) { o.store = s }
+}
+
+// WithLogger logs to l. Default: sipgo's default logger.
+func WithLogger(l *slog.Logger) Option {
+	return func(o *options) { o.logger = l }
+}
+
+// WithEventHandler calls f for every event, one after the other for one dialog,
+// from the goroutine that caused it: f must not block. It may be called for
+// several dialogs at once.
+func WithEventHandler(f func(sessiontimer.Event)) Option {
+	return func(o *options) { o.onEvent = f }
+}
+
+// WithAnswerUpdate says whether an UPDATE without a body is answered here
+// (RFC 3311 §5.2). Default true; false gives each to the application's handler,
+// if there is one.
+func WithAnswerUpdate(on bool) Option {
+	return func(o *options) { o.answerUpdate = on }
+}
+
+// WithAnswerReInvite says whether a re-INVITE without or with an unchanged
+// session description is answered here with the one sent last (RFC 3261 §14.2).
+// Default true with Attach, whose applications mostly know first INVITEs only,
+// and false with diago, which answers re-INVITEs.
+func WithAnswerReInvite(on bool) Option {
+	return func(o *options) { o.answerReInvite = &on }
+}
+
+// WithOfferUpdate says whether an UPDATE with a changed session description, for
+// which the application has no handler, is handed to its INVITE handler as if
+// it were a re-INVITE. Otherwise it is answered 488 (RFC 3311 §5.2). Default true
+// with diago, false with Attach.
+func WithOfferUpdate(on bool) Option {
+	return func(o *options) { o.offerUpdate = &on }
+}

@@ -1,0 +1,195 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+	"github.com/icholy/digest"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// errNoClient says that a stored dialog uses a transport that nothing sends on.
+var errNoClient = errors.New("middleware: no client for the transport")
+
+// maxChallenges bounds the answers to 401 and 407 for one request: the first
+// nonce, and a fresh one for a stale.
+const maxChallenges = 2
+
+// pipeline sends what the refresher decides on, the way the application's
+// requests go.
+type pipeline struct{ t *Timers }
+
+// Refresh implements refresher.Pipeline.
+func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l := p.t.legs.resume(d)
+	if err := l.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
+		return nil, err
+	}
+	defer l.finishOwn()
+	now, err := p.t.store.Load(ctx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !now.Session.Equal(d.Session) {
+		return nil, refresher.ErrSuperseded
+	}
+	x, err := p.t.ownExchange(l, d, req)
+	if err != nil {
+		return nil, err
+	}
+	x.propose(ctx)
+	return x.run(ctx)
+}
+
+// Hangup implements refresher.Pipeline.
+func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error {
+	l := p.t.legs.resume(d)
+	l.mu.Lock()
+	busy := l.peerInProgress()
+	l.mu.Unlock()
+	// The peer is there if a request of it is being answered, or its ACK is
+	// still to come; only the end of the session itself ends that too.
+	if busy && time.Now().Before(d.Session.ExpiresAt()) {
+		return refresher.ErrBusy
+	}
+	return p.t.hangup(ctx, l, d.RemoteTag, reason)
+}
+
+// ownExchange prepares a request of ours.
+func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
+	r := t.requesterFor(d.Transport)
+	if r == nil {
+		return nil, fmt.Errorf("%w: %s", errNoClient, d.Transport)
+	}
+	if err := sipgo.ClientRequestAddVia(r.client, req); err != nil {
+		return nil, err
+	}
+	x := &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true}
+	if req.IsInvite() {
+		x.watch = func(tx *sip.ClientTx) {
+			tx.OnRetransmission(func(res *sip.Response) { x.acknowledge(res) })
+		}
+	}
+	return x, nil
+}
+
+// run sends a request of ours and waits for its final response.
+func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
+	if err := x.dispatch(ctx); err != nil {
+		return nil, err
+	}
+	return x.await(ctx)
+}
+
+// await waits for the final response to a request of ours, over retries and
+// challenges.
+func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
+	challenges := 0
+	for {
+		tx := x.transaction()
+		select {
+		case res := <-tx.Responses():
+			if x.handle(ctx, res) || res.IsProvisional() {
+				continue
+			}
+			if challenges < maxChallenges && x.authorize(res) {
+				challenges++
+				setBranch(x.req)
+				if err := x.dispatch(ctx); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if !x.req.IsInvite() {
+				tx.Terminate() // that of an INVITE stays, for responses that are sent again
+			} else if res.IsSuccess() {
+				x.acknowledge(res)
+			}
+			return res, nil
+		case <-tx.Done():
+			if err := tx.Err(); err != nil {
+				return nil, err
+			}
+			return nil, sip.ErrTransactionTerminated
+		case <-ctx.Done():
+			tx.Terminate()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// dispatch sends a request, marked if it is one that refreshes.
+func (x *exchange) dispatch(ctx context.Context) error {
+	if x.req.Method == sip.BYE {
+		return x.inTurn(ctx, func(*sip.ClientTx) {})
+	}
+	return x.send(ctx)
+}
+
+// acknowledge sends the ACK of a re-INVITE of ours (RFC 3261 §13.2.2.4).
+func (x *exchange) acknowledge(res *sip.Response) {
+	t := x.r.t
+	d, err := t.store.Load(context.Background(), x.leg.id(x.remoteTag))
+	if err == nil {
+		err = x.sendAck(d)
+	}
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		t.log.Warn("refresh not acknowledged", "call_id", x.leg.key.callID, "status", res.StatusCode, "error", err)
+	}
+}
+
+func (x *exchange) sendAck(d dialogstore.Dialog) error {
+	ack, err := refresher.NewRequest(d, sip.ACK)
+	if err != nil {
+		return err
+	}
+	setCSeq(ack, x.req.CSeq().SeqNo)
+	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
+		return err
+	}
+	return x.r.client.TransportLayer().WriteMsg(ack)
+}
+
+// authorize answers a digest challenge in a copy of the request (RFC 3261 §22).
+// It returns false if there is none, or nothing to answer it with.
+func (x *exchange) authorize(res *sip.Response) bool {
+	auth := x.r.t.opts.credentials
+	challenge, answer := "WWW-Authenticate", "Authorization"
+	switch res.StatusCode {
+	case sip.StatusUnauthorized:
+	case sip.StatusProxyAuthRequired:
+		challenge, answer = "Proxy-Authenticate", "Proxy-Authorization"
+	default:
+		return false
+	}
+	h := firstField(res, challenge, "")
+	if h == nil || auth.Password == "" {
+		return false
+	}
+	chal, err := digest.ParseChallenge(h.Value())
+	if err != nil {
+		return false
+	}
+	chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
+	cred, err := digest.Digest(chal, digest.Options{
+		Method:   string(x.req.Method),
+		URI:      x.req.Recipient.Addr(),
+		Username: auth.Username,
+		Password: auth.Password,
+	})
+	if err != nil {
+		return false
+	}
+	req := x.req.Clone()
+	setField(req, answer, "", cred.String())
+	x.set(func() { x.req, x.done = req, false })
+	return true
+}

@@ -1,0 +1,185 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): a new
+// dialog, or the session of one that is there.
+func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
+	now := time.Now()
+	fields := readFields(res)
+	t.warnMalformed(fields, x.leg.key, fromToTag(x, res))
+	if x.remoteTag != "" {
+		t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+			d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
+			d.LastMethod = string(x.req.Method)
+			learnPeer(&d, fields)
+			retarget(&d, res.Contact())
+			if len(x.req.Body()) > 0 {
+				d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
+			}
+			if len(res.Body()) > 0 {
+				d.PeerSDP = res.Body()
+			}
+			return d
+		})
+		return
+	}
+	if !x.req.IsInvite() || res.To() == nil || !x.leg.join(toTag(res)) {
+		return
+	}
+	d := dialogstore.Dialog{
+		ID:           x.leg.id(toTag(res)),
+		LocalURI:     x.req.From().Value(),
+		RemoteURI:    res.To().Value(),
+		RemoteTarget: x.req.Recipient.String(),
+		RouteSet:     routeSet(res, true),
+		Transport:    sip.NetworkToLower(x.req.Transport()),
+		LocalAddr:    x.laddr,
+		LocalCSeq:    x.req.CSeq().SeqNo,
+		SDP:          x.req.Body(),
+		SDPType:      contentType(x.req),
+		PeerSDP:      res.Body(),
+		Session:      x.policy.Settle(x.proposal, fields, sessiontimer.Session{}, now),
+		LastMethod:   string(sip.INVITE),
+		OwnsCallID:   true,
+		Policy:       x.policy,
+	}
+	if h := x.req.Contact(); h != nil {
+		d.Contact = h.Value()
+	}
+	learnPeer(&d, fields)
+	retarget(&d, res.Contact())
+	t.create(ctx, d)
+}
+
+func fromToTag(x *exchange, res *sip.Response) string {
+	if x.remoteTag != "" {
+		return x.remoteTag
+	}
+	return toTag(res)
+}
+
+func (t *Timers) create(ctx context.Context, d dialogstore.Dialog) {
+	if err := t.store.Create(ctx, d); err != nil {
+		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
+			"remote_tag", d.RemoteTag, "error", err)
+	}
+}
+
+// renew updates a dialog that may have ended meanwhile.
+func (t *Timers) renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) bool {
+	_, _, err := t.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		t.log.Error("dialog not updated", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+	}
+	return err == nil
+}
+
+// acknowledged takes an ACK of the application: it may answer a late offer, and
+// tells where the application sends.
+func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.Request) {
+	d, err := t.store.Load(ctx, id)
+	if err != nil {
+		return
+	}
+	dest := destination(ack, d)
+	if len(ack.Body()) == 0 && (dest == "" || dest == d.Destination) {
+		return
+	}
+	t.renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		if dest != "" {
+			d.Destination = dest
+		}
+		if len(ack.Body()) > 0 {
+			d.SDP, d.SDPType = ack.Body(), contentType(ack)
+		}
+		return d
+	})
+}
+
+// ended forgets a dialog that the application or the peer ended.
+func (t *Timers) ended(ctx context.Context, l *leg, remoteTag string) {
+	first, last := l.end(remoteTag, false)
+	if !first {
+		return
+	}
+	t.delete(ctx, l.id(remoteTag))
+	if last {
+		t.legs.dropLater(l)
+	}
+}
+
+func (t *Timers) delete(ctx context.Context, id dialogstore.ID) {
+	if _, err := t.store.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		t.log.Error("dialog not deleted", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+	}
+}
+
+// learnPeer notes what a message of the peer tells of its abilities.
+func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
+	d.PeerTimer = d.PeerTimer || f.Supported
+	if f.HasAllow {
+		d.PeerUpdate = f.AllowUpdate
+	}
+}
+
+// retarget moves the remote target, as each accepted INVITE and UPDATE does
+// (RFC 3261 §12.2, RFC 3311 §5).
+func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
+	if contact != nil && !contact.Address.Wildcard {
+		d.RemoteTarget = contact.Address.String()
+	}
+}
+
+// routeSet is the Record-Route of a message that made a dialog, reversed for the
+// UAC (RFC 3261 §12.1).
+func routeSet(m sip.Message, reversed bool) []string {
+	var set []string
+	for _, h := range m.GetHeaders("record-route") {
+		for _, v := range splitRoutes(h.Value()) {
+			if reversed {
+				set = append([]string{v}, set...)
+			} else {
+				set = append(set, v)
+			}
+		}
+	}
+	return set
+}
+
+// splitRoutes splits a list of name-addrs at the commas outside <>.
+func splitRoutes(list string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i, c := range list {
+		switch c {
+		case '<':
+			depth++
+		case '>':
+			depth--
+		case ',':
+			if depth == 0 {
+				out = append(out, strings.TrimSpace(list[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	return append(out, strings.TrimSpace(list[start:]))
+}
+
+func (t *Timers) warnMalformed(f sessiontimer.Fields, k legKey, remoteTag string) {
+	if f.Malformed != nil {
+		t.log.Warn("session-timer header field ignored", "call_id", k.callID, "local_tag", k.tag, "remote_tag", remoteTag,
+			"error", f.Malformed)
+	}
+}

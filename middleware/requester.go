@@ -1,0 +1,246 @@
+package middleware
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// requester is the client side of the middleware: everything that a client
+// sends passes here.
+type requester struct {
+	t      *Timers
+	client *sipgo.Client
+}
+
+// Requester wraps what client sends; Attach sets it as the client's TxRequester.
+// Of several clients the ones given transports (udp, tcp, tls, ws, wss) send
+// the refreshes of calls over these, the last one given none all others.
+func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
+	r := &requester{t: t, client: client}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(transports) == 0 {
+		transports = []string{""}
+	}
+	for _, tr := range transports {
+		t.requesters[sip.NetworkToLower(tr)] = r
+	}
+	return r
+}
+
+// requesterFor is the client that sends over a transport; nil if there is none.
+func (t *Timers) requesterFor(transport string) *requester {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.requesters[sip.NetworkToLower(transport)]; r != nil {
+		return r
+	}
+	return t.requesters[""]
+}
+
+// Request implements sipgo.ClientTransactionRequester.
+func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	switch {
+	case req.IsAck():
+		return nil, r.ack(ctx, req)
+	case len(req.GetHeaders("via")) > 1:
+		return r.direct(ctx, req) // a proxy's business: the call is not ours
+	case req.IsCancel():
+		return r.cancel(ctx, req)
+	case toTag(req) != "":
+		return r.inDialog(ctx, req)
+	case req.IsInvite():
+		return r.firstInvite(ctx, req)
+	}
+	return r.direct(ctx, req)
+}
+
+// direct sends as sipgo does without a requester.
+func (r *requester) direct(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	tx, err := r.start(ctx, req, nil)
+	if err != nil {
+		return nil, err
+	}
+	return tx, nil
+}
+
+// start makes a transaction and sends its request; prepare runs when the
+// connection is known and nothing is sent.
+func (r *requester) start(ctx context.Context, req *sip.Request, prepare func(*sip.ClientTx)) (*sip.ClientTx, error) {
+	tx, err := r.client.TransactionLayer().NewClientTransaction(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	if req.IsInvite() && toTag(req) == "" {
+		completeContact(req)
+	}
+	if prepare != nil {
+		prepare(tx)
+	}
+	if err := tx.Init(); err != nil {
+		tx.Terminate()
+		return nil, err
+	}
+	return tx, nil
+}
+
+// completeContact fills in a Contact without port from the Via, in place, as
+// sipgo does for a client that has no requester.
+func completeContact(req *sip.Request) {
+	contact, via := req.Contact(), req.Via()
+	if contact == nil || via == nil || contact.Address.Port != 0 {
+		return
+	}
+	switch contact.Address.Host {
+	case "":
+		contact.Address.Host, contact.Address.Port = via.Host, via.Port
+	case via.Host:
+		contact.Address.Port = via.Port
+	}
+}
+
+// firstInvite sends the INVITE that may make a dialog, also again after a
+// challenge or redirection.
+func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	t := r.t
+	id, tag := callID(req), fromTag(req)
+	l := t.legs.find(id, tag)
+	if l == nil {
+		policy := t.policyFor(req, true)
+		if policy.Mode == sessiontimer.Off || tag == "" || req.CSeq() == nil {
+			return r.direct(ctx, req)
+		}
+		l = t.legs.open(id, tag, 0, policy)
+	} else {
+		l = t.legs.open(id, tag, 0, l.policy)
+	}
+	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, policy: l.policy}
+	return x.begin(ctx)
+}
+
+// inDialog sends a request within a dialog: numbered, and an INVITE or UPDATE
+// marked.
+func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	t := r.t
+	l := t.legs.find(callID(req), fromTag(req))
+	if l == nil || req.CSeq() == nil {
+		return r.direct(ctx, req)
+	}
+	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.policy}
+	switch req.Method {
+	case sip.INVITE, sip.UPDATE:
+		return x.begin(ctx)
+	case sip.BYE:
+		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
+		t.ended(ctx, l, x.remoteTag)
+	case sip.PRACK:
+		r.rewriteRAck(l, req)
+	}
+	return x.once(ctx)
+}
+
+// rewriteRAck makes a PRACK name the INVITE by its number on the wire (RFC 3262
+// §7.2).
+func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
+	h := firstField(req, "RAck", "")
+	if h == nil {
+		return
+	}
+	parts := strings.Fields(h.Value())
+	if len(parts) != 3 {
+		return
+	}
+	app, err := strconv.ParseUint(parts[1], 10, 32)
+	if err != nil {
+		return
+	}
+	parts[1] = strconv.FormatUint(uint64(l.wireCSeq(uint32(app))), 10)
+	req.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(parts, " ")))
+}
+
+// ack sends an ACK to the transport, numbered as its INVITE was (RFC 3261
+// §13.2.2.4). It may be replayed, so the application's message stays as it is.
+func (r *requester) ack(ctx context.Context, req *sip.Request) error {
+	if l := r.t.legs.find(callID(req), fromTag(req)); l != nil && req.CSeq() != nil {
+		if wire := l.wireCSeq(req.CSeq().SeqNo); wire != req.CSeq().SeqNo {
+			req = req.Clone()
+			setCSeq(req, wire)
+		}
+		r.t.acknowledged(ctx, l.id(toTag(req)), req)
+	}
+	return r.client.TransportLayer().WriteMsg(req)
+}
+
+// cancel sends a CANCEL for the transaction that the application's INVITE is in
+// by now; after a 422 that is another one than it knows. That one must have a
+// provisional response first (RFC 3261 §9.1).
+func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	l := r.t.legs.find(callID(req), fromTag(req))
+	if l == nil || req.Via() == nil {
+		return r.direct(ctx, req)
+	}
+	branch := req.Via().Params.GetOr("branch", "")
+	l.mu.Lock()
+	var x *exchange
+	for candidate := range l.invites {
+		if candidate.branch == branch {
+			x = candidate
+		}
+	}
+	l.mu.Unlock()
+	if x == nil {
+		return r.direct(ctx, req)
+	}
+	sent, err := x.cancellable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
+	setCSeq(req, sent.CSeq().SeqNo)
+	return r.direct(ctx, req)
+}
+
+// setCSeq renumbers a request. The header may be a lazily parsed copy, so it is
+// replaced.
+func setCSeq(req *sip.Request, n uint32) {
+	if h := req.CSeq(); h != nil {
+		req.ReplaceHeader(&sip.CSeqHeader{SeqNo: n, MethodName: req.Method})
+	}
+}
+
+// setBranch gives a request to be sent again a transaction of its own.
+func setBranch(req *sip.Request) {
+	req.Via().Params.Add("branch", sip.GenerateBranchN(16))
+}
+
+// localAddr is our end of a connection as host:port.
+func localAddr(conn sip.Connection) string {
+	if conn == nil {
+		return ""
+	}
+	a := conn.LocalAddr()
+	if a == nil {
+		return ""
+	}
+	if _, _, err := net.SplitHostPort(a.String()); err != nil {
+		return ""
+	}
+	return a.String()
+}
+
+// destination is where the application sends a request, if it says so and the
+// route set does not.
+func destination(req *sip.Request, d dialogstore.Dialog) string {
+	if len(d.RouteSet) > 0 {
+		return ""
+	}
+	return req.MessageData.Destination()
+}

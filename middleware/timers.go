@@ -1,0 +1,152 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// ErrClosed is returned by Restore after Close.
+var ErrClosed = errors.New("middleware: timers are closed")
+
+// Timers runs the session timers of one user agent. All methods may be called
+// by any number of goroutines, but Attach, Handler, Requester and SetHost belong
+// before the first message.
+type Timers struct {
+	opts      options
+	ua        *sipgo.UserAgent
+	log       *slog.Logger
+	store     *dialogstore.Observed
+	refresher *refresher.Refresher
+	legs      legs
+	host      atomic.Pointer[Host]
+	allow     func() string
+	done      chan struct{} // closed by Close
+
+	mu         sync.Mutex
+	requesters map[string]*requester // by transport; "" is the one for the rest
+	closed     bool
+}
+
+// Host is what an adapter tells of the stack above, in SetHost.
+type Host struct {
+	// Bye ends the application's dialog: it gets a BYE as if the peer had sent
+	// it, and a transaction that answers nobody.
+	Bye sipgo.RequestHandler
+	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
+	Invite sipgo.RequestHandler
+	// Methods lists what the application handles, for Allow. May be nil.
+	Methods func() []string
+	// ReInvites says that the application answers re-INVITEs itself.
+	ReInvites bool
+}
+
+// New makes the timers of a user agent. The error is a *sessiontimer.ConfigError
+// that names the option and what is allowed.
+func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
+	o := defaultOptions()
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if ua == nil {
+		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
+	}
+	if err := o.policy.Validate(); err != nil {
+		return nil, err
+	}
+	if o.store == nil {
+		o.store = dialogstore.NewMemory()
+	}
+	t := &Timers{
+		opts:       o,
+		ua:         ua,
+		log:        o.logger,
+		refresher:  refresher.New(),
+		legs:       newLegs(),
+		requesters: make(map[string]*requester),
+		done:       make(chan struct{}),
+	}
+	t.SetHost(Host{})
+	t.store = dialogstore.Observe(o.store, observer{t}, t.refresher)
+	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: o.onEvent, Logger: o.logger})
+	return t, nil
+}
+
+// SetHost tells the middleware about the stack above. Attach and diagotimer do
+// this; it is for adapters to other stacks and hand-written handler chains.
+func (t *Timers) SetHost(h Host) {
+	t.host.Store(&h)
+	t.allow = sync.OnceValue(t.allowed)
+}
+
+// Store is the observed store: reading it tells the state of every call.
+func (t *Timers) Store() dialogstore.Store { return t.store }
+
+// Restore takes up the calls of a store that survived the process. Call it once,
+// after Attach and before the first message; what is overdue happens at once.
+// Calls whose application dialogs are not restored by the application still get
+// their refreshes and, if the peer is gone, a BYE.
+func (t *Timers) Restore(ctx context.Context) error {
+	t.mu.Lock()
+	closed := t.closed
+	t.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	return t.refresher.Restore(ctx)
+}
+
+// Close stops all timers and waits for what they started; no call is hung up
+// and the store keeps its dialogs. Close it before the user agent.
+func (t *Timers) Close() error {
+	t.mu.Lock()
+	if !t.closed {
+		close(t.done)
+	}
+	t.closed = true
+	t.mu.Unlock()
+	t.refresher.Close()
+	t.legs.clear()
+	return nil
+}
+
+// policyFor is the policy of a new call.
+func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
+	base := t.opts.policy
+	if t.opts.policyFunc == nil {
+		return base
+	}
+	p := t.opts.policyFunc(invite, outgoing, base)
+	if err := p.Validate(); err != nil {
+		t.log.Error("policy of the call is invalid, using the default", "call_id", callID(invite), "error", err)
+		return base
+	}
+	return p
+}
+
+// answersUpdate tells whether an incoming UPDATE reaches this middleware, so
+// that Allow may say so.
+func (t *Timers) answersUpdate() bool { return t.host.Load().Methods != nil }
+
+func (t *Timers) answersReInvite() bool {
+	if t.opts.answerReInvite != nil {
+		return *t.opts.answerReInvite
+	}
+	return !t.host.Load().ReInvites
+}
+
+func (t *Timers) offersUpdate() bool {
+	if t.opts.offerUpdate != nil {
+		return *t.opts.offerUpdate
+	}
+	return t.host.Load().ReInvites
+}

@@ -1,0 +1,144 @@
+package refresher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// refresh makes one attempt for the given session and schedules what follows.
+func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session) {
+	d, m, res, err := r.attempt(ctx, id, s)
+	v := keep
+	failed := err != nil || !res.IsSuccess()
+	if failed {
+		v = judge(m, res, err)
+	}
+	if v == reverse {
+		r.refuseUpdate(ctx, id)
+	}
+
+	r.mu.Lock()
+	s.cancel = nil
+	current := r.current(id, s, session)
+	r.mu.Unlock()
+	if !current {
+		return // ended, or refreshed meanwhile: whatever came of this attempt is history
+	}
+	busy := errors.Is(err, ErrBusy)
+	gone := errors.Is(err, dialogstore.ErrNotFound)
+	if failed && !busy && !gone {
+		r.report(d, m, res, err)
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.current(id, s, session):
+	case gone:
+		delete(r.dialogs, id)
+	case busy:
+		s.attempts--
+		r.arm(id, s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
+	case failed:
+		r.follow(id, s, d, m, v, res)
+	default:
+		// A 2xx that left the session as it was: there is nothing to redo.
+		r.plan(id, s, true)
+	}
+}
+
+// current tells that session is still what s is about. r.mu is held.
+func (r *Refresher) current(id dialogstore.ID, s *schedule, session sessiontimer.Session) bool {
+	return r.dialogs[id] == s && s.session.Equal(session) && !r.closed
+}
+
+// attempt loads the dialog, builds the request and sends it.
+func (r *Refresher) attempt(ctx context.Context, id dialogstore.ID, s *schedule) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
+	d, err := r.cfg.Store.Load(ctx, id)
+	if err != nil {
+		return d, sip.UPDATE, nil, err
+	}
+	m := method(d.Policy.Method, d.PeerUpdate, d.NoUpdate, len(d.SDP) > 0)
+	r.mu.Lock()
+	if s.method != "" {
+		m = s.method
+	}
+	r.mu.Unlock()
+	req, err := refreshRequest(d, m)
+	if err != nil {
+		return d, m, nil, err
+	}
+	res, err := r.cfg.Pipeline.Refresh(ctx, d, req)
+	if err == nil && res == nil {
+		err = errors.New("refresher: no response and no error")
+	}
+	return d, m, res, err
+}
+
+// follow schedules what a failed attempt leads to. r.mu is held.
+func (r *Refresher) follow(id dialogstore.ID, s *schedule, d dialogstore.Dialog, m sip.RequestMethod, v verdict, res *sip.Response) {
+	now := time.Now()
+	switch v {
+	case end:
+		s.reason = "Session refresh failed"
+		if res != nil {
+			s.reason = fmt.Sprintf("Session refresh answered %d", res.StatusCode)
+		}
+		r.arm(id, s, sessiontimer.Hangup, 0)
+		return
+	case keep:
+		r.plan(id, s, true)
+		return
+	}
+	next := m
+	if v == other || v == reverse {
+		next = otherMethod(m)
+		if next == sip.INVITE && len(d.SDP) == 0 || next == sip.UPDATE && (!d.PeerUpdate || d.NoUpdate) {
+			r.plan(id, s, true)
+			return
+		}
+	}
+	wait := pause(v, s.attempts, res, d.OwnsCallID, now, s.session.LastChance())
+	if s.attempts >= maxAttempts || wait < 0 {
+		r.plan(id, s, true)
+		return
+	}
+	s.method = next
+	r.arm(id, s, sessiontimer.Refresh, wait)
+}
+
+func otherMethod(m sip.RequestMethod) sip.RequestMethod {
+	if m == sip.UPDATE {
+		return sip.INVITE
+	}
+	return sip.UPDATE
+}
+
+// refuseUpdate remembers that the peer cannot UPDATE.
+func (r *Refresher) refuseUpdate(ctx context.Context, id dialogstore.ID) {
+	_, _, err := r.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.NoUpdate = true
+		return d, nil
+	})
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		r.cfg.Logger.Warn("refused UPDATE not remembered", "call_id", id.CallID, "error", err)
+	}
+}
+
+// report logs a failed refresh once and tells the application.
+func (r *Refresher) report(d dialogstore.Dialog, m sip.RequestMethod, res *sip.Response, err error) {
+	status := 0
+	if res != nil {
+		status = res.StatusCode
+	}
+	r.cfg.Logger.Warn("session refresh failed", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+		"interval", d.Session.Interval, "expires", d.Session.ExpiresAt(), "method", string(m), "status", status, "error", err)
+	r.cfg.Event(sessiontimer.RefreshFailed{Call: d.Call(time.Now()), Method: string(m), Status: status, Err: err})
+}

@@ -1,0 +1,149 @@
+package refresher
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+)
+
+// maxAttempts bounds the refreshes that are tried for one session; RFC 4028 §10
+// asks not to repeat a request that keeps failing.
+const maxAttempts = 3
+
+// verdict is what a failed refresh leads to.
+type verdict uint8
+
+const (
+	keep    verdict = iota // try no more; the session lives until it expires
+	end                    // the peer, or its session, is gone: hang up now
+	later                  // the same again after Retry-After or a growing pause
+	glare                  // the same again after the random pause of RFC 3261 §14.1
+	other                  // the other method, at once
+	reverse                // as other, and never an UPDATE again in this dialog
+)
+
+// failures is what an answer to a refresh means (RFC 4028 §10, RFC 3261 §12.2.1.2
+// and §14.1, RFC 5057 §5.3). What is not listed is later for 5xx and 6xx, keep
+// for 401, 407 and 422, which the pipeline has answered as far as it can, and
+// later for the rest.
+var failures = []struct {
+	status         int
+	update, invite verdict
+}{
+	{400, other, other},
+	{401, keep, keep},
+	{404, end, end},
+	{405, reverse, end},
+	{406, other, other},
+	{407, keep, keep},
+	{408, end, end},
+	{410, end, end},
+	{413, other, other},
+	{415, other, other},
+	{416, end, end},
+	{422, keep, keep},
+	{480, end, end},
+	{481, end, end},
+	{482, end, end},
+	{483, end, end},
+	{484, end, end},
+	{485, end, end},
+	{488, other, other},
+	{491, glare, glare},
+	{501, reverse, end},
+	{502, end, end},
+	{604, end, end},
+	{606, other, other},
+}
+
+// judge says what the outcome of a refresh, a final response that is not 2xx or
+// an error, leads to.
+func judge(method sip.RequestMethod, res *sip.Response, err error) verdict {
+	if res == nil {
+		if errors.Is(err, sip.ErrTransactionTimeout) {
+			return end // RFC 4028 §10: no answer at all is an answer
+		}
+		return later // the transport failed, not the dialog
+	}
+	for _, f := range failures {
+		if f.status == res.StatusCode {
+			if method == sip.UPDATE {
+				return f.update
+			}
+			return f.invite
+		}
+	}
+	return later
+}
+
+// pause is how long to wait before attempt n+1, n having failed, so that it is
+// made by lastChance. It is negative if there is no time left.
+func pause(v verdict, n int, res *sip.Response, ownsCallID bool, now, lastChance time.Time) time.Duration {
+	window := lastChance.Sub(now)
+	if window < 0 {
+		return -1
+	}
+	switch v {
+	case other, reverse:
+		return 0
+	case glare:
+		return min(glarePause(ownsCallID), window)
+	}
+	if after := retryAfter(res); after > 0 {
+		return min(after, window)
+	}
+	if n == 1 {
+		return min(5*time.Second, window/2)
+	}
+	return window / 2
+}
+
+// glarePause is 2.1 to 4 s for the owner of the Call-ID and up to 2 s for the
+// other party, in steps of 10 ms (RFC 3261 §14.1).
+func glarePause(ownsCallID bool) time.Duration {
+	if ownsCallID {
+		return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
+	}
+	return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
+}
+
+// retryAfter reads Retry-After, which may carry a comment and parameters.
+func retryAfter(res *sip.Response) time.Duration {
+	if res == nil {
+		return 0
+	}
+	h := res.GetHeader("Retry-After")
+	if h == nil {
+		return 0
+	}
+	digits := strings.TrimSpace(h.Value())
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i]
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// method is the request that refreshes d next (RFC 4028 §7.4: UPDATE if the
+// peer allows it). Without a session description there is nothing to re-INVITE
+// with.
+func method(want sessiontimer.Method, allowed, refused, haveSDP bool) sip.RequestMethod {
+	switch {
+	case !haveSDP:
+		return sip.UPDATE
+	case refused || want == sessiontimer.MethodReInvite:
+		return sip.INVITE
+	case allowed || want == sessiontimer.MethodUpdate:
+		return sip.UPDATE
+	}
+	return sip.INVITE
+}
