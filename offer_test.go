@@ -256,6 +256,8 @@ func TestSettle(t *testing.T) {
 		{"C-13 below our Min-SE", Offer, wishing(Offer, 1800, 900).Propose(Session{}, 0, false), Session{}, []header{expires("600;refresher=uac")}, "10m0s local", 300, 600},
 		{"C-13 far below 90, the peer refreshes", Offer, asks, Session{}, []header{expires("5;refresher=uas")}, "1m30s peer", 0, 60},
 		{"H-04 A-09 longest, not asked", Accept, silent, Session{}, []header{expires("4294967297;refresher=uac")}, "1193046h28m15s local", 43200, math.MaxUint32},
+		{"H-04 longest, the peer refreshes", Offer, asks, Session{}, []header{expires("4294967295;refresher=uas")}, "1193046h28m15s peer", 0, math.MaxUint32 - 32},
+		{"H-04 C-09 long session goes on alone", Offer, DefaultPolicy().Propose(running(100000, Local), 0, true), running(100000, Local), nil, "27h46m40s local", 43200, 100000},
 		{"H-04 longest, asked", Offer, asks, Session{}, []header{expires("4294967295;refresher=uac")}, "1193046h28m15s local", 900, math.MaxUint32},
 	}
 	for _, tt := range tests {
@@ -288,6 +290,9 @@ func checkSession(t *testing.T, s Session, want string, refresh, hangup int64) {
 	if s.Refresher == Peer {
 		if action != Hangup || since(at) != seconds(hangup) {
 			t.Errorf("first comes action %d after %v, should be hanging up after %v", action, since(at), seconds(hangup))
+		}
+		if s.RefreshAfter != 0 {
+			t.Errorf("RefreshAfter is %v, should be 0: the refresh is the peer's", s.RefreshAfter)
 		}
 		return
 	}

@@ -37,9 +37,10 @@ type leg struct {
 
 	localAcks []uint32 // CSeqs of re-INVITEs answered here, whose ACKs may come again
 
-	learned time.Duration // Min-SE of 422s before there is a dialog
-	dialogs []member
-	linger  *time.Timer
+	requester *requester    // the client that sent the first INVITE; nil if the peer did
+	learned   time.Duration // Min-SE of 422s before there is a dialog
+	dialogs   []member
+	linger    *time.Timer
 }
 
 type legKey struct{ callID, tag string }
@@ -67,6 +68,13 @@ const keptInvites = 8
 
 func (l *leg) id(remoteTag string) dialogstore.ID {
 	return dialogstore.ID{CallID: l.key.callID, LocalTag: l.key.tag, RemoteTag: remoteTag}
+}
+
+// use notes the client that begins the call.
+func (l *leg) use(r *requester) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requester = r
 }
 
 // signal wakes who waits for a change. l.mu is held.

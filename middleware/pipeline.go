@@ -65,7 +65,12 @@ func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason strin
 
 // ownExchange prepares a request of ours.
 func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
-	r := t.requesterFor(d.Transport)
+	l.mu.Lock()
+	r := l.requester
+	l.mu.Unlock()
+	if r == nil {
+		r = t.requesterFor(d.Transport)
+	}
 	if r == nil {
 		return nil, fmt.Errorf("%w: %s", errNoClient, d.Transport)
 	}

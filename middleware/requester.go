@@ -21,8 +21,9 @@ type requester struct {
 }
 
 // Requester wraps what client sends; Attach sets it as the client's TxRequester.
-// Of several clients the ones given transports (udp, tcp, tls, ws, wss) send
-// the refreshes of calls over these, the last one given none all others.
+// The refreshes of a call that a client began go out through that client. For
+// calls that came in, and after Restore, it is the first client given for the
+// transport (udp, tcp, tls, ws, wss), else the first given none.
 func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
 	r := &requester{t: t, client: client}
 	t.mu.Lock()
@@ -31,7 +32,9 @@ func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.Cli
 		transports = []string{""}
 	}
 	for _, tr := range transports {
-		t.requesters[sip.NetworkToLower(tr)] = r
+		if tr = sip.NetworkToLower(tr); t.requesters[tr] == nil {
+			t.requesters[tr] = r
+		}
 	}
 	return r
 }
@@ -122,6 +125,7 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 	} else {
 		l = t.legs.open(id, tag, 0, l.policy)
 	}
+	l.use(r)
 	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, policy: l.policy}
 	return x.begin(ctx)
 }

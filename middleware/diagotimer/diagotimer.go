@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
@@ -43,9 +44,13 @@ func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diago.DiagoOption {
 	return func(dg *diago.Diago) {
 		diago.WithServer(server)(dg)
-		diago.WithServerRequestMiddleware(timers.Handler)(dg)
+		invite := new(inviteHandler)
+		diago.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
+			return timers.Handler(invite.learn(next))
+		})(dg)
 		timers.SetHost(middleware.Host{
 			Bye:       byeHandler(dg),
+			Invite:    invite.handle,
 			Methods:   server.RegisteredMethods,
 			ReInvites: true,
 		})
@@ -68,7 +73,7 @@ func Rehook(dg *diago.Diago, timers *middleware.Timers, ids ...string) error {
 	}
 	var missing []string
 	for _, id := range ids {
-		if !hook(dg, timers, diago.NewDialogOptions{TransportID: id}) {
+		if !hook(dg, timers, diago.NewDialogOptions{TransportID: id}, id) {
 			missing = append(missing, id)
 		}
 	}
@@ -91,9 +96,31 @@ func hook(dg *diago.Diago, timers *middleware.Timers, opts diago.NewDialogOption
 	defer func() { _ = d.Close() }()
 	client := d.UA.Client
 	if client.TxRequester == nil {
-		client.TxRequester = timers.Requester(client, append(names, d.InviteRequest.Transport())...)
+		client.TxRequester = timers.Requester(client, names...)
 	}
 	return true
+}
+
+// inviteHandler is diago's handler of INVITEs. diago shows it only together with
+// an INVITE, so it is unknown, and an offer in an UPDATE refused, before the
+// first one came.
+type inviteHandler struct {
+	handler atomic.Pointer[sipgo.RequestHandler]
+}
+
+func (h *inviteHandler) learn(next sipgo.RequestHandler) sipgo.RequestHandler {
+	return func(req *sip.Request, tx sip.ServerTransaction) {
+		if req.IsInvite() && h.handler.Load() == nil {
+			h.handler.Store(&next)
+		}
+		next(req, tx)
+	}
+}
+
+func (h *inviteHandler) handle(req *sip.Request, tx sip.ServerTransaction) {
+	if next := h.handler.Load(); next != nil {
+		(*next)(req, tx)
+	}
 }
 
 // byeHandler ends a dialog as diago does when the peer hangs up.
