@@ -80,7 +80,7 @@ func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer 
 		return Answer{}
 	}
 	// Lower is allowed down to the request's Min-SE, higher never is.
-	wished := max(p.SessionExpires, req.MinSE, p.MinSE)
+	wished := max(p.SessionExpires, req.MinSE)
 	row := table2[struct {
 		supported bool
 		asked     Role

@@ -9,7 +9,8 @@ type Session struct {
 	Refresher Refresher     // Local, Peer, or Nobody without a timer
 	Since     time.Time     // the 2xx: when it arrived, or was first sent
 	// RefreshAfter is how long after Since we refresh; 0 is half the interval.
-	// It is shorter where the peer raised the interval above what was asked.
+	// It is shorter where the peer raised the interval above what was asked or
+	// above Policy.MaxInterval.
 	RefreshAfter time.Duration
 }
 

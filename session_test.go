@@ -113,6 +113,27 @@ func TestActive(t *testing.T) {
 	}
 }
 
+func TestEqual(t *testing.T) {
+	s := Session{Interval: seconds(1800), Refresher: Local, Since: start, RefreshAfter: seconds(300)}
+	stored := s
+	stored.Since = start.In(time.FixedZone("elsewhere", 3600))
+	if !s.Equal(stored) || !stored.Equal(s) {
+		t.Errorf("%+v and the same in another time zone differ, should be equal", s)
+	}
+	for name, change := range map[string]func(*Session){
+		"interval":     func(s *Session) { s.Interval++ },
+		"refresher":    func(s *Session) { s.Refresher = Peer },
+		"since":        func(s *Session) { s.Since = s.Since.Add(1) },
+		"RefreshAfter": func(s *Session) { s.RefreshAfter = 0 },
+	} {
+		other := s
+		change(&other)
+		if s.Equal(other) {
+			t.Errorf("another %s is not noticed: %+v and %+v should differ", name, s, other)
+		}
+	}
+}
+
 func TestNext(t *testing.T) {
 	ours := Session{Interval: seconds(1800), Refresher: Local, Since: start}
 	theirs := Session{Interval: seconds(1800), Refresher: Peer, Since: start}

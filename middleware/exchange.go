@@ -25,6 +25,7 @@ type exchange struct {
 	policy    sessiontimer.Policy
 	own       bool // a request of this package, not the application's
 	proposal  sessiontimer.Proposal
+	settled   bool // a 2xx has been committed
 	laddr     string
 
 	// watch is told of every transaction before it sends.
@@ -66,11 +67,9 @@ func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
 	x.watch = func(tx *sip.ClientTx) {
 		tx.OnTerminate(func(string, error) { x.leg.finish() })
 	}
-	started := false
-	err := x.inTurn(ctx, func(tx *sip.ClientTx) { started = true })
-	if err != nil {
-		if !started {
-			x.leg.finish()
+	if err := x.transmit(ctx); err != nil {
+		if x.tx == nil {
+			x.leg.finish() // no transaction that ends
 		}
 		return nil, err
 	}
@@ -98,36 +97,45 @@ func (x *exchange) propose(ctx context.Context) {
 // send marks, numbers and sends the request.
 func (x *exchange) send(ctx context.Context) error {
 	x.r.t.mark(x.req, x.proposal)
-	return x.inTurn(ctx, func(*sip.ClientTx) {
-		if !x.r.t.unmarkToFit(x.req, x.req.Transport()) {
-			x.proposal = sessiontimer.Proposal{}
-			x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
-				"local_tag", x.leg.key.tag, "method", string(x.req.Method))
-		}
-	})
+	return x.transmit(ctx)
 }
 
-// inTurn numbers and sends in one step, in the order of the numbers.
-func (x *exchange) inTurn(ctx context.Context, prepare func(*sip.ClientTx)) error {
-	return x.leg.inTurn(ctx, func() error {
+// transmit numbers the request and hands it over in one step, in the order of
+// the numbers. The connection is there by then: dialling may take long, and a
+// BYE must not wait behind it.
+func (x *exchange) transmit(ctx context.Context) error {
+	tx, err := x.r.open(ctx, x.req)
+	if err != nil {
+		return err
+	}
+	x.laddr = localAddr(tx.Connection())
+	x.set(func() { x.tx, x.provisional = tx, false })
+	if x.watch != nil {
+		x.watch(tx)
+	}
+	err = x.leg.inTurn(ctx, func() error {
 		n := x.leg.number(x.app, x.req.IsInvite() && !x.own)
 		setCSeq(x.req, n)
 		if x.remoteTag != "" {
 			x.commitCSeq(ctx, n)
 		}
-		tx, err := x.r.start(ctx, x.req, func(tx *sip.ClientTx) {
-			x.laddr = localAddr(tx.Connection())
-			x.set(func() { x.tx, x.provisional = tx, false })
-			if x.watch != nil {
-				x.watch(tx)
-			}
-			prepare(tx)
-		})
-		if err == nil {
-			x.set(func() { x.tx = tx })
-		}
-		return err
+		x.fit()
+		return tx.Init()
 	})
+	if err != nil {
+		tx.Terminate()
+	}
+	return err
+}
+
+// fit takes the session timer out of a request that would not go out with it.
+func (x *exchange) fit() {
+	if !x.req.IsInvite() && x.req.Method != sip.UPDATE || x.r.t.unmarkToFit(x.req, x.req.Transport()) {
+		return
+	}
+	x.proposal = sessiontimer.Proposal{}
+	x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
+		"local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
 }
 
 // commitCSeq stores the number before it is used, so that a restarted process
@@ -147,14 +155,16 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 }
 
 // handle takes a response. It returns true if the request was sent again and
-// the application has nothing to see.
+// the application has nothing to see. What a response settles is committed even
+// if ctx ends meanwhile.
 func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
+	ctx = context.WithoutCancel(ctx)
 	switch {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
 		return false
 	case res.IsSuccess():
-		x.r.t.settle(ctx, x, res)
+		x.settled = x.req.Method == sip.BYE || x.r.t.settle(ctx, x, res)
 	case res.StatusCode == sessiontimer.StatusIntervalTooSmall:
 		if x.retry(ctx, res) {
 			return true

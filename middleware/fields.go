@@ -21,7 +21,8 @@ func readFields(m message) sessiontimer.Fields {
 	var f sessiontimer.Fields
 	for _, h := range m.Headers() {
 		switch h.(type) {
-		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.ContactHeader, *sip.RecordRouteHeader, *sip.RouteHeader:
+		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.ContactHeader,
+			*sip.RecordRouteHeader, *sip.RouteHeader, *sip.MaxForwardsHeader, *sip.ContentLengthHeader, *sip.ContentTypeHeader:
 			// Their names are none of ours and their values are dear to print.
 		default:
 			f.Add(h.Name(), h.Value())

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 
@@ -57,8 +58,8 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 
 // onReInvite gives a re-INVITE to the application, or answers it.
 func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	in, d, ok := t.inDialog(req, tx)
-	if !ok {
+	in, d, err := t.inDialog(req, tx)
+	if err != nil {
 		next(req, tx)
 		return
 	}
@@ -75,9 +76,13 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 }
 
 func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	in, d, ok := t.inDialog(req, tx)
-	if !ok {
-		t.onEarlyUpdate(next, req, tx)
+	in, d, err := t.inDialog(req, tx)
+	if err != nil {
+		if next != nil {
+			next(req, tx)
+		} else {
+			t.onOtherUpdate(req, tx, err)
+		}
 		return
 	}
 	if in.outOfOrder(d) || in.refused() {
@@ -104,28 +109,36 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	}
 }
 
-// onEarlyUpdate takes an UPDATE outside the dialogs that are kept: in an early
-// dialog, whose timer the INVITE's 2xx will settle, in a call without timers, or
-// in none.
-func (t *Timers) onEarlyUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	if next != nil {
-		next(req, tx)
-		return
-	}
+// onOtherUpdate takes an UPDATE outside the dialogs that are stored, for which
+// the application has no handler.
+func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction, err error) {
 	l := t.legs.find(callID(req), toTag(req))
 	switch {
-	case l == nil || !l.early():
-		respond(tx, req, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-	case len(req.Body()) > 0:
+	case !errors.Is(err, dialogstore.ErrNotFound) || l != nil && l.lives(fromTag(req)):
+		// The dialog is there, the store is not. A 481 would end the call.
+		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	case l != nil && l.early() && len(req.Body()) == 0:
+		t.answerEarly(l, req, tx)
+	case l != nil && l.early():
 		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
+	case l == nil && t.leavesCallsAlone():
+		// A call with timers off is the application's alone, and it has no
+		// handler.
+		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
 	default:
-		res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
-		if l.contact != "" {
-			res.AppendHeader(sip.NewHeader("Contact", l.contact))
-		}
-		t.markAnswer(res, sessiontimer.Answer{})
-		_ = tx.Respond(res)
+		respond(tx, req, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	}
+}
+
+// answerEarly accepts an UPDATE without an offer in an early dialog. It settles
+// nothing: the timer begins with the INVITE's 2xx.
+func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction) {
+	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
+	if l.contact != "" {
+		res.AppendHeader(sip.NewHeader("Contact", l.contact))
+	}
+	t.markAnswer(res, sessiontimer.Answer{})
+	_ = tx.Respond(res)
 }
 
 // onAck keeps the ACK of a re-INVITE that was answered here from an application

@@ -19,7 +19,7 @@ import (
 // (RFC 3261 §15.1.1).
 func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) error {
 	d, err := t.store.Load(ctx, l.id(remoteTag))
-	if errors.Is(err, dialogstore.ErrNotFound) || l.hasEnded(remoteTag) {
+	if errors.Is(err, dialogstore.ErrNotFound) || !l.lives(remoteTag) {
 		return nil
 	}
 	if err != nil {
@@ -33,30 +33,30 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
 	t.opts.onEvent(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	x, err := t.sendBye(ctx, l, d, reason)
+	// Neither waits for the other: the peer may be out of reach, and the
+	// application's handler may block.
+	answered := make(chan error, 1)
+	go func() { answered <- t.sendBye(ctx, l, d, reason) }()
 	t.delete(ctx, d.ID)
 	t.endApplication(d)
-	if err == nil {
-		_, err = x.await(ctx)
-	}
-	if err != nil {
+	if err := <-answered; err != nil {
 		t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 	}
 	return nil
 }
 
-// sendBye hands the BYE of an expired session over.
-func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) (*exchange, error) {
+// sendBye sends the BYE of an expired session and waits for its answer.
+func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) error {
 	bye, err := refresher.NewRequest(d, sip.BYE)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	bye.AppendHeader(sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason)))
 	x, err := t.ownExchange(l, d, bye)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = x.run(ctx)
 	}
-	return x, x.dispatch(ctx)
+	return err
 }
 
 // endApplication gives the application a BYE that the peer never sent.

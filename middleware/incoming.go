@@ -22,6 +22,7 @@ type incoming struct {
 	policy sessiontimer.Policy
 	leg    *leg // nil before a response has a To tag
 	id     dialogstore.ID
+	local  bool // answered without the application
 
 	mu      sync.Mutex
 	success *sip.Response // the 2xx; further ones are retransmissions
@@ -30,11 +31,11 @@ type incoming struct {
 }
 
 // inDialog finds the dialog of a request.
-func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming, dialogstore.Dialog, bool) {
+func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming, dialogstore.Dialog, error) {
 	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
 	d, err := t.store.Load(context.Background(), id)
-	if err != nil || req.CSeq() == nil {
-		return nil, d, false
+	if err != nil {
+		return nil, d, err
 	}
 	in := &incoming{
 		ServerTransaction: tx,
@@ -46,7 +47,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		id:                id,
 	}
 	t.warnMalformed(in.fields, in.leg.key, id.RemoteTag)
-	return in, d, true
+	return in, d, nil
 }
 
 // refused answers a request that cannot be accepted as it is (RFC 4028 §9): 422
@@ -99,12 +100,13 @@ func (in *incoming) Respond(res *sip.Response) error {
 	case repeated:
 		in.again(res)
 	case first && in.id.RemoteTag != "":
-		in.renew(res)
-	case first:
-		if err := in.create(res); err != nil {
-			return err
+		if !in.renew(res) && in.local {
+			// The peer may try again; a 2xx would promise what nobody keeps.
+			in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+			return nil
 		}
-		return nil
+	case first:
+		return in.create(res)
 	case res.IsProvisional() && in.id.RemoteTag == "":
 		in.openLeg(res)
 	case !res.IsProvisional():
@@ -189,9 +191,12 @@ func (in *incoming) create(res *sip.Response) error {
 	if c, ok := in.ServerTransaction.(interface{ Connection() sip.Connection }); ok {
 		d.LocalAddr = localAddr(c.Connection())
 	}
+	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, false, now)
-	in.t.create(ctx, d)
+	if !in.t.create(ctx, d) {
+		in.unmark(res)
+	}
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
 		in.t.ended(ctx, in.leg, remote)
@@ -199,11 +204,18 @@ func (in *incoming) create(res *sip.Response) error {
 	return err
 }
 
+// unmark takes the timer out of a 2xx again.
+func (in *incoming) unmark(res *sip.Response) {
+	removeField(res, sessiontimer.HeaderSessionExpires, "x")
+	removeToken(res, "Require", sessiontimer.OptionTag)
+}
+
 // renew marks the 2xx of a later INVITE or UPDATE and commits what it settles.
-func (in *incoming) renew(res *sip.Response) {
+// It returns false if that was not possible.
+func (in *incoming) renew(res *sip.Response) bool {
 	now := time.Now()
 	var a sessiontimer.Answer
-	in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		a = in.policy.Respond(in.fields, d.Session, now)
 		d.Session = a.Session
 		d.LastMethod = string(in.req.Method)
@@ -219,10 +231,14 @@ func (in *incoming) renew(res *sip.Response) {
 		}
 		return d
 	})
+	if !stored {
+		a = sessiontimer.Answer{}
+	}
 	in.markToFit(res, a)
 	if in.invite != nil {
 		in.leg.answered(in.invite, now)
 	}
+	return stored
 }
 
 // markToFit marks a 2xx as far as it fits a datagram.
@@ -294,6 +310,14 @@ func (in *incoming) closeInvite() {
 		l.signal()
 	}
 	l.mu.Unlock()
+}
+
+// lives tells that a dialog of the leg has not ended.
+func (l *leg) lives(remoteTag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(remoteTag)
+	return m != nil && !m.ended
 }
 
 // early tells that no dialog came of the leg yet.

@@ -249,10 +249,3 @@ func (l *leg) endedByUs(remoteTag string) bool {
 	m := l.member(remoteTag)
 	return m != nil && m.byUs
 }
-
-func (l *leg) hasEnded(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m == nil || m.ended
-}

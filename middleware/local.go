@@ -19,6 +19,7 @@ func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
 	if len(body) > 0 {
 		res.AppendHeader(sip.NewHeader("Content-Type", bodyType))
 	}
+	in.local = true
 	if err := in.Respond(res); err != nil {
 		in.t.log.Warn("refresh not answered", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 	}
@@ -65,7 +66,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 		case <-in.t.done:
 			return
 		}
-		if in.leg.hasEnded(in.id.RemoteTag) {
+		if !in.leg.lives(in.id.RemoteTag) {
 			return
 		}
 	}

@@ -106,7 +106,9 @@ func WithPolicyFunc(f PolicyFunc) Option {
 }
 
 // WithStore keeps the dialogs in s. Default: a dialogstore.Memory. With a store
-// that survives the process, Timers.Restore takes the calls up again.
+// that survives the process, Timers.Restore takes the calls up again. Messages
+// wait for the store, two seconds at most: its contexts end then. A store that
+// fails costs a call its timer, and never the call.
 func WithStore(s dialogstore.Store) Option {
 	return func(o *options) { o.store = s }
 }

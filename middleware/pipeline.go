@@ -17,6 +17,10 @@ import (
 // errNoClient says that a stored dialog uses a transport that nothing sends on.
 var errNoClient = errors.New("middleware: no client for the transport")
 
+// errNotStored says that a refresh went well but the store did not learn of it,
+// so that it has to be sent again.
+var errNotStored = errors.New("middleware: refreshed, but not stored")
+
 // maxChallenges bounds the answers to 401 and 407 for one request: the first
 // nonce, and a fresh one for a stale.
 const maxChallenges = 2
@@ -118,6 +122,9 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			} else if res.IsSuccess() {
 				x.acknowledge(res)
 			}
+			if res.IsSuccess() && !x.settled {
+				return nil, errNotStored
+			}
 			return res, nil
 		case <-tx.Done():
 			if err := tx.Err(); err != nil {
@@ -134,7 +141,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 // dispatch sends a request, marked if it is one that refreshes.
 func (x *exchange) dispatch(ctx context.Context) error {
 	if x.req.Method == sip.BYE {
-		return x.inTurn(ctx, func(*sip.ClientTx) {})
+		return x.transmit(ctx)
 	}
 	return x.send(ctx)
 }

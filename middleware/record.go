@@ -14,12 +14,13 @@ import (
 
 // settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): a new
 // dialog, or the session of one that is there.
-func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
+// It returns false if it could not.
+func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) bool {
 	now := time.Now()
 	fields := readFields(res)
 	t.warnMalformed(fields, x.leg.key, fromToTag(x, res))
 	if x.remoteTag != "" {
-		t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+		return t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 			d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
 			d.LastMethod = string(x.req.Method)
 			learnPeer(&d, fields)
@@ -32,10 +33,9 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 			}
 			return d
 		})
-		return
 	}
 	if !x.req.IsInvite() || res.To() == nil || !x.leg.join(toTag(res)) {
-		return
+		return true
 	}
 	d := dialogstore.Dialog{
 		ID:           x.leg.id(toTag(res)),
@@ -59,7 +59,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 	}
 	learnPeer(&d, fields)
 	retarget(&d, res.Contact())
-	t.create(ctx, d)
+	return t.create(ctx, d)
 }
 
 func fromToTag(x *exchange, res *sip.Response) string {
@@ -69,11 +69,13 @@ func fromToTag(x *exchange, res *sip.Response) string {
 	return toTag(res)
 }
 
-func (t *Timers) create(ctx context.Context, d dialogstore.Dialog) {
-	if err := t.store.Create(ctx, d); err != nil {
+func (t *Timers) create(ctx context.Context, d dialogstore.Dialog) bool {
+	err := t.store.Create(ctx, d)
+	if err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 	}
+	return err == nil
 }
 
 // renew updates a dialog that may have ended meanwhile.
@@ -127,7 +129,7 @@ func (t *Timers) delete(ctx context.Context, id dialogstore.ID) {
 
 // learnPeer notes what a message of the peer tells of its abilities.
 func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
-	d.PeerTimer = d.PeerTimer || f.Supported
+	d.PeerTimer = d.PeerTimer || f.Supported || d.Session.Refresher == sessiontimer.Peer
 	if f.HasAllow {
 		d.PeerUpdate = f.AllowUpdate
 	}

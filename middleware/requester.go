@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -51,48 +52,54 @@ func (t *Timers) requesterFor(transport string) *requester {
 
 // Request implements sipgo.ClientTransactionRequester.
 func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
+	inDialog := toTag(req) != ""
 	switch {
+	case !inDialog && !req.IsInvite() && !req.IsCancel(), forwarded(req):
+		return r.direct(ctx, req)
 	case req.IsAck():
 		return nil, r.ack(ctx, req)
-	case len(req.GetHeaders("via")) > 1:
-		return r.direct(ctx, req) // a proxy's business: the call is not ours
 	case req.IsCancel():
 		return r.cancel(ctx, req)
-	case toTag(req) != "":
+	case inDialog:
 		return r.inDialog(ctx, req)
-	case req.IsInvite():
-		return r.firstInvite(ctx, req)
 	}
-	return r.direct(ctx, req)
+	return r.firstInvite(ctx, req)
+}
+
+// forwarded tells a proxy's request by its second Via: the call is not ours.
+func forwarded(req *sip.Request) bool {
+	vias := 0
+	for _, h := range req.Headers() {
+		if _, ok := h.(*sip.ViaHeader); ok {
+			vias++
+		}
+	}
+	return vias > 1
 }
 
 // direct sends as sipgo does without a requester.
 func (r *requester) direct(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
-	tx, err := r.start(ctx, req, nil)
+	if req.IsAck() {
+		return nil, r.client.TransportLayer().WriteMsg(req)
+	}
+	tx, err := r.open(ctx, req)
 	if err != nil {
 		return nil, err
-	}
-	return tx, nil
-}
-
-// start makes a transaction and sends its request; prepare runs when the
-// connection is known and nothing is sent.
-func (r *requester) start(ctx context.Context, req *sip.Request, prepare func(*sip.ClientTx)) (*sip.ClientTx, error) {
-	tx, err := r.client.TransactionLayer().NewClientTransaction(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	if req.IsInvite() && toTag(req) == "" {
-		completeContact(req)
-	}
-	if prepare != nil {
-		prepare(tx)
 	}
 	if err := tx.Init(); err != nil {
 		tx.Terminate()
 		return nil, err
 	}
 	return tx, nil
+}
+
+// open makes a transaction, connected and ready to send.
+func (r *requester) open(ctx context.Context, req *sip.Request) (*sip.ClientTx, error) {
+	tx, err := r.client.TransactionLayer().NewClientTransaction(ctx, req)
+	if err == nil && req.IsInvite() && toTag(req) == "" {
+		completeContact(req)
+	}
+	return tx, err
 }
 
 // completeContact fills in a Contact without port from the Via, in place, as
@@ -247,4 +254,23 @@ func destination(req *sip.Request, d dialogstore.Dialog) string {
 		return ""
 	}
 	return req.MessageData.Destination()
+}
+
+// natSource is where a caller behind a NAT is reached: its private Contact is no
+// use to a user agent outside, and a refresh sent there would end the call.
+func natSource(invite *sip.Request, d dialogstore.Dialog) string {
+	source := invite.MessageData.Source()
+	from, err := netip.ParseAddrPort(source)
+	to, err2 := netip.ParseAddr(invite.Contact().Address.Host)
+	if len(d.RouteSet) > 0 || err != nil || err2 != nil || !behindNAT(to) || behindNAT(from.Addr().Unmap()) {
+		return ""
+	}
+	return source
+}
+
+// sharedSpace is that of carrier-grade NAT (RFC 6598).
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+func behindNAT(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedSpace.Contains(a)
 }

@@ -27,7 +27,7 @@ type Timers struct {
 	log       *slog.Logger
 	store     *dialogstore.Observed
 	refresher *refresher.Refresher
-	legs      legs
+	legs      *legs
 	host      atomic.Pointer[Host]
 	allow     func() string
 	done      chan struct{} // closed by Close
@@ -65,6 +65,8 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	}
 	if o.store == nil {
 		o.store = dialogstore.NewMemory()
+	} else {
+		o.store = patient{o.store}
 	}
 	t := &Timers{
 		opts:       o,
@@ -106,7 +108,8 @@ func (t *Timers) Restore(ctx context.Context) error {
 }
 
 // Close stops all timers and waits for what they started; no call is hung up
-// and the store keeps its dialogs. Close it before the user agent.
+// and the store keeps its dialogs. What the application still sends within its
+// calls is numbered on. Close it before the user agent.
 func (t *Timers) Close() error {
 	t.mu.Lock()
 	if !t.closed {
@@ -115,7 +118,7 @@ func (t *Timers) Close() error {
 	t.closed = true
 	t.mu.Unlock()
 	t.refresher.Close()
-	t.legs.clear()
+	t.legs.close()
 	return nil
 }
 
@@ -131,6 +134,11 @@ func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Poli
 		return base
 	}
 	return p
+}
+
+// leavesCallsAlone tells that there may be calls which the timers know nothing of.
+func (t *Timers) leavesCallsAlone() bool {
+	return t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
 }
 
 // answersUpdate tells whether an incoming UPDATE reaches this middleware, so
