@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/emiago/diago"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
+)
+
+// patience is how long the calls may take to end when the program does.
+const patience = 3 * time.Second
+
+// calls are the calls that are up: plain diago, and nothing about timers.
+type calls struct {
+	ctx  context.Context // ends when the program stops
+	cmd  *cli.Command
+	auth *diago.DigestAuthServer
+
+	mu       sync.Mutex
+	stopping bool
+	up       sync.WaitGroup
+}
+
+func newCalls(ctx context.Context, cmd *cli.Command) *calls {
+	return &calls{ctx: ctx, cmd: cmd, auth: diago.NewDigestServer()}
+}
+
+// serve is a call. diago hangs up when it returns.
+func (c *calls) serve(d *diago.DialogServerSession) {
+	if !c.begin() {
+		_ = d.Respond(sip.StatusServiceUnavailable, "Shutting Down", nil)
+		return
+	}
+	defer c.up.Done()
+	if !c.admit(d) {
+		return
+	}
+	if err := d.Answer(); err != nil {
+		c.cmd.Say("call %s not answered: %v", d.InviteRequest.CallID().Value(), err)
+		return
+	}
+	done := make(chan error, 1)
+	go func() { done <- talk(d) }()
+	select {
+	case <-d.Context().Done(): // the caller hung up, or the timer ran out
+	case <-c.cmd.AfterDuration():
+	case <-c.ctx.Done():
+	}
+	bye, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = d.Hangup(bye) // does nothing if the call is over
+	_ = d.DialogMedia.Close()
+	<-done
+}
+
+// admit asks for user name and password, if there are any to ask for.
+func (c *calls) admit(d *diago.DialogServerSession) bool {
+	if c.cmd.User == "" {
+		return true
+	}
+	res, err := c.auth.AuthorizeRequest(d.InviteRequest, diago.DigestAuth{
+		Username: c.cmd.User, Password: c.cmd.Password, Realm: "sessiontimer"})
+	if err == nil && res.IsSuccess() {
+		return true
+	}
+	_ = d.WriteResponse(res)
+	return false
+}
+
+// talk plays a tone and sends back what it hears until the call's media close.
+func talk(d *diago.DialogServerSession) error {
+	playback, err := d.PlaybackCreate()
+	if err != nil {
+		return err
+	}
+	if _, err := playback.Play(tone(playback.Codec().SampleRate), "audio/pcm"); err != nil {
+		return err
+	}
+	return d.Echo()
+}
+
+// tone is half a second of 440 Hz, 16 bit a sample.
+func tone(rate uint32) io.Reader {
+	samples := make([]int16, rate/2)
+	for i := range samples {
+		samples[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/float64(rate)))
+	}
+	var pcm bytes.Buffer
+	_ = binary.Write(&pcm, binary.LittleEndian, samples) // a buffer takes all
+	return &pcm
+}
+
+// begin counts a call, unless the program stops.
+func (c *calls) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		c.up.Add(1)
+	}
+	return !c.stopping
+}
+
+// hangUpAll waits for the calls to end, after ctx did.
+func (c *calls) hangUpAll() {
+	c.mu.Lock()
+	c.stopping = true
+	c.mu.Unlock()
+	done := make(chan struct{})
+	go func() { c.up.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(patience + time.Second):
+		c.cmd.Say("gave up on calls that would not end")
+	}
+}
+
+func (c *calls) close() { c.auth.Close() }

@@ -1,0 +1,106 @@
+// Diago answers a phone: it plays a tone and then sends back what it hears, for
+// as long as the session timer sees the caller alive.
+//
+//	go run ./examples/diago -h
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/emiago/diago"
+	"github.com/emiago/diago/media"
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
+	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+	"github.com/sipgo-contrib/sessiontimer/middleware/diagotimer"
+)
+
+func main() {
+	cmd := cli.New("diago", "answers every call with a tone and an echo, and keeps its session timer. With -user and -password callers must know them.",
+		"go run ./examples/diago -listen 127.0.0.1:5060 -unsafe-intervals -session-expires 10s",
+		"127.0.0.1:5060")
+	cmd.DurationFlag()
+	cmd.RunForFlag()
+	cmd.Main(func(ctx context.Context) error { return run(ctx, cmd) })
+}
+
+// run takes calls until ctx ends.
+func run(ctx context.Context, cmd *cli.Command) error {
+	transport, err := transport(cmd)
+	if err != nil {
+		return err
+	}
+	media.SetDefaultLogger(sip.DefaultLogger())
+	ua, err := sipgo.NewUA(sipgo.WithUserAgent("diago"))
+	if err != nil {
+		return err
+	}
+	defer ua.Close()
+	server, err := sipgo.NewServer(ua)
+	if err != nil {
+		return err
+	}
+
+	// Session timers: these two calls, and the option behind the transport.
+	timers, err := middleware.New(ua, cmd.Options()...)
+	if err != nil {
+		return err
+	}
+	defer timers.Close()
+	dg := diago.NewDiago(ua, diago.WithTransport(transport), diagotimer.Option(timers, server))
+
+	// The sockets outlive ctx: the calls are still to be hung up.
+	serving, stop := context.WithCancel(context.Background())
+	defer stop()
+	calls := newCalls(ctx, cmd)
+	defer calls.close()
+	if err := dg.ServeBackground(serving, calls.serve); err != nil {
+		return fmt.Errorf("cannot listen on %s %s: %s", cmd.Transport, cmd.Listen, phone.Why(err))
+	}
+	// With port 0 diago has just made another client.
+	if err := diagotimer.Rehook(dg, timers); err != nil {
+		return err
+	}
+	addr, err := bound(dg, transport)
+	if err != nil {
+		return err
+	}
+	cmd.Say("listening on %s %s; call sip:%s, stop with Ctrl-C", cmd.Transport, addr, addr)
+	<-ctx.Done()
+	calls.hangUpAll()
+	return nil
+}
+
+// transport is what -listen and -transport ask for.
+func transport(cmd *cli.Command) (diago.Transport, error) {
+	t := diago.Transport{Transport: cmd.Transport}
+	host, port, err := net.SplitHostPort(cmd.Listen)
+	if err != nil {
+		return t, err
+	}
+	t.BindHost = host
+	if host == "" {
+		t.BindHost = "0.0.0.0"
+	}
+	t.BindPort, err = net.LookupPort(cmd.Transport, port)
+	if err != nil {
+		return t, fmt.Errorf("cannot listen on %s %s: %s", cmd.Transport, cmd.Listen, phone.Why(err))
+	}
+	return t, nil
+}
+
+// bound is where diago listens: its own Contact says which port 0 became.
+func bound(dg *diago.Diago, t diago.Transport) (string, error) {
+	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: t.BindHost}, diago.NewDialogOptions{Transport: t.Transport})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = d.Close() }()
+	return net.JoinHostPort(t.BindHost, strconv.Itoa(d.UA.ContactHDR.Address.Port)), nil
+}

@@ -1,0 +1,150 @@
+// Package cli is what the example programs share: their flags, their events as
+// JSON lines, and how they start and stop.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// Command is an example program: the words that explain it, and what its flags
+// say. Add flags of its own with the methods Seconds and Text, then call Main.
+type Command struct {
+	Name    string // "uas"
+	About   string // one sentence that begins with a verb: "answers every call"
+	Example string // one command line
+
+	Listen         string // HOST:PORT
+	Transport      string // "udp" or "tcp"
+	Duration       time.Duration
+	RunFor         time.Duration
+	User, Password string
+
+	// Events prints to standard output; give Events.Handle to the timers.
+	Events *Events
+
+	stderr   io.Writer
+	logger   *slog.Logger // of the timers
+	policy   sessiontimer.Policy
+	flags    *flag.FlagSet
+	rows     []flagRow
+	required []string
+}
+
+// New makes a command with the shared flags and their defaults.
+func New(name, about, example, listen string) *Command {
+	c := &Command{Name: name, About: about, Example: example, Listen: listen, Transport: "udp"}
+	c.policy = sessiontimer.DefaultPolicy()
+	c.flags = flag.NewFlagSet(name, flag.ContinueOnError)
+	c.flags.SetOutput(io.Discard)
+	c.shared()
+	return c
+}
+
+// Main runs the program and exits: with 0 after a normal end, 2 for bad flags
+// and 1 for everything else. run gets a context that ends with SIGINT, SIGTERM
+// or -run-for.
+func (c *Command) Main(run func(context.Context) error) {
+	os.Exit(c.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, run))
+}
+
+// Run is Main without a process: it returns the exit status.
+func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer, run func(context.Context) error) int {
+	c.Events, c.stderr = NewEvents(stdout), stderr
+	c.logger = textLogger(stderr, slog.LevelWarn)
+	sip.SetDefaultLogger(textLogger(stderr, slog.LevelError)) // warns of its own housekeeping
+	err := c.parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = io.WriteString(stdout, c.Usage())
+		return 0
+	}
+	if err == nil {
+		ctx, stop := c.lifetime(ctx)
+		defer stop()
+		err = run(ctx)
+	}
+	var usage *UsageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		c.Say("%v (%s -h lists the flags)", err, c.Name)
+		return 2
+	}
+	c.Say("%v", err)
+	return 1
+}
+
+func textLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}
+
+// Say tells the user something on standard error.
+func (c *Command) Say(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.stderr, c.Name+": "+format+"\n", args...)
+}
+
+// AfterDuration fires when -duration is over, counted from now.
+func (c *Command) AfterDuration() <-chan time.Time {
+	if c.Duration == 0 {
+		return nil
+	}
+	return time.After(c.Duration)
+}
+
+// lifetime ends with the first signal; a second one kills, as always.
+func (c *Command) lifetime(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if c.RunFor == 0 {
+		return ctx, stop
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.RunFor)
+	return ctx, func() { cancel(); stop() }
+}
+
+// UsageError says that the user started the program in a wrong way.
+type UsageError struct{ Text string }
+
+func (e *UsageError) Error() string { return e.Text }
+
+// Misuse is a *UsageError for what a program itself finds wrong.
+func Misuse(format string, args ...any) error {
+	return &UsageError{fmt.Sprintf(format, args...)}
+}
+
+// Options are those of middleware.New that the flags ask for, with the events.
+func (c *Command) Options() []middleware.Option {
+	p := c.policy
+	opts := []middleware.Option{
+		middleware.WithMode(p.Mode),
+		middleware.WithSessionExpires(p.SessionExpires),
+		middleware.WithMinSE(p.MinSE),
+		middleware.WithRefresher(p.Refresher),
+		middleware.WithMethod(p.Method),
+		middleware.WithMaxInterval(p.MaxInterval),
+		middleware.WithMaxMinSE(p.MaxMinSE),
+		middleware.WithLogger(c.logger),
+		middleware.WithEventHandler(c.Events.Handle),
+	}
+	if p.Unsafe {
+		opts = append(opts, middleware.WithUnsafeIntervals())
+	}
+	if c.User != "" {
+		opts = append(opts, middleware.WithCredentials(c.User, c.Password))
+	}
+	return opts
+}

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+)
+
+// flagRow is a flag in the usage text: its name, and that with its argument.
+type flagRow struct{ name, left string }
+
+// flagColumn is where the explanations begin; a longer flag has a line of its own.
+const flagColumn = 30
+
+// Usage is what -h prints: what the program does, a command line to try, and
+// the flags.
+func (c *Command) Usage() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n\nExample:\n\n  %s\n\nFlags:\n\n", c.Name, c.About, c.Example)
+	for _, row := range c.rows {
+		f := c.flags.Lookup(row.name)
+		left := "  " + row.left
+		if len(left) > flagColumn-2 {
+			fmt.Fprintln(&b, left)
+			left = ""
+		}
+		fmt.Fprintf(&b, "%-*s%s", flagColumn, left, f.Usage)
+		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "false" {
+			fmt.Fprintf(&b, " (default %s)", f.DefValue)
+		}
+		fmt.Fprintln(&b)
+	}
+	b.WriteString("\nEvents go to standard output, one JSON object a line, and log lines to standard\n" +
+		"error. The exit status is 0 after a normal end, 1 after an error, 2 for bad flags.\n")
+	return b.String()
+}

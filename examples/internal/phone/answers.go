@@ -1,0 +1,62 @@
+package phone
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+)
+
+// SDP is a session description for PCMU at host. Nobody listens there: port 9
+// discards.
+func SDP(host string) []byte {
+	family := "IP4"
+	if strings.Contains(host, ":") {
+		family = "IP6"
+	}
+	at := "IN " + family + " " + host
+	return fmt.Appendf(nil, "v=0\r\no=- 1 1 %s\r\ns=-\r\nc=%s\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n", at, at)
+}
+
+// Respond answers a request outside of sipgo's dialogs.
+func Respond(req *sip.Request, tx sip.ServerTransaction, status int, reason string, headers ...sip.Header) {
+	res := sip.NewResponseFromRequest(req, status, reason, nil)
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	_ = tx.Respond(res)
+}
+
+// InDialog tells that a request belongs to a call that is up.
+func InDialog(req *sip.Request) bool {
+	to := req.To()
+	return to != nil && to.Params.Has("tag")
+}
+
+// Accept answers a re-INVITE that changes something, a hold for instance, with
+// the session description that we always send.
+func Accept(req *sip.Request, tx sip.ServerTransaction, contact sip.Uri, sdp []byte) {
+	res := sip.NewSDPResponseFromRequest(req, sdp)
+	res.AppendHeader(&sip.ContactHeader{Address: contact})
+	_ = tx.Respond(res)
+}
+
+// HandleRest answers OPTIONS, which others ask to see whether we are there, and
+// a CANCEL that comes too late. Register all other handlers first.
+func HandleRest(srv *sipgo.Server) {
+	srv.OnCancel(func(req *sip.Request, tx sip.ServerTransaction) { NoSuchCall(req, tx) })
+	methods := append(srv.RegisteredMethods(), sip.OPTIONS.String())
+	slices.Sort(methods)
+	allow := strings.Join(methods, ", ")
+	srv.OnOptions(func(req *sip.Request, tx sip.ServerTransaction) {
+		Respond(req, tx, sip.StatusOK, "OK", sip.NewHeader("Allow", allow),
+			sip.NewHeader("Accept", "application/sdp"), sip.NewHeader("Supported", "timer"))
+	})
+}
+
+// NoSuchCall answers a request within a call that is not there.
+func NoSuchCall(req *sip.Request, tx sip.ServerTransaction) {
+	Respond(req, tx, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+}
