@@ -39,7 +39,7 @@ func (p Policy) TooSmall(req Fields) (minSE time.Duration, refuse bool) {
 
 // Respond says what a 2xx of ours carries (RFC 4028 §9) and settles. current is
 // the session of the dialog, zero before there is one. TooSmall has been asked
-// before.
+// before. To a Strict policy a refresh without Session-Expires ends the timer.
 func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	if p.Mode == Off {
 		return Answer{}
@@ -49,6 +49,8 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	}
 	lowest := max(req.MinSE, p.Floor())
 	switch {
+	case current.Active() && p.Strict:
+		return Answer{}
 	case current.Active() && req.Supported:
 		// Without the header the 2xx would switch a running timer off at both
 		// ends; most senders only forgot it. All stays as it is.

@@ -26,40 +26,44 @@ const (
 
 var names = map[string]string{alice: "alice", p1: "p1", p2: "p2", bob: "bob"}
 
+// hop is the way from one to the next, so that the order is never by chance.
+const hop = 10 * time.Millisecond
+
 // rfcFlow is the whole of §13: Alice asks for 50 s, p1 wants 3600 s and p2 4000 s.
 // Alice vanishes after her first refresh. (The proxies of the RFC acknowledge a
 // 422 hop by hop; these have no state and pass Alice's ACK on.)
 var rfcFlow = []string{
 	"0.000s alice->p1 INVITE | Session-Expires: 50",                           // I-01
-	"0.000s p1->alice 422 Session Interval Too Small (INVITE) | Min-SE: 3600", // I-02
-	"0.000s alice->p1 ACK", //
-	"0.000s alice->p1 INVITE | Session-Expires: 3600, Min-SE: 3600",           // I-03
-	"0.000s p1->p2 INVITE | Session-Expires: 3600, Min-SE: 3600",              //
-	"0.000s p2->p1 422 Session Interval Too Small (INVITE) | Min-SE: 4000",    // I-04
-	"0.000s p1->alice 422 Session Interval Too Small (INVITE) | Min-SE: 4000", //
-	"0.000s alice->p1 ACK", //
-	"0.000s p1->p2 ACK",    //
-	"0.000s alice->p1 INVITE | Session-Expires: 4000, Min-SE: 4000",          // I-05
-	"0.000s p1->p2 INVITE | Session-Expires: 4000, Min-SE: 4000",             //
-	"0.000s p2->bob INVITE | Session-Expires: 4000, Min-SE: 4000",            //
-	"0.000s bob->p2 200 OK (INVITE) | Session-Expires: 4000;refresher=uac",   // I-06
-	"0.000s p2->p1 200 OK (INVITE) | Session-Expires: 4000;refresher=uac",    //
-	"0.000s p1->alice 200 OK (INVITE) | Session-Expires: 4000;refresher=uac", //
-	"0.000s alice->p1 ACK", //
-	"0.000s p1->bob ACK",   //
-	"2000.000s alice->p1 UPDATE | Session-Expires: 4000;refresher=uac",                    // I-07
-	"2000.000s p1->bob UPDATE | Session-Expires: 4000;refresher=uac",                      //
-	"2000.000s bob->p1 200 OK (UPDATE) | Session-Expires: 4000;refresher=uac",             // I-08
-	"2000.000s p1->alice 200 OK (UPDATE) | Session-Expires: 4000;refresher=uac",           //
-	`5968.000s bob->p1 BYE | Reason: SIP;cause=408;text="Session timer expired"`,          // 3968 s later
-	`5968.000s p1->alice BYE (lost) | Reason: SIP;cause=408;text="Session timer expired"`, //
-	"5968.000s p1->bob 408 Request Timeout (BYE)",                                         //
+	"0.010s p1->alice 422 Session Interval Too Small (INVITE) | Min-SE: 3600", // I-02
+	"0.020s alice->p1 ACK",
+	"0.020s alice->p1 INVITE | Session-Expires: 3600, Min-SE: 3600", // I-03
+	"0.030s p1->p2 INVITE | Session-Expires: 3600, Min-SE: 3600",
+	"0.040s p2->p1 422 Session Interval Too Small (INVITE) | Min-SE: 4000", // I-04
+	"0.050s p1->alice 422 Session Interval Too Small (INVITE) | Min-SE: 4000",
+	"0.060s alice->p1 ACK",
+	"0.060s alice->p1 INVITE | Session-Expires: 4000, Min-SE: 4000", // I-05
+	"0.070s p1->p2 ACK",
+	"0.070s p1->p2 INVITE | Session-Expires: 4000, Min-SE: 4000",
+	"0.080s p2->bob INVITE | Session-Expires: 4000, Min-SE: 4000",
+	"0.090s bob->p2 200 OK (INVITE) | Session-Expires: 4000;refresher=uac", // I-06
+	"0.100s p2->p1 200 OK (INVITE) | Session-Expires: 4000;refresher=uac",
+	"0.110s p1->alice 200 OK (INVITE) | Session-Expires: 4000;refresher=uac",
+	"0.120s alice->p1 ACK",
+	"0.130s p1->bob ACK",
+	"2000.120s alice->p1 UPDATE | Session-Expires: 4000;refresher=uac", // I-07: 2000 s after the 200
+	"2000.130s p1->bob UPDATE | Session-Expires: 4000;refresher=uac",
+	"2000.140s bob->p1 200 OK (UPDATE) | Session-Expires: 4000;refresher=uac", // I-08
+	"2000.150s p1->alice 200 OK (UPDATE) | Session-Expires: 4000;refresher=uac",
+	`5968.140s bob->p1 BYE | Reason: SIP;cause=408;text="Session timer expired"`, // 3968 s after Bob's 200
+	`5968.150s p1->alice BYE (lost) | Reason: SIP;cause=408;text="Session timer expired"`,
+	"5968.150s p1->bob 408 Request Timeout (BYE)",
 }
 
 // TestCallFlowOnTheWire plays §13 with the middleware on both ends.
 func TestCallFlowOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()
+		n.SetFilter(func(sipnet.Packet) sipnet.Verdict { return sipnet.Verdict{Delay: hop} })
 		a := sipua.New(t, n, "alice", alice, "udp",
 			middleware.WithSessionExpires(50*time.Second), middleware.WithMinSE(time.Second), middleware.WithUnsafeIntervals())
 		b := sipua.New(t, n, "bob", bob, "udp", middleware.WithSessionExpires(2*time.Hour))

@@ -69,9 +69,27 @@ func (p Policy) Retry(o Proposal, res Fields) (Proposal, bool) {
 	return o, true
 }
 
+// RetryWithout says what to ask for after a 420 that refuses Require: timer: the
+// same, without requiring it (RFC 3261 §8.1.3.5). It returns false if that
+// was not what was refused.
+func (p Policy) RetryWithout(o Proposal, res Fields) (Proposal, bool) {
+	if !o.Require || !res.Unsupported || o.Retries >= maxRetries {
+		return o, false
+	}
+	o.Require = false
+	o.Retries++
+	return o, true
+}
+
 // Settle says what a 2xx to a request of ours settled (RFC 4028 §7.2). It never
 // fails: what a peer gets wrong is read in the way that keeps the call alive.
+//
+// A Strict policy reads it by the letter: an interval above what was asked
+// counts as what was asked, one below the floor or without a refresher as none.
 func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) Session {
+	if p.Strict {
+		res = p.byTheLetter(o, res)
+	}
 	switch {
 	case p.Mode == Off:
 		return Session{}
@@ -109,11 +127,22 @@ func (p Policy) settleSilence(o Proposal, current Session, now time.Time) Sessio
 	switch {
 	case !o.Send:
 		return Session{}
-	case current.Active() && current.Refresher == Local:
+	case current.Active() && current.Refresher == Local && !p.Strict:
 		// A peer that only forgot the header would hang up if we fell silent.
 		return alone
-	case !current.Active() && p.Mode == Always:
+	case !current.Active() && p.Mode >= Require:
 		return alone
 	}
 	return Session{}
+}
+
+// byTheLetter reads a 2xx as if its sender had meant what RFC 4028 §9 allows.
+func (p Policy) byTheLetter(o Proposal, res Fields) Fields {
+	if res.SessionExpires.Interval < p.Floor() || res.SessionExpires.Refresher == NoRole {
+		res.HasSessionExpires = false
+	}
+	if o.Send {
+		res.SessionExpires.Interval = min(res.SessionExpires.Interval, o.SessionExpires.Interval)
+	}
+	return res
 }

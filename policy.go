@@ -26,7 +26,7 @@ const (
 	Off     Mode = iota // as if the peer had called a stack without this library
 	Accept              // obey and answer timers that the peer or a proxy asks for
 	Offer               // ask for a timer too; without one if the peer has none
-	Require             // no call without a timer: Require: timer out, 421 in
+	Require             // no call without: Require: timer out, 421 in, alone if a peer answers all the same
 	Always              // run the timer alone if the peer has none
 )
 
@@ -85,6 +85,7 @@ type Policy struct {
 	Method         Method        // how we refresh
 	MaxInterval    time.Duration // longest interval that a peer can make us run
 	MaxMinSE       time.Duration // largest Min-SE of a 422 that is followed
+	Strict         bool          // read peers by the letter; see Settle and Respond
 	Unsafe         bool          // intervals down to one second: labs and tests only
 }
 

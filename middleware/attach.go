@@ -13,8 +13,9 @@ import (
 // handlers on it and not on the server that was attached.
 type Server struct {
 	*sipgo.Server
-	timers *Timers
-	host   Host
+	timers     *Timers
+	host       Host
+	registered map[sip.RequestMethod]bool // by the application
 }
 
 // AttachError says why timers cannot be attached.
@@ -44,16 +45,36 @@ func (t *Timers) Attach(server *sipgo.Server, client *sipgo.Client) (*Server, er
 			strings.Join(methods, ", "))}
 	}
 	client.TxRequester = t.Requester(client)
-	s := &Server{Server: server, timers: t, host: Host{Methods: server.RegisteredMethods}}
+	s := &Server{
+		Server:     server,
+		timers:     t,
+		host:       Host{Methods: server.RegisteredMethods},
+		registered: make(map[sip.RequestMethod]bool),
+	}
 	t.SetHost(s.host)
-	s.OnUpdate(nil)
-	s.OnAck(func(*sip.Request, sip.ServerTransaction) {})
+	s.register(sip.UPDATE, nil)
+	s.register(sip.ACK, nil)
 	return s, nil
 }
 
 // OnRequest registers a handler behind the timers. A nil handler for UPDATE
 // leaves all UPDATEs to them.
 func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandler) {
+	s.registered[method] = true
+	s.register(method, handler)
+}
+
+// OnNoRoute registers the handler of methods that have none, behind the timers.
+func (s *Server) OnNoRoute(handler sipgo.RequestHandler) {
+	for _, method := range []sip.RequestMethod{sip.INVITE, sip.ACK, sip.BYE, sip.UPDATE} {
+		if !s.registered[method] {
+			s.register(method, handler)
+		}
+	}
+	s.Server.OnNoRoute(handler)
+}
+
+func (s *Server) register(method sip.RequestMethod, handler sipgo.RequestHandler) {
 	switch method {
 	case sip.BYE:
 		s.host.Bye = handler

@@ -154,36 +154,41 @@ func (c *clientTx) pump() {
 	}
 }
 
-// deliver waits for the application to take res; not for ever, since one that
-// never comes back would leave the goroutine behind.
+// deliver waits for the application to take res, however long it is busy with
+// the one before: as sipgo's own transactions do.
 func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
-	select {
-	case c.responses <- res:
-		return true
-	case <-c.stop:
-		return false
-	default:
-	}
-	patience := time.NewTimer(64 * sip.T1)
-	defer patience.Stop()
-	ended := tx.Done()
+	lost := tx.Done()
 	if !res.IsProvisional() {
-		ended = nil // ends by itself after its final response
+		lost = c.x.r.t.done // the one below ends by itself after its final response
 	}
 	select {
 	case c.responses <- res:
 		return true
 	case <-c.stop:
 		return false
-	case <-ended:
+	case <-lost:
+	}
+	if res.IsProvisional() {
 		c.x.over(nil)
 		c.finish(tx.Err(), tx.Err())
 		return false
-	case <-patience.C:
-		tx.Terminate()
-		c.finish(sip.ErrTransactionTimeout, sip.ErrTransactionTimeout)
-		return false
 	}
+	return c.deliverLast(res)
+}
+
+// deliverLast hands over a final response while the program ends: to whoever
+// comes within 64*T1.
+func (c *clientTx) deliverLast(res *sip.Response) bool {
+	patience := time.NewTimer(64 * sip.T1)
+	defer patience.Stop()
+	select {
+	case c.responses <- res:
+		return true
+	case <-c.stop:
+	case <-patience.C:
+		c.finish(sip.ErrTransactionTimeout, sip.ErrTransactionTimeout)
+	}
+	return false
 }
 
 // handOver leaves the end of the transaction to the one below.

@@ -23,9 +23,11 @@ type exchange struct {
 	branch    string       // and its branch
 	remoteTag string       // empty before there is a dialog
 	policy    sessiontimer.Policy
-	own       bool // a request of this package, not the application's
+	own       bool               // a request of this package, not the application's
+	dialog    dialogstore.Dialog // of such a request
 	proposal  sessiontimer.Proposal
-	settled   bool // a 2xx has been committed
+	settled   bool   // a 2xx has been committed
+	early     []byte // session description of a provisional response
 	laddr     string
 
 	// watch is told of every transaction before it sends.
@@ -46,12 +48,12 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 	c := newClientTx(x)
 	x.watch = c.watch
 	x.branch = x.req.Via().Params.GetOr("branch", "")
-	if x.req.IsInvite() {
+	if x.req.IsInvite() || len(x.req.Body()) > 0 {
 		x.leg.mu.Lock()
-		if x.leg.invites == nil {
-			x.leg.invites = make(map[*exchange]uint32)
+		if x.leg.offers == nil {
+			x.leg.offers = make(map[*exchange]uint32)
 		}
-		x.leg.invites[x] = x.app
+		x.leg.offers[x] = x.app
 		x.leg.mu.Unlock()
 	}
 	if err := x.send(ctx); err != nil {
@@ -85,7 +87,7 @@ func (x *exchange) propose(ctx context.Context) {
 		x.proposal = x.policy.Propose(sessiontimer.Session{}, learned, false)
 		return
 	}
-	d, err := x.r.t.store.Load(ctx, x.leg.id(x.remoteTag))
+	d, err := x.r.t.store.Load(context.WithoutCancel(ctx), x.leg.id(x.remoteTag))
 	if err != nil {
 		// An early dialog, or one that ends just now.
 		x.proposal = sessiontimer.Proposal{}
@@ -109,6 +111,9 @@ func (x *exchange) transmit(ctx context.Context) error {
 		return err
 	}
 	x.laddr = localAddr(tx.Connection())
+	if h := x.req.Contact(); h != nil && x.remoteTag == "" {
+		x.leg.reachedAt(h.Value())
+	}
 	x.set(func() { x.tx, x.provisional = tx, false })
 	if x.watch != nil {
 		x.watch(tx)
@@ -117,7 +122,7 @@ func (x *exchange) transmit(ctx context.Context) error {
 		n := x.leg.number(x.app, x.req.IsInvite() && !x.own)
 		setCSeq(x.req, n)
 		if x.remoteTag != "" {
-			x.commitCSeq(ctx, n)
+			x.commitCSeq(context.WithoutCancel(ctx), n)
 		}
 		x.fit()
 		return tx.Init()
@@ -150,7 +155,7 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 		return d, nil
 	})
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		x.r.t.log.Warn("CSeq not stored", "call_id", x.leg.key.callID, "error", err)
+		x.r.t.log.Warn("CSeq not stored", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "error", err)
 	}
 }
 
@@ -162,6 +167,9 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 	switch {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
+		if len(res.Body()) > 0 {
+			x.early = res.Body()
+		}
 		return false
 	case res.IsSuccess():
 		x.settled = x.req.Method == sip.BYE || x.r.t.settle(ctx, x, res)
@@ -184,11 +192,13 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	}
 	x.learn(ctx, next.MinSE)
 	x.proposal = next
-	req := x.req.Clone()
+	refused, req := x.transaction(), x.req.Clone()
 	setBranch(req)
 	x.set(func() { x.req, x.provisional = req, false })
 	if err := x.send(ctx); err != nil {
-		x.r.t.log.Warn("request not repeated after 422", "call_id", x.leg.key.callID, "error", err)
+		x.r.t.log.Warn("request not repeated after 422", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
+			"remote_tag", x.remoteTag, "error", err)
+		x.set(func() { x.tx = refused })
 		return false
 	}
 	return true
@@ -218,15 +228,15 @@ func (x *exchange) over(res *sip.Response) {
 	}
 	x.leg.finish()
 	x.leg.mu.Lock()
-	delete(x.leg.invites, x)
-	alone := len(x.leg.invites) == 0 && len(x.leg.dialogs) == 0
+	delete(x.leg.offers, x)
+	needed := len(x.leg.offers) > 0 || x.leg.alive()
 	x.leg.mu.Unlock()
-	if !alone {
+	if needed {
 		return
 	}
 	// No dialog came of it. A challenge or redirection is mostly followed by
 	// the same INVITE again, which then needs what was learnt and numbered.
-	if res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
+	if x.remoteTag != "" || res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
 		x.r.t.legs.dropLater(x.leg)
 		return
 	}
@@ -258,7 +268,8 @@ func (x *exchange) cancellable(ctx context.Context) (*sip.Request, error) {
 	defer stop()
 	for {
 		x.mu.Lock()
-		if x.provisional || x.done {
+		if x.provisional || x.done || x.proposal.Retries == 0 {
+			// Without a retry it is the transaction that the application knows.
 			defer x.mu.Unlock()
 			return x.req, nil
 		}

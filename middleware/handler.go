@@ -13,10 +13,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Handler wraps a request handler: one of INVITE, UPDATE, ACK and BYE, or one
-// for several methods. Others pass at the cost of a comparison. It keeps no
-// state of its own and may be made anew for each request. A nil next leaves
-// UPDATE to the timers and answers nothing else.
+// Handler wraps a request handler, for hand-written chains; Attach and diagotimer
+// do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
+// wrapped, all four, and SetHost must name the BYE handler; other methods pass
+// at the cost of a comparison. Handler keeps no state of its own and may be
+// called anew for each request. A nil next leaves UPDATE to the timers and
+// answers nothing else.
 func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		switch req.Method {
@@ -43,7 +45,7 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	policy := t.policyFor(req, false)
-	if policy.Mode == sessiontimer.Off || fromTag(req) == "" || req.CSeq() == nil || req.Contact() == nil {
+	if policy.Mode == sessiontimer.Off || fromTag(req) == "" || req.CSeq() == nil || req.Contact() == nil || req.Contact().Address.Wildcard {
 		next(req, tx)
 		return
 	}
@@ -85,19 +87,14 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		}
 		return
 	}
-	if in.outOfOrder(d) || in.refused() {
-		return
-	}
-	if len(req.Body()) == 0 && (t.opts.answerUpdate || next == nil) {
-		in.answer(d, nil, "")
-		return
-	}
-	if !in.openUpdate() {
+	if in.outOfOrder(d) || in.refused() || !in.openUpdate() {
 		return
 	}
 	defer in.closeUpdate()
 	invite := t.host.Load().Invite
 	switch {
+	case len(req.Body()) == 0 && (t.opts.answerUpdate || next == nil):
+		in.answer(d, nil, "")
 	case next != nil:
 		next(req, in)
 	case len(d.SDP) > 0 && unchanged(req, d):
@@ -134,8 +131,11 @@ func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction, err e
 // nothing: the timer begins with the INVITE's 2xx.
 func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction) {
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
-	if l.contact != "" {
-		res.AppendHeader(sip.NewHeader("Contact", l.contact))
+	l.mu.Lock()
+	contact := l.contact
+	l.mu.Unlock()
+	if contact != "" {
+		res.AppendHeader(sip.NewHeader("Contact", contact))
 	}
 	t.markAnswer(res, sessiontimer.Answer{})
 	_ = tx.Respond(res)
@@ -145,13 +145,14 @@ func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction)
 // that never saw the INVITE.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	if l := t.legs.find(callID(req), toTag(req)); l != nil && req.CSeq() != nil {
-		if len(req.Body()) > 0 {
+		first, local := l.acked(req.CSeq().SeqNo)
+		if first && len(req.Body()) > 0 {
 			t.renew(context.Background(), l.id(fromTag(req)), func(d dialogstore.Dialog) dialogstore.Dialog {
 				d.PeerSDP = req.Body()
 				return d
 			})
 		}
-		if l.acked(req.CSeq().SeqNo) {
+		if local {
 			return
 		}
 	}
@@ -163,14 +164,14 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 // onBye ends the session once the application has accepted the BYE; one that it
 // challenges does not.
 func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	l := t.legs.find(callID(req), toTag(req))
+	remote := fromTag(req)
+	l := t.legOf(context.Background(), dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: remote})
 	if l == nil {
 		if next != nil {
 			next(req, tx)
 		}
 		return
 	}
-	remote := fromTag(req)
 	if l.endedByUs(remote) || next == nil {
 		// It crossed ours; the application's dialog is gone.
 		t.ended(context.Background(), l, remote)

@@ -33,42 +33,60 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
 	t.opts.onEvent(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	// Neither waits for the other: the peer may be out of reach, and the
-	// application's handler may block.
-	answered := make(chan error, 1)
-	go func() { answered <- t.sendBye(ctx, l, d, reason) }()
 	t.delete(ctx, d.ID)
-	t.endApplication(d)
-	if err := <-answered; err != nil {
+	// As for each message that arrives, the handler has a goroutine of its own:
+	// it may block, and so may the way to the peer. A program that ends with its
+	// call should not take the BYE along, though.
+	sent := make(chan struct{})
+	go func() {
+		select {
+		case <-sent:
+		case <-time.After(sip.T1):
+		}
+		t.endApplication(d)
+	}()
+	if err := t.sendBye(ctx, l, d, reason, sent); err != nil {
 		t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 	}
 	return nil
 }
 
-// sendBye sends the BYE of an expired session and waits for its answer.
-func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) error {
+// sendBye sends the BYE of an expired session and waits for its answer. It
+// closes sent when the BYE is on its way, or cannot be.
+func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string, sent chan<- struct{}) error {
+	x, err := t.dispatchBye(ctx, l, d, reason)
+	close(sent)
+	if err == nil {
+		_, err = x.await(ctx)
+	}
+	return err
+}
+
+func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) (*exchange, error) {
 	bye, err := refresher.NewRequest(d, sip.BYE)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bye.AppendHeader(sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason)))
 	x, err := t.ownExchange(l, d, bye)
-	if err == nil {
-		_, err = x.run(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return x, x.dispatch(ctx)
 }
 
 // endApplication gives the application a BYE that the peer never sent.
 func (t *Timers) endApplication(d dialogstore.Dialog) {
 	handler := t.host.Load().Bye
 	if handler == nil {
-		t.log.Warn("no BYE handler: the application is not told that the call ended", "call_id", d.CallID)
+		t.log.Warn("no BYE handler: the application is not told that the call ended", "call_id", d.CallID,
+			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag)
 		return
 	}
 	bye, err := byeOfPeer(d)
 	if err != nil {
-		t.log.Error("the application is not told that the call ended", "call_id", d.CallID, "error", err)
+		t.log.Error("the application is not told that the call ended", "call_id", d.CallID,
+			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		return
 	}
 	tx := &muteTx{done: make(chan struct{})}
@@ -85,6 +103,9 @@ func byeOfPeer(d dialogstore.Dialog) (*sip.Request, error) {
 	mirror := d
 	mirror.LocalURI, mirror.RemoteURI = d.RemoteURI, d.LocalURI
 	mirror.RemoteTarget, mirror.RouteSet, mirror.Destination = contactURI(d.Contact), nil, ""
+	if mirror.RemoteTarget == "" {
+		mirror.RemoteTarget = contactURI(d.LocalURI) // an application that sends no Contact
+	}
 	bye, err := refresher.NewRequest(mirror, sip.BYE)
 	if err != nil {
 		return nil, err

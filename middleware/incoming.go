@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -55,7 +54,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 // none.
 func (in *incoming) refused() bool {
 	if minSE, small := in.policy.TooSmall(in.fields); small {
-		in.t.log.Info("session interval too small", "call_id", callID(in.req), "remote_tag", fromTag(in.req),
+		in.t.log.Info("session interval too small", "call_id", callID(in.req), "local_tag", toTag(in.req), "remote_tag", fromTag(in.req),
 			"interval", in.fields.SessionExpires.Interval, "min_se", minSE)
 		respond(in.ServerTransaction, in.req, sessiontimer.StatusIntervalTooSmall, sessiontimer.StatusIntervalTooSmallPhrase,
 			sip.NewHeader(sessiontimer.HeaderMinSE, sessiontimer.FormatSeconds(minSE)))
@@ -72,7 +71,7 @@ func (in *incoming) refused() bool {
 // outOfOrder answers a request that is older than one seen before (RFC 3261
 // §12.2.2).
 func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
-	if in.req.CSeq().SeqNo >= d.RemoteCSeq {
+	if !in.leg.older(in.req.CSeq().SeqNo, d.RemoteCSeq) {
 		return false
 	}
 	in.reject(sip.StatusInternalServerError, "Server Internal Error")
@@ -102,6 +101,7 @@ func (in *incoming) Respond(res *sip.Response) error {
 	case first && in.id.RemoteTag != "":
 		if !in.renew(res) && in.local {
 			// The peer may try again; a 2xx would promise what nobody keeps.
+			in.withdraw()
 			in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 			return nil
 		}
@@ -140,7 +140,7 @@ func (in *incoming) openLeg(res *sip.Response) {
 	}
 	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
 	if h := res.Contact(); h != nil {
-		in.leg.contact = h.Value()
+		in.leg.reachedAt(h.Value())
 	}
 }
 
@@ -172,7 +172,7 @@ func (in *incoming) create(res *sip.Response) error {
 		RemoteTarget: in.req.Contact().Address.String(),
 		RouteSet:     routeSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
-		LocalCSeq:    in.req.CSeq().SeqNo,
+		LocalCSeq:    in.leg.last(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
 		SDP:          res.Body(),
 		SDPType:      contentType(res),
@@ -188,13 +188,11 @@ func (in *incoming) create(res *sip.Response) error {
 	if h := res.Contact(); h != nil {
 		d.Contact = h.Value()
 	}
-	if c, ok := in.ServerTransaction.(interface{ Connection() sip.Connection }); ok {
-		d.LocalAddr = localAddr(c.Connection())
-	}
+	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, false, now)
-	if !in.t.create(ctx, d) {
+	if !in.t.create(ctx, in.leg, d) {
 		in.unmark(res)
 	}
 	err := in.ServerTransaction.Respond(res)
@@ -202,6 +200,14 @@ func (in *incoming) create(res *sip.Response) error {
 		in.t.ended(ctx, in.leg, remote)
 	}
 	return err
+}
+
+// withdraw forgets a 2xx that is not sent after all.
+func (in *incoming) withdraw() {
+	in.mu.Lock()
+	in.success = nil
+	in.mu.Unlock()
+	in.closeInvite()
 }
 
 // unmark takes the timer out of a 2xx again.
@@ -214,15 +220,22 @@ func (in *incoming) unmark(res *sip.Response) {
 // It returns false if that was not possible.
 func (in *incoming) renew(res *sip.Response) bool {
 	now := time.Now()
+	in.leg.moved(in.id.RemoteTag, in.req.Contact(), in.laddr())
+	d, err := in.t.store.Load(context.Background(), in.id)
 	var a sessiontimer.Answer
-	stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
-		a = in.policy.Respond(in.fields, d.Session, now)
+	if err == nil {
+		a = in.markToFit(res, in.policy.Respond(in.fields, d.Session, now))
+	}
+	stored := err == nil && in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.Session = a.Session
 		d.LastMethod = string(in.req.Method)
 		d.RemoteCSeq = max(d.RemoteCSeq, in.req.CSeq().SeqNo)
 		d.MinSE = max(d.MinSE, in.fields.MinSE)
 		learnPeer(&d, in.fields)
 		retarget(&d, in.req.Contact())
+		if s := natSource(in.req, d); s != "" {
+			d.Destination = s
+		}
 		if len(res.Body()) > 0 {
 			d.SDP, d.SDPType = res.Body(), contentType(res)
 		}
@@ -232,10 +245,9 @@ func (in *incoming) renew(res *sip.Response) bool {
 		return d
 	})
 	if !stored {
-		a = sessiontimer.Answer{}
+		in.markToFit(res, sessiontimer.Answer{})
 	}
-	in.markToFit(res, a)
-	if in.invite != nil {
+	if in.invite != nil && (stored || !in.local) {
 		in.leg.answered(in.invite, now)
 	}
 	return stored
@@ -247,113 +259,7 @@ func (in *incoming) markToFit(res *sip.Response, a sessiontimer.Answer) sessiont
 	if in.t.unmarkToFit(res, in.req.Transport()) {
 		return a
 	}
-	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", callID(in.req), "remote_tag", fromTag(in.req))
+	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", callID(in.req),
+		"local_tag", toTag(res), "remote_tag", fromTag(in.req))
 	return sessiontimer.Answer{}
-}
-
-// openUpdate guards what RFC 3311 §5.2 allows at a time: one UPDATE of the peer,
-// and no offer of it while another offer is open.
-func (in *incoming) openUpdate() bool {
-	l := in.leg
-	l.mu.Lock()
-	ours := l.ownOffer || len(l.invites) > 0
-	theirs := l.updating || l.peer != nil && l.peer.answered.IsZero()
-	if !ours && !theirs {
-		l.updating = true
-	}
-	l.mu.Unlock()
-	switch {
-	case ours:
-		in.reject(sip.StatusRequestPending, "Request Pending")
-	case theirs:
-		in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
-	}
-	return !ours && !theirs
-}
-
-func (in *incoming) closeUpdate() {
-	in.leg.mu.Lock()
-	in.leg.updating = false
-	in.leg.mu.Unlock()
-}
-
-// openInvite guards what RFC 3261 §14.2 allows at a time: no re-INVITE against
-// one of ours, and one of the peer's.
-func (in *incoming) openInvite() bool {
-	l := in.leg
-	l.mu.Lock()
-	ours := l.ownOffer || len(l.invites) > 0
-	theirs := l.peer != nil && l.peer.answered.IsZero()
-	if !ours && !theirs {
-		in.invite = &peerInvite{cseq: in.req.CSeq().SeqNo, acked: make(chan struct{})}
-		l.peer = in.invite
-	}
-	l.mu.Unlock()
-	switch {
-	case ours:
-		in.reject(sip.StatusRequestPending, "Request Pending")
-	case theirs:
-		in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
-	}
-	return !ours && !theirs
-}
-
-// closeInvite notes that a re-INVITE was not answered with a 2xx.
-func (in *incoming) closeInvite() {
-	if in.invite == nil || in.leg == nil {
-		return
-	}
-	l := in.leg
-	l.mu.Lock()
-	if l.peer == in.invite && l.peer.answered.IsZero() {
-		l.peer = nil
-		l.signal()
-	}
-	l.mu.Unlock()
-}
-
-// lives tells that a dialog of the leg has not ended.
-func (l *leg) lives(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && !m.ended
-}
-
-// early tells that no dialog came of the leg yet.
-func (l *leg) early() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.dialogs) == 0
-}
-
-// expectAck notes an INVITE of the peer that is answered with a 2xx.
-func (l *leg) expectAck(cseq uint32, local bool, now time.Time) *peerInvite {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.peer = &peerInvite{cseq: cseq, local: local, answered: now, acked: make(chan struct{})}
-	return l.peer
-}
-
-func (l *leg) answered(p *peerInvite, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p.answered = now
-	l.signal()
-}
-
-// acked notes an ACK. It returns true if the application has nothing to see of
-// it, now or when it comes again.
-func (l *leg) acked(cseq uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if p := l.peer; p != nil && p.cseq == cseq {
-		close(p.acked)
-		l.peer = nil
-		if p.local {
-			l.localAcks = append(slices.DeleteFunc(l.localAcks, func(n uint32) bool { return n+keptInvites < cseq }), cseq)
-		}
-		l.signal()
-	}
-	return slices.Contains(l.localAcks, cseq)
 }

@@ -18,18 +18,19 @@ import (
 // so that it exists before the dialog does and is shared by the dialogs of a
 // forked INVITE. What outlives the process is in the store.
 type leg struct {
-	key     legKey
-	policy  sessiontimer.Policy
-	contact string // ours in an early dialog
+	key    legKey
+	policy sessiontimer.Policy
 
 	mu      sync.Mutex
 	changed chan struct{} // made by who waits, closed by who changes the rest
+	contact string        // ours in an early dialog
 
 	lastCSeq uint32 // on the wire
+	heard    uint32 // last CSeq of the peer's INVITEs and UPDATEs
 	sent     []sentInvite
 	sending  bool                 // somebody numbers and sends
 	busy     int                  // requests of the application under way
-	invites  map[*exchange]uint32 // its INVITEs among them, with the application's CSeq
+	offers   map[*exchange]uint32 // those among them that may offer, with the application's CSeq
 	own      context.CancelFunc   // ends the refresh of ours under way
 	ownOffer bool                 // and that it is a re-INVITE
 	peer     *peerInvite          // the peer's INVITE that is not confirmed yet
@@ -49,6 +50,8 @@ type legKey struct{ callID, tag string }
 type member struct {
 	remoteTag   string
 	ended, byUs bool
+	target      *sip.Uri // where the peer has moved to; nil if it has not
+	from        string   // and the address of our socket
 }
 
 // sentInvite remembers the number that an INVITE of the application got on the
@@ -75,6 +78,13 @@ func (l *leg) use(r *requester) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requester = r
+}
+
+// reachedAt notes our Contact in an early dialog.
+func (l *leg) reachedAt(contact string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.contact = contact
 }
 
 // signal wakes who waits for a change. l.mu is held.
@@ -135,7 +145,7 @@ func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bo
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && (l.own != nil || invite && (len(l.invites) > 0 || l.peerInProgress())):
+	case err != nil && (l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress())):
 		return refresher.ErrBusy
 	}
 	l.own, l.ownOffer = cancel, invite
@@ -191,6 +201,13 @@ func (l *leg) number(app uint32, invite bool) uint32 {
 	return l.lastCSeq
 }
 
+// last is the number used last: early requests have some before the dialog is.
+func (l *leg) last() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastCSeq
+}
+
 // wireCSeq is what the INVITE that the application numbered app has on the wire.
 func (l *leg) wireCSeq(app uint32) uint32 {
 	l.mu.Lock()
@@ -238,8 +255,12 @@ func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
 	if l.own != nil {
 		l.own()
 	}
-	last = !slices.ContainsFunc(l.dialogs, func(m member) bool { return !m.ended })
-	return true, last
+	return true, !l.alive()
+}
+
+// alive tells that a dialog of this leg has not ended. l.mu is held.
+func (l *leg) alive() bool {
+	return slices.ContainsFunc(l.dialogs, func(m member) bool { return !m.ended })
 }
 
 // endedByUs tells that we ended the dialog; its peer may not know yet.
@@ -248,4 +269,13 @@ func (l *leg) endedByUs(remoteTag string) bool {
 	defer l.mu.Unlock()
 	m := l.member(remoteTag)
 	return m != nil && m.byUs
+}
+
+// older notes the CSeq of a request and tells that a later one was seen before;
+// stored is what other processes saw.
+func (l *leg) older(cseq, stored uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = max(l.heard, cseq, stored)
+	return cseq < l.heard
 }

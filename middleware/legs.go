@@ -76,7 +76,15 @@ func (ls *legs) dropLater(l *leg) {
 	if l.linger != nil {
 		l.linger.Stop()
 	}
-	l.linger = time.AfterFunc(64*sip.T1, func() { ls.drop(l) })
+	var timer *time.Timer
+	timer = time.AfterFunc(64*sip.T1, func() {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		if l.linger == timer && ls.all[l.key] == l { // nobody took it up meanwhile
+			delete(ls.all, l.key)
+		}
+	})
+	l.linger = timer
 }
 
 // close drops the legs that linger. The others stay, so that what their calls

@@ -92,13 +92,21 @@ type updateTx struct {
 }
 
 // Respond implements sip.ServerTransaction. An UPDATE gets no provisional
-// response but 100 (RFC 3311 §5.2), and one final response.
+// response but 100, and one final response: 491 or 500 for now, or 488 (RFC 3311
+// §5.2), for what else an application finds does not fit an UPDATE.
 func (u *updateTx) Respond(res *sip.Response) error {
 	if res.IsProvisional() || u.final {
 		return nil
 	}
 	u.final = true
-	if !res.IsSuccess() {
+	switch {
+	case res.StatusCode == sip.StatusRequestPending:
+		u.reject(sip.StatusRequestPending, "Request Pending")
+		return nil
+	case res.StatusCode == sip.StatusInternalServerError:
+		u.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+		return nil
+	case !res.IsSuccess():
 		u.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
 		return nil
 	}

@@ -24,6 +24,7 @@ type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Polic
 
 type options struct {
 	policy         sessiontimer.Policy
+	minSE          *time.Duration // nil until set
 	policyFunc     PolicyFunc
 	store          dialogstore.Store
 	logger         *slog.Logger
@@ -52,7 +53,7 @@ func WithSessionExpires(d time.Duration) Option {
 // WithMinSE sets the smallest interval that is accepted (RFC 4028 §5): a peer
 // that supports timers and asks for less gets a 422. Default and least 90 s.
 func WithMinSE(d time.Duration) Option {
-	return func(o *options) { o.policy.MinSE = d }
+	return func(o *options) { o.minSE = &d }
 }
 
 // WithRefresher says who should refresh (RFC 4028 §7.1, §9): sessiontimer.Local,
@@ -89,7 +90,8 @@ func WithMaxMinSE(d time.Duration) Option {
 }
 
 // WithUnsafeIntervals accepts and offers intervals from one second on instead of
-// 90 s. RFC 4028 §4 forbids that: only for labs and tests.
+// 90 s, and makes one second the default of WithMinSE. RFC 4028 §4 forbids that:
+// only for labs and tests.
 func WithUnsafeIntervals() Option {
 	return func(o *options) { o.policy.Unsafe = true }
 }
@@ -105,22 +107,23 @@ func WithPolicyFunc(f PolicyFunc) Option {
 	return func(o *options) { o.policyFunc = f }
 }
 
-// WithStore keeps the dialogs in s. Default: a dialogstore.Memory. With a store
-// that survives the process, Timers.Restore takes the calls up again. Messages
-// wait for the store, two seconds at most: its contexts end then. A store that
-// fails costs a call its timer, and never the call.
+// WithStore copies the dialogs to s, from where Timers.Restore takes them up
+// after a restart. Default: they end with the process. A message waits for its
+// copy, two seconds at most: the contexts that s gets end then. A store that
+// fails costs the copies, and never the timer or the call.
 func WithStore(s dialogstore.Store) Option {
 	return func(o *options) { o.store = s }
 }
 
-// WithLogger logs to l. Default: sipgo's default logger.
+// WithLogger logs to l. Default, also for nil: sipgo's default logger.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
 
-// WithEventHandler calls f for every event, one after the other for one dialog,
-// from the goroutine that caused it: f must not block. It may be called for
-// several dialogs at once.
+// WithEventHandler calls f for every event, from the goroutine that caused it:
+// f must not block, must expect to be called by several at once, and must call
+// neither Timers.Close nor the dialog that the event is about. A program that
+// wants that hands the event to a goroutine of its own.
 func WithEventHandler(f func(sessiontimer.Event)) Option {
 	return func(o *options) { o.onEvent = f }
 }

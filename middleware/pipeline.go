@@ -57,10 +57,10 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error {
 	l := p.t.legs.resume(d)
 	l.mu.Lock()
-	busy := l.peerInProgress()
+	busy := l.peerInProgress() || l.updating || len(l.offers) > 0
 	l.mu.Unlock()
-	// The peer is there if a request of it is being answered, or its ACK is
-	// still to come; only the end of the session itself ends that too.
+	// What is being answered, by us or by the peer, may renew the session; only
+	// the end of the session itself ends that too.
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
 		return refresher.ErrBusy
 	}
@@ -81,7 +81,7 @@ func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*e
 	if err := sipgo.ClientRequestAddVia(r.client, req); err != nil {
 		return nil, err
 	}
-	x := &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true}
+	x := &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: d}
 	if req.IsInvite() {
 		x.watch = func(tx *sip.ClientTx) {
 			tx.OnRetransmission(func(res *sip.Response) { x.acknowledge(res) })
@@ -106,6 +106,9 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 		tx := x.transaction()
 		select {
 		case res := <-tx.Responses():
+			if x.req.IsInvite() && res.IsSuccess() {
+				x.acknowledge(res)
+			}
 			if x.handle(ctx, res) || res.IsProvisional() {
 				continue
 			}
@@ -119,8 +122,6 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			}
 			if !x.req.IsInvite() {
 				tx.Terminate() // that of an INVITE stays, for responses that are sent again
-			} else if res.IsSuccess() {
-				x.acknowledge(res)
 			}
 			if res.IsSuccess() && !x.settled {
 				return nil, errNotStored
@@ -132,10 +133,38 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			}
 			return nil, sip.ErrTransactionTerminated
 		case <-ctx.Done():
-			tx.Terminate()
+			x.abandon(tx)
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// abandon gives up a request of ours. An INVITE still gets its ACK, whatever
+// answers it (RFC 3261 §13.2.2.4, §17.1.1.3).
+func (x *exchange) abandon(tx *sip.ClientTx) {
+	if !x.req.IsInvite() {
+		tx.Terminate()
+		return
+	}
+	go func() {
+		limit := time.NewTimer(64 * sip.T1)
+		defer limit.Stop()
+		for {
+			select {
+			case res := <-tx.Responses():
+				if res.IsSuccess() {
+					x.acknowledge(res)
+				}
+				if !res.IsProvisional() {
+					return
+				}
+			case <-tx.Done():
+				return
+			case <-limit.C:
+				tx.Terminate()
+			}
+		}
+	}()
 }
 
 // dispatch sends a request, marked if it is one that refreshes.
@@ -146,15 +175,14 @@ func (x *exchange) dispatch(ctx context.Context) error {
 	return x.send(ctx)
 }
 
-// acknowledge sends the ACK of a re-INVITE of ours (RFC 3261 §13.2.2.4).
+// acknowledge sends the ACK of a re-INVITE of ours (RFC 3261 §13.2.2.4), also
+// if the dialog is over by now.
 func (x *exchange) acknowledge(res *sip.Response) {
-	t := x.r.t
-	d, err := t.store.Load(context.Background(), x.leg.id(x.remoteTag))
-	if err == nil {
-		err = x.sendAck(d)
-	}
-	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		t.log.Warn("refresh not acknowledged", "call_id", x.leg.key.callID, "status", res.StatusCode, "error", err)
+	d := x.dialog
+	retarget(&d, res.Contact())
+	if err := x.sendAck(d); err != nil {
+		x.r.t.log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+			"status", res.StatusCode, "error", err)
 	}
 }
 
@@ -164,6 +192,11 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 		return err
 	}
 	setCSeq(ack, x.req.CSeq().SeqNo)
+	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+		if h := firstField(x.req, name, ""); h != nil {
+			ack.AppendHeader(sip.HeaderClone(h))
+		}
+	}
 	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) boo
 	fields := readFields(res)
 	t.warnMalformed(fields, x.leg.key, fromToTag(x, res))
 	if x.remoteTag != "" {
+		x.leg.moved(x.remoteTag, res.Contact(), x.laddr)
 		return t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 			d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
 			d.LastMethod = string(x.req.Method)
@@ -34,7 +35,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) boo
 			return d
 		})
 	}
-	if !x.req.IsInvite() || res.To() == nil || !x.leg.join(toTag(res)) {
+	if !x.req.IsInvite() || toTag(res) == "" || !x.leg.join(toTag(res)) {
 		return true
 	}
 	d := dialogstore.Dialog{
@@ -45,7 +46,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) boo
 		RouteSet:     routeSet(res, true),
 		Transport:    sip.NetworkToLower(x.req.Transport()),
 		LocalAddr:    x.laddr,
-		LocalCSeq:    x.req.CSeq().SeqNo,
+		LocalCSeq:    x.leg.last(),
 		SDP:          x.req.Body(),
 		SDPType:      contentType(x.req),
 		PeerSDP:      res.Body(),
@@ -57,9 +58,12 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) boo
 	if h := x.req.Contact(); h != nil {
 		d.Contact = h.Value()
 	}
+	if len(d.PeerSDP) == 0 {
+		d.PeerSDP = x.early
+	}
 	learnPeer(&d, fields)
 	retarget(&d, res.Contact())
-	return t.create(ctx, d)
+	return t.create(ctx, x.leg, d)
 }
 
 func fromToTag(x *exchange, res *sip.Response) string {
@@ -69,8 +73,12 @@ func fromToTag(x *exchange, res *sip.Response) string {
 	return toTag(res)
 }
 
-func (t *Timers) create(ctx context.Context, d dialogstore.Dialog) bool {
+// create stores a dialog, unless it has ended by now.
+func (t *Timers) create(ctx context.Context, l *leg, d dialogstore.Dialog) bool {
 	err := t.store.Create(ctx, d)
+	if err == nil && !l.lives(d.RemoteTag) {
+		t.delete(ctx, d.ID)
+	}
 	if err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
@@ -107,6 +115,19 @@ func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.R
 		}
 		return d
 	})
+}
+
+// legOf finds the leg of a dialog, also of one that only the store knows since
+// another process began it; nil if there is none.
+func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
+	if l := t.legs.find(id.CallID, id.LocalTag); l != nil {
+		return l
+	}
+	d, err := t.store.Load(ctx, id)
+	if err != nil {
+		return nil
+	}
+	return t.legs.resume(d)
 }
 
 // ended forgets a dialog that the application or the peer ended.

@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 
@@ -23,8 +22,8 @@ type requester struct {
 
 // Requester wraps what client sends; Attach sets it as the client's TxRequester.
 // The refreshes of a call that a client began go out through that client. For
-// calls that came in, and after Restore, it is the first client given for the
-// transport (udp, tcp, tls, ws, wss), else the first given none.
+// calls that came in, and after Restore, it is the latest client given for the
+// transport (udp, tcp, tls, ws, wss), else the latest given none.
 func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
 	r := &requester{t: t, client: client}
 	t.mu.Lock()
@@ -33,9 +32,7 @@ func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.Cli
 		transports = []string{""}
 	}
 	for _, tr := range transports {
-		if tr = sip.NetworkToLower(tr); t.requesters[tr] == nil {
-			t.requesters[tr] = r
-		}
+		t.requesters[sip.NetworkToLower(tr)] = r
 	}
 	return r
 }
@@ -54,7 +51,7 @@ func (t *Timers) requesterFor(transport string) *requester {
 func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	inDialog := toTag(req) != ""
 	switch {
-	case !inDialog && !req.IsInvite() && !req.IsCancel(), forwarded(req):
+	case !inDialog && !req.IsInvite() && !req.IsCancel(), forwarded(req), req.Via() == nil, req.CSeq() == nil:
 		return r.direct(ctx, req)
 	case req.IsAck():
 		return nil, r.ack(ctx, req)
@@ -141,17 +138,18 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 // marked.
 func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	t := r.t
-	l := t.legs.find(callID(req), fromTag(req))
+	l := t.legOf(ctx, dialogstore.ID{CallID: callID(req), LocalTag: fromTag(req), RemoteTag: toTag(req)})
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
+	l.follow(req)
 	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.policy}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
 	case sip.BYE:
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
-		t.ended(ctx, l, x.remoteTag)
+		t.ended(context.WithoutCancel(ctx), l, x.remoteTag)
 	case sip.PRACK:
 		r.rewriteRAck(l, req)
 	}
@@ -177,15 +175,17 @@ func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
 	req.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(parts, " ")))
 }
 
-// ack sends an ACK to the transport, numbered as its INVITE was (RFC 3261
-// §13.2.2.4). It may be replayed, so the application's message stays as it is.
+// ack sends an ACK to the transport, numbered as its INVITE was and to where the
+// peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's message stays as it is.
 func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 	if l := r.t.legs.find(callID(req), fromTag(req)); l != nil && req.CSeq() != nil {
-		if wire := l.wireCSeq(req.CSeq().SeqNo); wire != req.CSeq().SeqNo {
+		wire := l.wireCSeq(req.CSeq().SeqNo)
+		if target, _ := l.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			setCSeq(req, wire)
+			l.follow(req)
 		}
-		r.t.acknowledged(ctx, l.id(toTag(req)), req)
+		r.t.acknowledged(context.WithoutCancel(ctx), l.id(toTag(req)), req)
 	}
 	return r.client.TransportLayer().WriteMsg(req)
 }
@@ -201,7 +201,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	branch := req.Via().Params.GetOr("branch", "")
 	l.mu.Lock()
 	var x *exchange
-	for candidate := range l.invites {
+	for candidate := range l.offers {
 		if candidate.branch == branch {
 			x = candidate
 		}
@@ -248,29 +248,15 @@ func localAddr(conn sip.Connection) string {
 }
 
 // destination is where the application sends a request, if it says so and the
-// route set does not.
+// route set does not. A cloned request names what its own URI leads to: that is
+// nobody's wish, and would outlive the next change of the remote target.
 func destination(req *sip.Request, d dialogstore.Dialog) string {
-	if len(d.RouteSet) > 0 {
+	dest := req.MessageData.Destination()
+	if dest == "" || len(d.RouteSet) > 0 {
 		return ""
 	}
-	return req.MessageData.Destination()
-}
-
-// natSource is where a caller behind a NAT is reached: its private Contact is no
-// use to a user agent outside, and a refresh sent there would end the call.
-func natSource(invite *sip.Request, d dialogstore.Dialog) string {
-	source := invite.MessageData.Source()
-	from, err := netip.ParseAddrPort(source)
-	to, err2 := netip.ParseAddr(invite.Contact().Address.Host)
-	if len(d.RouteSet) > 0 || err != nil || err2 != nil || !behindNAT(to) || behindNAT(from.Addr().Unmap()) {
+	if dest == implied(req) {
 		return ""
 	}
-	return source
-}
-
-// sharedSpace is that of carrier-grade NAT (RFC 6598).
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
-func behindNAT(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedSpace.Contains(a)
+	return dest
 }

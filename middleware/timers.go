@@ -26,6 +26,7 @@ type Timers struct {
 	ua        *sipgo.UserAgent
 	log       *slog.Logger
 	store     *dialogstore.Observed
+	adopt     func(context.Context) error // loads what the process before stored
 	refresher *refresher.Refresher
 	legs      *legs
 	host      atomic.Pointer[Host]
@@ -57,16 +58,21 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	o.policy.MinSE = o.policy.Floor()
+	if o.minSE != nil {
+		o.policy.MinSE = *o.minSE
+	}
+	if o.logger == nil {
+		o.logger = defaultOptions().logger
+	}
+	if o.onEvent == nil {
+		o.onEvent = defaultOptions().onEvent
+	}
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
 	if err := o.policy.Validate(); err != nil {
 		return nil, err
-	}
-	if o.store == nil {
-		o.store = dialogstore.NewMemory()
-	} else {
-		o.store = patient{o.store}
 	}
 	t := &Timers{
 		opts:       o,
@@ -76,9 +82,15 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		legs:       newLegs(),
 		requesters: make(map[string]*requester),
 		done:       make(chan struct{}),
+		adopt:      func(context.Context) error { return nil },
 	}
 	t.SetHost(Host{})
-	t.store = dialogstore.Observe(o.store, observer{t}, t.refresher)
+	memory := dialogstore.NewMemory()
+	t.store = dialogstore.Observe(memory, observer{t}, t.refresher)
+	if o.store != nil {
+		k := kept{Memory: memory, copies: o.store, log: o.logger}
+		t.store, t.adopt = dialogstore.Observe(k, observer{t}, t.refresher), k.adopt
+	}
 	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: o.onEvent, Logger: o.logger})
 	return t, nil
 }
@@ -103,6 +115,9 @@ func (t *Timers) Restore(ctx context.Context) error {
 	t.mu.Unlock()
 	if closed {
 		return ErrClosed
+	}
+	if err := t.adopt(ctx); err != nil {
+		return err
 	}
 	return t.refresher.Restore(ctx)
 }

@@ -33,7 +33,8 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 	}
 	busy := errors.Is(err, ErrBusy)
 	gone := errors.Is(err, dialogstore.ErrNotFound)
-	if failed && !busy && !gone {
+	called := errors.Is(err, context.Canceled) // off, because the dialog ends
+	if failed && !busy && !gone && !called {
 		r.report(d, m, res, err)
 	}
 
@@ -46,6 +47,8 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 	case busy:
 		s.attempts--
 		r.arm(id, s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
+	case called:
+		r.plan(id, s, true)
 	case failed:
 		r.follow(id, s, d, m, v, res)
 	default:
@@ -128,7 +131,8 @@ func (r *Refresher) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 		return d, nil
 	})
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		r.cfg.Logger.Warn("refused UPDATE not remembered", "call_id", id.CallID, "error", err)
+		r.cfg.Logger.Warn("refused UPDATE not remembered", "call_id", id.CallID, "local_tag", id.LocalTag,
+			"remote_tag", id.RemoteTag, "error", err)
 	}
 }
 

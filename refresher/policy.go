@@ -93,15 +93,21 @@ func pause(v verdict, n int, res *sip.Response, ownsCallID bool, now, lastChance
 	case other, reverse:
 		return 0
 	case glare:
-		return min(glarePause(ownsCallID), window)
+		return lastingPause(glarePause(ownsCallID), n, window)
 	}
 	if after := retryAfter(res); after > 0 {
-		return min(after, window)
+		return lastingPause(after, n, window)
 	}
-	if n == 1 {
-		return min(5*time.Second, window/2)
+	return lastingPause(min(5*time.Second, window/2), n, window)
+}
+
+// lastingPause keeps the last attempt for late in the window: what makes an
+// early one fail again has a chance to pass.
+func lastingPause(d time.Duration, n int, window time.Duration) time.Duration {
+	if n > 1 {
+		d = max(d, window/2)
 	}
-	return window / 2
+	return min(d, window)
 }
 
 // glarePause is 2.1 to 4 s for the owner of the Call-ID and up to 2 s for the

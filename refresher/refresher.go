@@ -121,36 +121,56 @@ func (r *Refresher) Restore(ctx context.Context) error {
 
 // DialogChanged implements dialogstore.Observer. A changed session cancels what
 // was scheduled; a change of anything else does not.
-func (r *Refresher) DialogChanged(_ context.Context, c dialogstore.Change) {
+func (r *Refresher) DialogChanged(ctx context.Context, c dialogstore.Change) {
+	if !r.heed(c) {
+		return
+	}
+	// News may come late. That of its end may have come before, and not again.
+	if _, err := r.cfg.Store.Load(ctx, c.ID()); errors.Is(err, dialogstore.ErrNotFound) {
+		r.forget(c.ID())
+	}
+}
+
+// heed takes a change up; it returns true if the dialog is new to r.
+func (r *Refresher) heed(c dialogstore.Change) (fresh bool) {
+	id := c.ID()
+	if c.Deleted() {
+		r.forget(id)
+		return false
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return
+		return false
 	}
-	id := c.ID()
 	s := r.dialogs[id]
-	if c.Deleted() {
-		if s != nil {
-			s.disarm()
-			if s.cancel != nil {
-				s.cancel()
-			}
-			delete(r.dialogs, id)
-		}
-		return
-	}
-	if s == nil {
+	if fresh = s == nil; fresh {
 		s = &schedule{}
 		r.dialogs[id] = s
 	} else if c.After.Version <= s.version {
-		return
+		return false
 	}
 	s.version = c.After.Version
-	if s.session.Equal(c.After.Session) {
+	if !s.session.Equal(c.After.Session) {
+		s.session, s.attempts, s.method, s.reason = c.After.Session, 0, "", "Session timer expired"
+		r.plan(id, s, false)
+	}
+	return fresh
+}
+
+// forget stops all that is done for a dialog.
+func (r *Refresher) forget(id dialogstore.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.dialogs[id]
+	if s == nil {
 		return
 	}
-	s.session, s.attempts, s.method, s.reason = c.After.Session, 0, "", "Session timer expired"
-	r.plan(id, s, false)
+	s.disarm()
+	if s.cancel != nil {
+		s.cancel()
+	}
+	delete(r.dialogs, id)
 }
 
 // plan arms the timer for what is due next. r.mu is held.

@@ -24,6 +24,9 @@ func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, e
 		return nil, fmt.Errorf("refresher: remote target %q: %w", target, err)
 	}
 	req := sip.NewRequest(method, uri)
+	if target != d.RemoteTarget {
+		req.SetDestination(req.Destination()) // the strict router comes first, not the Route
+	}
 	for _, r := range routes {
 		req.AppendHeader(sip.NewHeader("Route", r))
 	}

@@ -67,11 +67,11 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	if err := diagotimer.Rehook(dg, timers); err != nil {
 		return err
 	}
-	addr, err := bound(dg, transport)
+	addr, uri, err := bound(dg, transport)
 	if err != nil {
 		return err
 	}
-	cmd.Say("listening on %s %s; call sip:%s, stop with Ctrl-C", cmd.Transport, addr, addr)
+	cmd.Say("listening on %s %s; call %s, stop with Ctrl-C", cmd.Transport, addr, uri)
 	<-ctx.Done()
 	calls.hangUpAll()
 	return nil
@@ -95,12 +95,19 @@ func transport(cmd *cli.Command) (diago.Transport, error) {
 	return t, nil
 }
 
-// bound is where diago listens: its own Contact says which port 0 became.
-func bound(dg *diago.Diago, t diago.Transport) (string, error) {
+// bound is where diago listens, and where others call it: its own Contact says
+// which port 0 became, and which address a wildcard stands for.
+func bound(dg *diago.Diago, t diago.Transport) (addr, uri string, err error) {
 	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: t.BindHost}, diago.NewDialogOptions{Transport: t.Transport})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer func() { _ = d.Close() }()
-	return net.JoinHostPort(t.BindHost, strconv.Itoa(d.UA.ContactHDR.Address.Port)), nil
+	contact := d.UA.ContactHDR.Address
+	port := strconv.Itoa(contact.Port)
+	uri = "sip:" + net.JoinHostPort(contact.Host, port)
+	if t.Transport == "tcp" {
+		uri += ";transport=tcp"
+	}
+	return net.JoinHostPort(t.BindHost, port), uri, nil
 }

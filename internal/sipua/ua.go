@@ -39,6 +39,8 @@ type UA struct {
 
 	// Accept answers an INVITE; the default sends 200 with SDP at once.
 	Accept func(*sipgo.DialogServerSession)
+	// ReInvite answers an INVITE within a call; the default sends 200 with SDP.
+	ReInvite sipgo.RequestHandler
 	// Password makes the caller answer digest challenges.
 	Password string
 	SDP      string
@@ -46,6 +48,7 @@ type UA struct {
 	t         testing.TB
 	net       *sipnet.Network
 	transport string
+	socket    io.Closer
 	calls     *sipgo.DialogClientCache
 	answers   *sipgo.DialogServerCache
 
@@ -68,6 +71,7 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 	t.Helper()
 	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
 	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
+	u.ReInvite = u.again
 	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
@@ -105,6 +109,10 @@ func (u *UA) uri() sip.Uri {
 
 func (u *UA) handle() {
 	u.Server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+		if req.To().Params.Has("tag") {
+			u.ReInvite(req, tx)
+			return
+		}
 		d, err := u.answers.ReadInvite(req, tx)
 		if err != nil {
 			return
@@ -128,12 +136,43 @@ func (u *UA) handle() {
 	})
 }
 
+// again accepts a re-INVITE, which sipgo's dialogs know nothing of.
+func (u *UA) again(req *sip.Request, tx sip.ServerTransaction) {
+	res := sip.NewSDPResponseFromRequest(req, []byte(u.SDP))
+	res.AppendHeader(&sip.ContactHeader{Address: u.uri()})
+	_ = tx.Respond(res)
+}
+
+// Dialog is either kind of sipgo's dialog sessions.
+type Dialog interface {
+	Do(context.Context, *sip.Request) (*sip.Response, error)
+	WriteRequest(*sip.Request) error
+}
+
+// Send sends a request within d to the other user agent, INVITE with its ACK.
+func (u *UA) Send(d Dialog, to string, method sip.RequestMethod, body string) (*sip.Response, error) {
+	h, p, _ := sip.ParseAddr(to)
+	uri := sip.Uri{Scheme: "sip", Host: h, Port: p}
+	req := sip.NewRequest(method, uri)
+	if body != "" {
+		req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+		req.SetBody([]byte(body))
+	}
+	res, err := d.Do(context.Background(), req)
+	if err == nil && method == sip.INVITE && res.IsSuccess() {
+		err = d.WriteRequest(sip.NewRequest(sip.ACK, uri))
+	}
+	return res, err
+}
+
 func (u *UA) serve() {
 	if u.transport == "udp" {
 		conn := u.net.PacketConn(u.Addr)
+		u.socket = conn
 		go func() { _ = u.Server.ServeUDP(conn) }()
 	} else {
 		l := u.net.Listener(u.Addr)
+		u.socket = l
 		go func() { _ = u.Server.ServeTCP(l) }()
 	}
 	synctest.Wait()
@@ -156,8 +195,7 @@ func (u *UA) Try(to *UA, headers ...sip.Header) (*sipgo.DialogClientSession, err
 
 // TryURI invites any URI.
 func (u *UA) TryURI(ctx context.Context, to sip.Uri, headers ...sip.Header) (*sipgo.DialogClientSession, error) {
-	headers = append(headers, sip.NewHeader("Content-Type", "application/sdp"))
-	d, err := u.calls.Invite(ctx, to, []byte(u.SDP), headers...)
+	d, err := u.Invite(ctx, to, headers...)
 	if err != nil {
 		return nil, err
 	}
@@ -165,6 +203,12 @@ func (u *UA) TryURI(ctx context.Context, to sip.Uri, headers ...sip.Header) (*si
 		return d, err
 	}
 	return d, d.Ack(ctx)
+}
+
+// Invite sends the INVITE of TryURI and leaves the rest to the test.
+func (u *UA) Invite(ctx context.Context, to sip.Uri, headers ...sip.Header) (*sipgo.DialogClientSession, error) {
+	headers = append(headers, sip.NewHeader("Content-Type", "application/sdp"))
+	return u.calls.Invite(ctx, to, []byte(u.SDP), headers...)
 }
 
 // Answered is the latest call taken.
@@ -195,6 +239,16 @@ func (u *UA) Events() []Event {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return append([]Event(nil), u.events...)
+}
+
+// Kill ends the process of u: its peers hear nothing more and are not told.
+func (u *UA) Kill() {
+	_ = u.Timers.Close()
+	synctest.Wait()
+	_ = u.socket.Close()
+	synctest.Wait()
+	_ = u.UA.Close()
+	synctest.Wait()
 }
 
 // Stop ends user agents and their network in the order that leaves nothing

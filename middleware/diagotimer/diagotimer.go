@@ -10,9 +10,6 @@ package diagotimer
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"strings"
 	"sync/atomic"
 
 	"github.com/emiago/diago"
@@ -21,15 +18,6 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
-
-// transports are those that diago knows.
-var transports = []string{"udp", "tcp", "tls", "ws", "wss"}
-
-// HookError says that calls made by diago have no session timers, because the
-// client of a transport could not be reached.
-type HookError struct{ Reason string }
-
-func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 
 // Option puts timers between diago and its user agent. server must be made with
 // sipgo.NewServer for the same user agent and handed to nothing else; ids name
@@ -40,13 +28,19 @@ func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 // diago.WithServer, WithClient and WithServerRequestMiddleware, of which diago
 // heeds the last only. With a BindPort of 0 call Rehook once diago serves. An
 // option cannot return an error: what could not be hooked is logged at level
-// error, and Rehook returns it.
+// error, and Rehook returns it. Calls over a transport that is not hooked are as
+// they would be without this package.
+//
+// An UPDATE that changes the session description is answered by diago as a
+// re-INVITE would be. diago shows its handler only with an INVITE that comes in,
+// so until the first one, of whatever call, such an UPDATE is answered 488.
 func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diago.DiagoOption {
 	return func(dg *diago.Diago) {
 		diago.WithServer(server)(dg)
+		h := &hooks{dg: dg, timers: timers}
 		invite := new(inviteHandler)
 		diago.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
-			return timers.Handler(invite.learn(next))
+			return h.guard(timers.Handler(invite.learn(next)), next)
 		})(dg)
 		timers.SetHost(middleware.Host{
 			Bye:       byeHandler(dg),
@@ -54,56 +48,15 @@ func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diag
 			Methods:   server.RegisteredMethods,
 			ReInvites: true,
 		})
-		server.OnUpdate(timers.Handler(nil))
+		server.OnUpdate(h.guard(timers.Handler(nil), notAllowed))
 		if err := Rehook(dg, timers, ids...); err != nil {
-			slog.Default().Error("calls out have no session timers", "error", err)
+			sip.DefaultLogger().Error("calls have no session timers", "error", err)
 		}
 	}
-}
-
-// Rehook reaches for the clients of diago's transports once more: diago makes
-// new ones for transports with BindPort 0 when it begins to listen, so call it
-// after ServeBackground and before the first call. The error is a *HookError.
-func Rehook(dg *diago.Diago, timers *middleware.Timers, ids ...string) error {
-	hooked := 0
-	for _, tr := range transports {
-		if hook(dg, timers, diago.NewDialogOptions{Transport: tr}, tr) {
-			hooked++
-		}
-	}
-	var missing []string
-	for _, id := range ids {
-		if !hook(dg, timers, diago.NewDialogOptions{TransportID: id}, id) {
-			missing = append(missing, id)
-		}
-	}
-	switch {
-	case len(missing) > 0:
-		return &HookError{fmt.Sprintf("no transport has the ID %s", strings.Join(missing, ", "))}
-	case hooked == 0 && len(ids) == 0:
-		return &HookError{"no transport to hook; diagotimer.Option must come after diago.WithTransport"}
-	}
-	return nil
-}
-
-// hook sets the requester of one transport's client. A dialog that is never
-// sent shows the client without any I/O.
-func hook(dg *diago.Diago, timers *middleware.Timers, opts diago.NewDialogOptions, names ...string) bool {
-	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: "hook.invalid"}, opts)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = d.Close() }()
-	client := d.UA.Client
-	if client.TxRequester == nil {
-		client.TxRequester = timers.Requester(client, names...)
-	}
-	return true
 }
 
 // inviteHandler is diago's handler of INVITEs. diago shows it only together with
-// an INVITE, so it is unknown, and an offer in an UPDATE refused, before the
-// first one came.
+// an INVITE.
 type inviteHandler struct {
 	handler atomic.Pointer[sipgo.RequestHandler]
 }
@@ -141,4 +94,9 @@ func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 			}
 		}
 	}
+}
+
+// notAllowed answers an UPDATE as diago does.
+func notAllowed(req *sip.Request, tx sip.ServerTransaction) {
+	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
 }

@@ -31,6 +31,7 @@ const (
 
 func TestMain(m *testing.M) {
 	media.SetDefaultLogger(sipua.Quiet)
+	sip.SetDefaultLogger(defaultLogger)
 	os.Exit(m.Run())
 }
 
@@ -123,7 +124,11 @@ func (p *phone) media() *media.MediaSession {
 
 // invite calls out and waits for the answer.
 func (p *phone) invite(ctx context.Context, opts diago.InviteClientOptions) (*diago.DialogClientSession, error) {
-	uri := sip.Uri{Scheme: "sip", User: "other", Host: "10.0.0.1", Port: 5060}
+	return p.inviteTo(ctx, "10.0.0.1", opts)
+}
+
+func (p *phone) inviteTo(ctx context.Context, host string, opts diago.InviteClientOptions) (*diago.DialogClientSession, error) {
+	uri := sip.Uri{Scheme: "sip", User: "other", Host: host, Port: 5060}
 	d, err := p.dg.NewDialog(uri, diago.NewDialogOptions{Transport: p.transport})
 	if err != nil {
 		return nil, err
@@ -167,6 +172,9 @@ func (p *phone) told() []string {
 // stop ends the phone and whoever else is on the network, in the order that
 // leaves nothing behind in a bubble.
 func (p *phone) stop(uas ...*sipua.UA) {
+	if p.t.Failed() {
+		time.Sleep(64 * sip.T1) // whatever waits for a message that will not come
+	}
 	_ = p.timers.Close()
 	sipua.Stop(p.net, uas...)
 	_ = p.ua.Close()

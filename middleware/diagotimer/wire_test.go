@@ -63,11 +63,7 @@ func TestCallOfHalfAnHour_D01_D02(t *testing.T) {
 func halfAnHour(t *testing.T, transport, role string, who sessiontimer.Refresher) {
 	n := sipnet.New()
 	p := newPhone(t, n, transport, middleware.WithRefresher(who), middleware.WithSessionExpires(600*time.Second))
-	other := []middleware.Option{middleware.WithSessionExpires(600 * time.Second)}
-	if who == sessiontimer.Peer {
-		other = append(other, middleware.WithRefresher(sessiontimer.Local))
-	}
-	u := sipua.New(t, n, "other", otherAddr, transport, other...)
+	u := sipua.New(t, n, "other", otherAddr, transport, peerOptions(who)...)
 	defer p.stop(u)
 	c := connect(t, n, p, u, role)
 	before := len(n.Messages())
@@ -94,6 +90,15 @@ func halfAnHour(t *testing.T, transport, role string, who sessiontimer.Refresher
 	synctest.Wait()
 	p.wantOver(c)
 	sipnet.CheckCSeq(t, n.Messages())
+}
+
+// peerOptions make the other party wish 600 s and what the phone does.
+func peerOptions(who sessiontimer.Refresher) []middleware.Option {
+	opts := []middleware.Option{middleware.WithSessionExpires(600 * time.Second)}
+	if who == sessiontimer.Peer {
+		opts = append(opts, middleware.WithRefresher(sessiontimer.Local))
+	}
+	return opts
 }
 
 // TestCallOfADay: 48 refreshes and the call still stands (trap 23).

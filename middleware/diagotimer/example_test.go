@@ -1,0 +1,57 @@
+package diagotimer_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/emiago/diago"
+	"github.com/emiago/sipgo"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+	"github.com/sipgo-contrib/sessiontimer/middleware/diagotimer"
+)
+
+// A diago application adds session timers where it makes its Diago. Its handlers
+// stay as they are: the context of a call ends when the peer has vanished.
+func Example() {
+	ua, _ := sipgo.NewUA()
+	defer ua.Close()
+	server, _ := sipgo.NewServer(ua)
+
+	timers, err := middleware.New(ua,
+		middleware.WithSessionExpires(30*time.Minute),
+		middleware.WithEventHandler(func(e sessiontimer.Event) {
+			fmt.Printf("%T %s\n", e, e.Info().CallID)
+		}),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer timers.Close()
+
+	dg := diago.NewDiago(ua,
+		diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1"}),
+		diagotimer.Option(timers, server), // behind the transports
+	)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err = dg.ServeBackground(ctx, func(call *diago.DialogServerSession) {
+		if call.Answer() == nil {
+			<-call.Context().Done()
+		}
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Only with a BindPort of 0, as here.
+	if err := diagotimer.Rehook(dg, timers); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("diago answers with session timers")
+	// Output: diago answers with session timers
+}

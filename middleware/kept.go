@@ -1,0 +1,99 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// storePatience bounds how long a message waits for the application's store.
+const storePatience = 2 * time.Second
+
+// kept is the store that this process works with: its own memory, of which the
+// application's store gets a copy for the process that comes after it. So a
+// store that fails or is slow costs the copy, and never the timer or the call.
+type kept struct {
+	*dialogstore.Memory
+	copies dialogstore.Store
+	log    *slog.Logger
+}
+
+// adopt takes over what the process before left.
+func (k kept) adopt(ctx context.Context) error {
+	for d, err := range k.copies.All(ctx) {
+		if err != nil {
+			return err
+		}
+		if err := k.Memory.Create(ctx, d); err != nil && !errors.Is(err, dialogstore.ErrExists) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Create implements dialogstore.Store.
+func (k kept) Create(ctx context.Context, d dialogstore.Dialog) error {
+	if err := k.Memory.Create(ctx, d); err != nil {
+		return err
+	}
+	k.copy(ctx, d)
+	return nil
+}
+
+// Update implements dialogstore.Store.
+func (k kept) Update(ctx context.Context, id dialogstore.ID,
+	change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+	if before, after, err = k.Memory.Update(ctx, id, change); err == nil {
+		k.copy(ctx, after)
+	}
+	return before, after, err
+}
+
+// Delete implements dialogstore.Store.
+func (k kept) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
+	d, err := k.Memory.Delete(ctx, id)
+	if err == nil {
+		k.forget(ctx, id)
+	}
+	return d, err
+}
+
+// copy puts d into the application's store unless a later version is there.
+func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	newer := func(there dialogstore.Dialog) (dialogstore.Dialog, error) {
+		if there.Version > d.Version {
+			return there, nil
+		}
+		return d, nil
+	}
+	_, _, err := k.copies.Update(ctx, d.ID, newer)
+	if errors.Is(err, dialogstore.ErrNotFound) {
+		err = k.copies.Create(ctx, d)
+	}
+	if errors.Is(err, dialogstore.ErrExists) {
+		_, _, err = k.copies.Update(ctx, d.ID, newer) // another version came first
+	}
+	if err != nil {
+		k.warn("dialog not stored, a restart would lose it", d.ID, err)
+	}
+	if _, err := k.Memory.Load(ctx, d.ID); errors.Is(err, dialogstore.ErrNotFound) {
+		k.forget(ctx, d.ID) // it ended meanwhile, and the copy may have come after
+	}
+}
+
+func (k kept) forget(ctx context.Context, id dialogstore.ID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	defer cancel()
+	if _, err := k.copies.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		k.warn("ended dialog stays in the store, a restart would end it once more", id, err)
+	}
+}
+
+func (k kept) warn(text string, id dialogstore.ID, err error) {
+	k.log.Warn(text, "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+}

@@ -1,0 +1,74 @@
+package middleware
+
+import (
+	"net"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// moved notes the Contact of an accepted INVITE or UPDATE: that is where the
+// peer of the dialog is from now on (RFC 3261 §12.2). localAddr is our socket.
+func (l *leg) moved(remoteTag string, contact *sip.ContactHeader, localAddr string) {
+	if contact == nil || contact.Address.Wildcard {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.member(remoteTag); m != nil {
+		m.target, m.from = contact.Address.Clone(), localAddr
+	}
+}
+
+// follow sends a request of the application to where the peer is. What moved the
+// peer may have been answered here, without the application. A strict router
+// keeps its place, and so does a destination that the application chose.
+func (l *leg) follow(req *sip.Request) {
+	target, from := l.elsewhere(req)
+	if target == nil {
+		return
+	}
+	if pinned := req.MessageData.Destination(); pinned != "" && pinned == implied(req) {
+		req.SetDestination("") // by Clone, not by the application
+	}
+	req.Recipient = *target.Clone()
+	if sip.IsReliable(req.Transport()) || req.Laddr.IP != nil {
+		return
+	}
+	// sipgo would open a socket of its own for an address that it has not heard
+	// from; a firewall or NAT knows ours.
+	if host, port, err := sip.ParseAddr(from); err == nil {
+		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
+	}
+}
+
+// elsewhere is where the peer has moved to, and our socket for it, if req does
+// not go there.
+func (l *leg) elsewhere(req *sip.Request) (target *sip.Uri, from string) {
+	l.mu.Lock()
+	if m := l.member(toTag(req)); m != nil {
+		target, from = m.target, m.from
+	}
+	l.mu.Unlock()
+	if target == nil || target.String() == req.Recipient.String() {
+		return nil, ""
+	}
+	if r := req.Route(); r != nil && (r.Address.UriParams == nil || !r.Address.UriParams.Has("lr")) {
+		return nil, ""
+	}
+	return target, from
+}
+
+// implied is where a request goes by its URI alone.
+func implied(req *sip.Request) string {
+	bare := sip.NewRequest(req.Method, req.Recipient)
+	bare.SetTransport(req.Transport())
+	return bare.Destination()
+}
+
+// laddr is our address on the connection of a request.
+func (in *incoming) laddr() string {
+	if c, ok := in.ServerTransaction.(interface{ Connection() sip.Connection }); ok {
+		return localAddr(c.Connection())
+	}
+	return ""
+}

@@ -1,0 +1,271 @@
+package refresher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// lab is a refresher in a bubble, with a pipeline that the test answers.
+type lab struct {
+	*testing.T
+	start time.Time
+	store *dialogstore.Observed
+	r     *refresher.Refresher
+
+	mu       sync.Mutex
+	answer   func(l *lab, n int, d dialogstore.Dialog, m sip.RequestMethod) (int, error) // to the nth refresh
+	sent     func(*sip.Request)                                                          // sees each refresh
+	busy     int                                                                         // hang-ups that are put off
+	attempts []attempt
+	hangups  []time.Duration
+	reasons  []string
+	failed   []int
+}
+
+type attempt struct {
+	at     time.Duration
+	method sip.RequestMethod
+}
+
+// retryAfterOf is what a response of the code asks for.
+var retryAfterOf = map[int]string{503: "10"}
+
+func inLab(t *testing.T, f func(l *lab)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{T: t, start: time.Now(), r: refresher.New()}
+		l.store = dialogstore.Observe(dialogstore.NewMemory(), l.r)
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		f(l)
+		l.r.Close()
+		synctest.Wait()
+		if n := l.r.Len(); n != 0 {
+			t.Errorf("a closed refresher watches %d dialogs, want none", n)
+		}
+	})
+}
+
+func (l *lab) event(e sessiontimer.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f, ok := e.(sessiontimer.RefreshFailed); ok {
+		l.failed = append(l.failed, f.Status)
+	}
+}
+
+// Refresh implements refresher.Pipeline.
+func (l *lab) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+	l.mu.Lock()
+	l.attempts = append(l.attempts, attempt{time.Since(l.start), req.Method})
+	n, answer := len(l.attempts), l.answer
+	l.mu.Unlock()
+	if l.sent != nil {
+		l.sent(req)
+	}
+	code, err := answer(l, n, d, req.Method)
+	if err != nil {
+		return nil, err
+	}
+	if code == 0 { // nobody there
+		select {
+		case <-time.After(32 * time.Second):
+			return nil, fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	res := sip.NewResponseFromRequest(req, code, "", nil)
+	if res.IsSuccess() {
+		_, _, err = l.store.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			d.Session.Since = time.Now()
+			return d, nil
+		})
+	}
+	if after := retryAfterOf[code]; after != "" {
+		res.AppendHeader(sip.NewHeader("Retry-After", after))
+	}
+	return res, err
+}
+
+// Hangup implements refresher.Pipeline.
+func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error {
+	l.mu.Lock()
+	if l.busy > 0 {
+		l.busy--
+		l.mu.Unlock()
+		return refresher.ErrBusy
+	}
+	l.hangups = append(l.hangups, time.Since(l.start))
+	l.reasons = append(l.reasons, reason)
+	l.mu.Unlock()
+	_, err := l.store.Delete(ctx, d.ID)
+	return err
+}
+
+// always answers every refresh alike.
+func always(code int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+	return func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) { return code, nil }
+}
+
+// call is a dialog of the given interval that we refresh, by UPDATE or re-INVITE.
+func call(name string, interval time.Duration) dialogstore.Dialog {
+	return dialogstore.Dialog{
+		ID:           dialogstore.ID{CallID: name, LocalTag: "l", RemoteTag: "r"},
+		LocalURI:     "<sip:l@10.0.0.1>;tag=l",
+		RemoteURI:    "<sip:r@10.0.0.2>;tag=r",
+		RemoteTarget: "sip:r@10.0.0.2:5060",
+		Contact:      "<sip:l@10.0.0.1:5060>",
+		Transport:    "udp",
+		SDP:          []byte("v=0\r\n"),
+		SDPType:      "application/sdp",
+		Session:      sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()},
+		PeerUpdate:   true,
+		OwnsCallID:   true,
+		Policy:       sessiontimer.DefaultPolicy(),
+	}
+}
+
+func (l *lab) create(d dialogstore.Dialog) dialogstore.Dialog {
+	l.Helper()
+	if err := l.store.Create(context.Background(), d); err != nil {
+		l.Fatal(err)
+	}
+	return d
+}
+
+// run lets the call live for a while and returns what was done.
+func (l *lab) run(d time.Duration) (attempts []attempt, hangups []time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.attempts, l.hangups
+}
+
+// The failure table: what each answer to a refresh leads to, and when. F-03 to
+// F-19, D-26.
+func TestFailureTable(t *testing.T) {
+	const half = 900 * time.Second
+	for _, c := range []struct {
+		row    string
+		codes  []int
+		method sip.RequestMethod // first
+		next   sip.RequestMethod // second, empty for none
+		hangup time.Duration     // 0: at expiry
+	}{
+		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, sip.UPDATE, "", half},
+		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, sip.INVITE, "", half},
+		{"F-12 cannot UPDATE", []int{405, 501}, sip.UPDATE, sip.INVITE, 0},
+		{"F-13 cannot INVITE", []int{405, 501}, sip.INVITE, "", half},
+		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, sip.UPDATE, sip.INVITE, 0},
+		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, sip.INVITE, sip.UPDATE, 0},
+		{"F-07 answered below as far as possible", []int{401, 407, 422}, sip.UPDATE, "", 0},
+		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, sip.UPDATE, sip.UPDATE, 0},
+		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, sip.INVITE, sip.INVITE, 0},
+	} {
+		for _, code := range c.codes {
+			t.Run(fmt.Sprintf("%s, %d to %s", c.row, code, c.method), func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+						if n == 1 {
+							return code, nil
+						}
+						return 200, nil
+					}
+					d := call("table", 1800*time.Second)
+					if c.method == sip.INVITE {
+						d.Policy.Method = sessiontimer.MethodReInvite
+					}
+					l.create(d)
+					attempts, hangups := l.run(1799 * time.Second)
+					if len(attempts) == 0 || attempts[0] != (attempt{half, c.method}) {
+						t.Fatalf("attempts are %v, want the first by %s at half the interval", attempts, c.method)
+					}
+					if len(l.failed) != 1 || l.failed[0] != code {
+						t.Errorf("failures told: %v, want %d once", l.failed, code)
+					}
+					switch {
+					case c.next != "" && (len(attempts) < 2 || attempts[1].method != c.next || attempts[1].at > 1768*time.Second-3*time.Second):
+						t.Errorf("attempts are %v, want a second by %s, in time for the peer", attempts, c.next)
+					case c.next == "" && len(attempts) != 1:
+						t.Errorf("attempts are %v, want one", attempts)
+					}
+					if c.hangup != 0 && (len(hangups) != 1 || hangups[0] != c.hangup) {
+						t.Errorf("hung up at %v, want at once", hangups)
+					}
+					if c.hangup == 0 && len(hangups) != 0 {
+						t.Errorf("hung up at %v, want not before expiry", hangups)
+					}
+					if c.hangup == 0 && c.next == "" {
+						if _, hangups = l.run(time.Second); len(hangups) != 1 || hangups[0] != 1800*time.Second {
+							t.Errorf("hung up at %v, want at expiry (F-21)", hangups)
+						}
+					}
+					if after, err := l.store.Load(context.Background(), d.ID); c.row[:4] == "F-12" && (err != nil || !after.NoUpdate) {
+						t.Errorf("I-12: the refused UPDATE is not remembered: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// F-03: no answer at all is an answer.
+func TestTimeoutEnds(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(0)
+		l.create(call("timeout", 1800*time.Second))
+		if attempts, hangups := l.run(2000 * time.Second); len(attempts) != 1 || len(hangups) != 1 || hangups[0] != 932*time.Second {
+			t.Errorf("attempts %v, hung up at %v; want one attempt, and the end 64*T1 later", attempts, hangups)
+		}
+	})
+}
+
+// F-06, F-20: a transport that fails, or a peer that is busy for ever, gets
+// three attempts with growing distance, all before the peer gives up.
+func TestThreeAttempts(t *testing.T) {
+	for _, interval := range []time.Duration{90, 96, 100, 120, 180, 600, 1800, 7200} {
+		for name, answer := range map[string]func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error){
+			"F-20 500": always(500),
+			"F-06 transport": func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+				return 0, errors.New("connection reset")
+			},
+			"F-09 491": always(491),
+		} {
+			t.Run(fmt.Sprintf("%s, %d s", name, interval), func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					interval := interval * time.Second
+					l.answer = answer
+					l.create(call("three", interval))
+					attempts, hangups := l.run(interval + time.Second)
+					if len(attempts) != 3 {
+						t.Fatalf("%d attempts, want 3: %v", len(attempts), attempts)
+					}
+					giveUp := interval - sessiontimer.Margin(interval)
+					if attempts[2].at >= giveUp {
+						t.Errorf("D-26: the last attempt is at %v, want it before the peer gives up at %v", attempts[2].at, giveUp)
+					}
+					if attempts[1].at <= attempts[0].at || attempts[2].at <= attempts[1].at {
+						t.Errorf("attempts at %v, want pauses between them", attempts)
+					}
+					if len(hangups) != 1 || hangups[0] != interval {
+						t.Errorf("F-21: hung up at %v, want at expiry", hangups)
+					}
+				})
+			})
+		}
+	}
+}

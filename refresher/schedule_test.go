@@ -1,0 +1,285 @@
+package refresher_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"pgregory.net/rapid"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// onceThen answers the first refresh with code and the others with 200.
+func onceThen(code int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+	return func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		if n == 1 {
+			return code, nil
+		}
+		return 200, nil
+	}
+}
+
+// F-09: after a 491 the owner of the Call-ID waits 2.1 to 4 s, the other party
+// up to 2 s, in steps of 10 ms.
+func TestGlarePause(t *testing.T) {
+	for _, owner := range []bool{true, false} {
+		t.Run(fmt.Sprintf("F-09 owner %v", owner), func(t *testing.T) {
+			seen := make(map[time.Duration]bool)
+			for range 40 {
+				inLab(t, func(l *lab) {
+					l.answer = onceThen(491)
+					d := call("glare", 1800*time.Second)
+					d.OwnsCallID = owner
+					l.create(d)
+					attempts, _ := l.run(1000 * time.Second)
+					if len(attempts) != 2 {
+						t.Fatalf("%d attempts, want two", len(attempts))
+					}
+					pause := attempts[1].at - attempts[0].at
+					low, high := time.Duration(0), 2*time.Second
+					if owner {
+						low, high = 2100*time.Millisecond, 4*time.Second
+					}
+					if pause < low || pause > high || pause%(10*time.Millisecond) != 0 {
+						t.Errorf("waited %v, want %v to %v in steps of 10 ms", pause, low, high)
+					}
+					seen[pause] = true
+				})
+			}
+			if len(seen) < 5 {
+				t.Errorf("40 pauses had %d lengths, want them random", len(seen))
+			}
+		})
+	}
+}
+
+// F-10, F-11: Retry-After is heeded as far as the window allows.
+func TestRetryAfter(t *testing.T) {
+	defer func(was string) { retryAfterOf[503] = was }(retryAfterOf[503])
+	for value, want := range map[string]time.Duration{
+		"10":                      910 * time.Second,
+		"120 (in a meeting)":      1020 * time.Second,
+		"18;duration=3600":        918 * time.Second,
+		"100000":                  1768*time.Second - 3200*time.Millisecond,
+		"99999999999999999999999": 905 * time.Second,
+		"soon":                    905 * time.Second,
+		"0":                       905 * time.Second,
+	} {
+		t.Run("F-11 "+value, func(t *testing.T) {
+			retryAfterOf[503] = value
+			inLab(t, func(l *lab) {
+				l.answer = onceThen(503)
+				l.create(call("after", 1800*time.Second))
+				if attempts, _ := l.run(1799 * time.Second); len(attempts) != 2 || attempts[1].at != want {
+					t.Errorf("attempts at %v, want the second at %v", attempts, want)
+				}
+			})
+		})
+	}
+}
+
+// ErrBusy puts a refresh off by a second and is no attempt; ErrSuperseded ends
+// it.
+func TestBusyAndSuperseded(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			if n <= 10 {
+				return 0, refresher.ErrBusy
+			}
+			return 200, nil
+		}
+		l.create(call("busy", 1800*time.Second))
+		attempts, hangups := l.run(1000 * time.Second)
+		if len(attempts) != 11 || attempts[10].at != 910*time.Second || len(hangups) != 0 || len(l.failed) != 0 {
+			t.Errorf("tried %v, hung up %v, failures %v; want a try each second until the dialog is free", attempts, hangups, l.failed)
+		}
+	})
+	inLab(t, func(l *lab) {
+		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			if n > 1 {
+				return 200, nil
+			}
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+				d.Session.Since = time.Now()
+				return d, nil
+			})
+			return 0, refresher.ErrSuperseded
+		}
+		l.create(call("superseded", 1800*time.Second))
+		if attempts, hangups := l.run(1801 * time.Second); len(attempts) != 2 || len(hangups) != 0 || len(l.failed) != 0 {
+			t.Errorf("tried %v, hung up %v, failures %v; want nothing to come of a refresh that was not needed", attempts, hangups, l.failed)
+		}
+	})
+	inLab(t, func(l *lab) {
+		l.busy = 5
+		d := call("F-24", 90*time.Second)
+		d.Session.Refresher = sessiontimer.Peer
+		l.create(d)
+		if _, hangups := l.run(90 * time.Second); len(hangups) != 1 || hangups[0] != 65*time.Second {
+			t.Errorf("F-24: hung up at %v, want at 65 s, 5 s after the time, since the dialog was busy", hangups)
+		}
+	})
+}
+
+// Trap03, D-23: each change of the session starts anew; a timer of the one
+// before does nothing. A change of anything else leaves the timer alone.
+func TestNewsRearm(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(200)
+		d := l.create(call("news", 1800*time.Second))
+		update := func(change func(*dialogstore.Dialog)) {
+			_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+				change(&d)
+				return d, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(800 * time.Second)
+		update(func(d *dialogstore.Dialog) { d.Session.Since = time.Now() })
+		time.Sleep(100 * time.Second)
+		update(func(d *dialogstore.Dialog) { d.LocalCSeq = 77 })
+		if attempts, _ := l.run(799 * time.Second); len(attempts) != 0 {
+			t.Errorf("refreshed at %v, want not before 1700 s", attempts)
+		}
+		if attempts, _ := l.run(time.Second); len(attempts) != 1 || attempts[0].at != 1700*time.Second {
+			t.Errorf("refreshed at %v, want at 1700 s", attempts)
+		}
+		// F-26: the timer is switched off.
+		update(func(d *dialogstore.Dialog) { d.Session = sessiontimer.Session{} })
+		if attempts, hangups := l.run(24 * time.Hour); len(attempts) != 1 || len(hangups) != 0 {
+			t.Errorf("refreshed at %v, hung up at %v; want nothing after the timer was switched off", attempts, hangups)
+		}
+	})
+}
+
+// News of one dialog may come out of order, even after the dialog is gone.
+func TestNewsOutOfOrder(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(200)
+		ctx := context.Background()
+		d := l.create(call("late", 1800*time.Second))
+		d.Version = 1
+		old, late := d, d
+		old.Session.Interval, late.Version = 90*time.Second, 2
+		l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: old}) // no newer than what is known
+		if attempts, _ := l.run(899 * time.Second); len(attempts) != 0 {
+			t.Errorf("old news led to refreshes at %v, want none", attempts)
+		}
+		if _, err := l.store.Delete(ctx, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		late.Session = sessiontimer.Session{}
+		l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: late})
+		if n := l.r.Len(); n != 0 {
+			t.Errorf("late news of a dialog that is gone are kept: %d dialogs, want none", n)
+		}
+	})
+}
+
+// Restore schedules what is in the store; what is overdue happens at once.
+func TestRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		l := &lab{T: t, start: time.Now(), r: refresher.New(), answer: always(200)}
+		kept := dialogstore.NewMemory()
+		for name, age := range map[string]time.Duration{"due later": 100 * time.Second, "overdue": 1000 * time.Second, "dead": time.Hour} {
+			d := call(name, 1800*time.Second)
+			d.Version = 5
+			d.Session.Since = time.Now().Add(-age).Round(0)
+			if err := kept.Create(ctx, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.store = dialogstore.Observe(kept, l.r)
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event})
+		if err := l.r.Restore(ctx); err != nil {
+			t.Fatal(err)
+		}
+		attempts, hangups := l.run(0)
+		if len(attempts) != 1 || len(hangups) != 1 {
+			t.Errorf("at once: refreshes %v, hang-ups %v; want the overdue one refreshed and the dead one ended", attempts, hangups)
+		}
+		if attempts, _ = l.run(801 * time.Second); len(attempts) != 2 || attempts[1].at != 800*time.Second {
+			t.Errorf("refreshes at %v, want the second at 800 s", attempts)
+		}
+		l.r.Close()
+	})
+}
+
+// Close gives up an attempt under way and leaves nothing.
+func TestCloseDuringAttempt(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(0)
+		l.create(call("close", 1800*time.Second))
+		time.Sleep(901 * time.Second)
+		l.r.Close()
+		if now := time.Since(l.start); now != 901*time.Second {
+			t.Errorf("Close returned at %v, want it not to wait for the peer", now)
+		}
+		if _, hangups := l.run(time.Hour); len(hangups) != 0 {
+			t.Errorf("hung up at %v after Close, want never", hangups)
+		}
+	})
+}
+
+// Whatever a peer answers: three attempts at most for one session, no hang-up
+// before its time unless an answer proves the peer gone, and an end in any case.
+func TestAnyAnswers(t *testing.T) {
+	codes := []int{0, 200, 302, 400, 401, 403, 404, 405, 408, 415, 422, 480, 481, 486, 488, 491, 500, 501, 503, 600, 603, 606}
+	gone := map[int]bool{0: true, 404: true, 408: true, 480: true, 481: true, 405: true, 501: true}
+	rapid.Check(t, func(rt *rapid.T) {
+		interval := time.Duration(rapid.IntRange(90, 7200).Draw(rt, "interval")) * time.Second
+		answers := rapid.SliceOfN(rapid.SampledFrom(codes), 1, 12).Draw(rt, "answers")
+		peers := rapid.Bool().Draw(rt, "peer refreshes")
+		inLab(t, func(l *lab) {
+			last := 0
+			l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+				last = 500
+				if n <= len(answers) {
+					last = answers[n-1]
+				}
+				return last, nil
+			}
+			d := call("any", interval)
+			if peers {
+				d.Session.Refresher = sessiontimer.Peer
+			}
+			l.create(d)
+			since, inARow := time.Duration(0), 0
+			var attempts []attempt
+			var hangups []time.Duration
+			for len(hangups) == 0 {
+				before := len(attempts)
+				attempts, hangups = l.run(time.Second)
+				inARow += len(attempts) - before
+				if inARow > 3 {
+					rt.Fatalf("%d attempts in one session, want three at most: %v", inARow, attempts)
+				}
+				if len(attempts) > before && last == 200 {
+					since, inARow = attempts[len(attempts)-1].at, 0
+				}
+				due := since + interval
+				if peers {
+					due -= sessiontimer.Margin(interval)
+				}
+				if len(hangups) > 0 && hangups[0] < due && !gone[last] {
+					rt.Fatalf("hung up at %v after a %d, want not before %v", hangups[0], last, due)
+				}
+				if len(hangups) == 0 && time.Since(l.start) > due+time.Second {
+					rt.Fatalf("still up at %v, want the end at %v", time.Since(l.start), due)
+				}
+			}
+			if n := l.r.Len(); n != 0 {
+				rt.Fatalf("%d dialogs are watched after the end, want none", n)
+			}
+		})
+	})
+}
