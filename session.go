@@ -51,6 +51,16 @@ func (s Session) refreshedWithin(longest time.Duration) Session {
 	return s
 }
 
+// Delayed is s if its 2xx arrived as long after the request as given. The peer
+// counts from when it first sent the 2xx, which may have been lost since; to be
+// in time for it, we refresh that much earlier.
+func (s Session) Delayed(by time.Duration) Session {
+	if early := s.RefreshAt().Sub(s.Since) - by; s.Refresher == Local && by > 0 && early > 0 {
+		s.RefreshAfter = early
+	}
+	return s
+}
+
 // ExpiresAt is when the session is over without a refresh.
 func (s Session) ExpiresAt() time.Time { return s.Since.Add(s.Interval) }
 

@@ -106,6 +106,7 @@ func (c *clientTx) OnRetransmission(f sip.FnTxResponse) bool {
 // watch follows a transaction below, before it sends.
 func (c *clientTx) watch(tx *sip.ClientTx) {
 	tx.OnRetransmission(func(res *sip.Response) {
+		c.x.forked(res)
 		c.mu.Lock()
 		hooks := c.onRetransmission
 		c.mu.Unlock()

@@ -26,8 +26,9 @@ type exchange struct {
 	own       bool               // a request of this package, not the application's
 	dialog    dialogstore.Dialog // of such a request
 	proposal  sessiontimer.Proposal
-	settled   bool   // a 2xx has been committed
-	early     []byte // session description of a provisional response
+	sentAt    time.Time
+	heard     sessiontimer.Fields // what provisional responses told of the peer
+	early     []byte              // and a session description in one
 	laddr     string
 
 	// watch is told of every transaction before it sends.
@@ -110,6 +111,8 @@ func (x *exchange) transmit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// RFC 4028 §7.1: in every request of a call but ACK.
+	addToken(x.req, "Supported", "k", sessiontimer.OptionTag)
 	x.laddr = localAddr(tx.Connection())
 	if h := x.req.Contact(); h != nil && x.remoteTag == "" {
 		x.leg.reachedAt(h.Value())
@@ -125,6 +128,7 @@ func (x *exchange) transmit(ctx context.Context) error {
 			x.commitCSeq(context.WithoutCancel(ctx), n)
 		}
 		x.fit()
+		x.sentAt = time.Now()
 		return tx.Init()
 	})
 	if err != nil {
@@ -135,7 +139,7 @@ func (x *exchange) transmit(ctx context.Context) error {
 
 // fit takes the session timer out of a request that would not go out with it.
 func (x *exchange) fit() {
-	if !x.req.IsInvite() && x.req.Method != sip.UPDATE || x.r.t.unmarkToFit(x.req, x.req.Transport()) {
+	if x.r.t.unmarkToFit(x.req, x.req.Transport()) || !x.req.IsInvite() && x.req.Method != sip.UPDATE {
 		return
 	}
 	x.proposal = sessiontimer.Proposal{}
@@ -167,30 +171,48 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 	switch {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
-		if len(res.Body()) > 0 {
-			x.early = res.Body()
-		}
+		x.hear(res)
 		return false
 	case res.IsSuccess():
-		x.settled = x.req.Method == sip.BYE || x.r.t.settle(ctx, x, res)
-	case res.StatusCode == sessiontimer.StatusIntervalTooSmall:
-		if x.retry(ctx, res) {
-			return true
+		if x.req.IsInvite() || x.req.Method == sip.UPDATE {
+			x.r.t.settle(ctx, x, res)
 		}
+	case x.retry(ctx, res):
+		return true
 	}
 	x.over(res)
 	return false
 }
 
-// retry answers a 422 with a request that asks for more (RFC 4028 §7.3): same
-// Call-ID and tags, new branch, next CSeq, all that the application put in.
+// hear notes what a provisional response tells of the peer.
+func (x *exchange) hear(res *sip.Response) {
+	f := readFields(res)
+	x.heard.Supported = x.heard.Supported || f.Supported
+	if f.HasAllow {
+		x.heard.HasAllow, x.heard.AllowUpdate = true, f.AllowUpdate
+	}
+	if len(res.Body()) > 0 {
+		x.early = res.Body()
+	}
+}
+
+// retry answers a 422 with a request that asks for more (RFC 4028 §7.3), and a
+// 420 with one that does not require timers: same Call-ID and tags, new branch,
+// next CSeq, all that the application put in.
 func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
-	fields := readFields(res)
-	next, ok := x.policy.Retry(x.proposal, fields)
-	if !ok || x.policy.Mode == sessiontimer.Off {
+	var ok bool
+	next := x.proposal
+	switch res.StatusCode {
+	case sessiontimer.StatusIntervalTooSmall:
+		if next, ok = x.policy.Retry(x.proposal, readFields(res)); ok {
+			x.learn(ctx, next.MinSE)
+		}
+	case sip.StatusBadExtension:
+		next, ok = x.policy.RetryWithout(x.proposal, readFields(res))
+	}
+	if !ok {
 		return false
 	}
-	x.learn(ctx, next.MinSE)
 	x.proposal = next
 	refused, req := x.transaction(), x.req.Clone()
 	setBranch(req)

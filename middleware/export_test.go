@@ -10,3 +10,16 @@ func (t *Timers) Left() (legs, watched, stored int) {
 	}
 	return t.legs.len(), t.refresher.Len(), stored
 }
+
+// Remembered is the number of requests that t remembers for its calls.
+func (t *Timers) Remembered() int {
+	t.legs.mu.Lock()
+	defer t.legs.mu.Unlock()
+	n := 0
+	for _, l := range t.legs.all {
+		l.mu.Lock()
+		n += len(l.sent) + len(l.offers) + len(l.localAcks) + len(l.dialogs)
+		l.mu.Unlock()
+	}
+	return n
+}

@@ -106,7 +106,6 @@ func removeToken(m message, name, token string) {
 // mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8): whatever
 // stood there of an earlier try goes.
 func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
-	addToken(req, "Supported", "k", sessiontimer.OptionTag)
 	se, minSE := "", ""
 	if p.Send {
 		se = p.SessionExpires.String()
@@ -116,6 +115,7 @@ func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
 	}
 	setField(req, sessiontimer.HeaderSessionExpires, "x", se)
 	setField(req, sessiontimer.HeaderMinSE, "", minSE)
+	removeToken(req, "Require", sessiontimer.OptionTag)
 	if p.Require {
 		addToken(req, "Require", "", sessiontimer.OptionTag)
 	}

@@ -45,12 +45,17 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	policy := t.policyFor(req, false)
+	if policy.Mode == sessiontimer.Off && readFields(req).Required {
+		// RFC 3261 §8.2.2.3: what is switched off is not supported.
+		respond(tx, req, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", sessiontimer.OptionTag))
+		return
+	}
 	if policy.Mode == sessiontimer.Off || fromTag(req) == "" || req.CSeq() == nil || req.Contact() == nil || req.Contact().Address.Wildcard {
 		next(req, tx)
 		return
 	}
 	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: readFields(req), policy: policy}
-	t.warnMalformed(in.fields, legKey{callID: callID(req)}, fromTag(req))
+	t.warnMalformed(in.fields, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
 	if in.refused() {
 		return
 	}

@@ -45,7 +45,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		leg:               t.legs.resume(d),
 		id:                id,
 	}
-	t.warnMalformed(in.fields, in.leg.key, id.RemoteTag)
+	t.warnMalformed(in.fields, id)
 	return in, d, nil
 }
 
@@ -100,9 +100,8 @@ func (in *incoming) Respond(res *sip.Response) error {
 		in.again(res)
 	case first && in.id.RemoteTag != "":
 		if !in.renew(res) && in.local {
-			// The peer may try again; a 2xx would promise what nobody keeps.
-			in.withdraw()
-			in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+			in.withdraw() // the dialog ended meanwhile
+			in.reject(sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 			return nil
 		}
 	case first:
@@ -192,9 +191,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, false, now)
-	if !in.t.create(ctx, in.leg, d) {
-		in.unmark(res)
-	}
+	in.t.create(ctx, in.leg, d)
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
 		in.t.ended(ctx, in.leg, remote)
@@ -208,12 +205,6 @@ func (in *incoming) withdraw() {
 	in.success = nil
 	in.mu.Unlock()
 	in.closeInvite()
-}
-
-// unmark takes the timer out of a 2xx again.
-func (in *incoming) unmark(res *sip.Response) {
-	removeField(res, sessiontimer.HeaderSessionExpires, "x")
-	removeToken(res, "Require", sessiontimer.OptionTag)
 }
 
 // renew marks the 2xx of a later INVITE or UPDATE and commits what it settles.

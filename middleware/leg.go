@@ -41,6 +41,7 @@ type leg struct {
 	requester *requester    // the client that sent the first INVITE; nil if the peer did
 	learned   time.Duration // Min-SE of 422s before there is a dialog
 	dialogs   []member
+	forks     []fork
 	linger    *time.Timer
 }
 

@@ -96,8 +96,18 @@ func WithUnsafeIntervals() Option {
 	return func(o *options) { o.policy.Unsafe = true }
 }
 
+// WithStrict reads peers by the letter: an interval above what was asked counts as
+// what was asked; one below the floor, or a 2xx without refresher, as none; and a
+// refresh without Session-Expires ends the timer (RFC 4028 §7.2, §9). By default
+// such faults are read in the way that keeps the call refreshed.
+func WithStrict() Option {
+	return func(o *options) { o.policy.Strict = true }
+}
+
 // WithCredentials answers digest challenges to refreshes and to the BYE of an
-// expired session (RFC 3261 §22). Default: none; such a refresh fails.
+// expired session (RFC 3261 §22). Default: none; such a refresh fails. What an
+// application gave to sipgo for its INVITE cannot be read, and an answer to an
+// old challenge serves no other request.
 func WithCredentials(username, password string) Option {
 	return func(o *options) { o.credentials = sipgo.DigestAuth{Username: username, Password: password} }
 }

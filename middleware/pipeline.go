@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -17,9 +18,8 @@ import (
 // errNoClient says that a stored dialog uses a transport that nothing sends on.
 var errNoClient = errors.New("middleware: no client for the transport")
 
-// errNotStored says that a refresh went well but the store did not learn of it,
-// so that it has to be sent again.
-var errNotStored = errors.New("middleware: refreshed, but not stored")
+// errConnectionLost says that the stream closed on which an answer was to come.
+var errConnectionLost = errors.New("middleware: connection lost")
 
 // maxChallenges bounds the answers to 401 and 407 for one request: the first
 // nonce, and a fresh one for a stale.
@@ -102,6 +102,8 @@ func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
 // challenges.
 func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 	challenges := 0
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	for {
 		tx := x.transaction()
 		select {
@@ -123,20 +125,39 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			if !x.req.IsInvite() {
 				tx.Terminate() // that of an INVITE stays, for responses that are sent again
 			}
-			if res.IsSuccess() && !x.settled {
-				return nil, errNotStored
-			}
 			return res, nil
 		case <-tx.Done():
 			if err := tx.Err(); err != nil {
 				return nil, err
 			}
 			return nil, sip.ErrTransactionTerminated
+		case <-look.C:
+			if !x.r.connected(tx) {
+				x.abandon(tx)
+				return nil, errConnectionLost
+			}
 		case <-ctx.Done():
 			x.abandon(tx)
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// connected tells whether the answer to a request can still come: sipgo says
+// nothing to a transaction whose stream was closed, and lets it time out as if
+// the peer were gone.
+func (r *requester) connected(tx *sip.ClientTx) bool {
+	transport := sip.NetworkToLower(tx.Origin().Transport())
+	conn, ok := tx.Connection().(interface{ RemoteAddr() net.Addr })
+	if !ok || !sip.IsReliable(transport) {
+		return true
+	}
+	pooled, err := r.client.TransportLayer().GetConnection(transport, conn.RemoteAddr().String())
+	if err != nil {
+		return false
+	}
+	defer func() { _, _ = pooled.TryClose() }()
+	return pooled == tx.Connection()
 }
 
 // abandon gives up a request of ours. An INVITE still gets its ACK, whatever

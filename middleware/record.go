@@ -12,32 +12,46 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): a new
-// dialog, or the session of one that is there.
-// It returns false if it could not.
-func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) bool {
-	now := time.Now()
+// settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): the
+// session of a dialog, or of the one that it makes.
+func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 	fields := readFields(res)
-	t.warnMalformed(fields, x.leg.key, fromToTag(x, res))
-	if x.remoteTag != "" {
-		x.leg.moved(x.remoteTag, res.Contact(), x.laddr)
-		return t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
-			d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
-			d.LastMethod = string(x.req.Method)
-			learnPeer(&d, fields)
-			retarget(&d, res.Contact())
-			if len(x.req.Body()) > 0 {
-				d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
-			}
-			if len(res.Body()) > 0 {
-				d.PeerSDP = res.Body()
-			}
-			return d
-		})
+	switch {
+	case x.remoteTag != "":
+		t.settleAgain(ctx, x, res, fields)
+	case x.req.IsInvite() && toTag(res) != "":
+		t.settleFirst(ctx, x, res, fields, time.Now())
 	}
-	if !x.req.IsInvite() || toTag(res) == "" || !x.leg.join(toTag(res)) {
-		return true
+}
+
+func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields) {
+	now := time.Now()
+	t.warnMalformed(fields, x.leg.id(x.remoteTag))
+	x.leg.moved(x.remoteTag, res.Contact(), x.laddr)
+	t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+		d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
+		if x.req.Method == sip.UPDATE {
+			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
+		}
+		d.LastMethod = string(x.req.Method)
+		learnPeer(&d, fields)
+		retarget(&d, res.Contact())
+		if len(x.req.Body()) > 0 {
+			d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
+		}
+		if len(res.Body()) > 0 {
+			d.PeerSDP = res.Body()
+		}
+		return d
+	})
+}
+
+// settleFirst makes the dialog of a 2xx that arrived at now.
+func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields, now time.Time) {
+	if !x.leg.join(toTag(res)) {
+		return
 	}
+	t.warnMalformed(fields, x.leg.id(toTag(res)))
 	d := dialogstore.Dialog{
 		ID:           x.leg.id(toTag(res)),
 		LocalURI:     x.req.From().Value(),
@@ -61,29 +75,22 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) boo
 	if len(d.PeerSDP) == 0 {
 		d.PeerSDP = x.early
 	}
+	learnPeer(&d, x.heard)
 	learnPeer(&d, fields)
 	retarget(&d, res.Contact())
-	return t.create(ctx, x.leg, d)
-}
-
-func fromToTag(x *exchange, res *sip.Response) string {
-	if x.remoteTag != "" {
-		return x.remoteTag
-	}
-	return toTag(res)
+	t.create(ctx, x.leg, d)
 }
 
 // create stores a dialog, unless it has ended by now.
-func (t *Timers) create(ctx context.Context, l *leg, d dialogstore.Dialog) bool {
-	err := t.store.Create(ctx, d)
-	if err == nil && !l.lives(d.RemoteTag) {
-		t.delete(ctx, d.ID)
-	}
-	if err != nil {
+func (t *Timers) create(ctx context.Context, l *leg, d dialogstore.Dialog) {
+	if err := t.store.Create(ctx, d); err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
+		return
 	}
-	return err == nil
+	if !l.lives(d.RemoteTag) {
+		t.delete(ctx, d.ID)
+	}
 }
 
 // renew updates a dialog that may have ended meanwhile.
@@ -200,9 +207,9 @@ func splitRoutes(list string) []string {
 	return append(out, strings.TrimSpace(list[start:]))
 }
 
-func (t *Timers) warnMalformed(f sessiontimer.Fields, k legKey, remoteTag string) {
+func (t *Timers) warnMalformed(f sessiontimer.Fields, id dialogstore.ID) {
 	if f.Malformed != nil {
-		t.log.Warn("session-timer header field ignored", "call_id", k.callID, "local_tag", k.tag, "remote_tag", remoteTag,
+		t.log.Warn("session-timer header field ignored", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 			"error", f.Malformed)
 	}
 }

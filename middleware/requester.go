@@ -185,7 +185,9 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 			setCSeq(req, wire)
 			l.follow(req)
 		}
-		r.t.acknowledged(context.WithoutCancel(ctx), l.id(toTag(req)), req)
+		ctx := context.WithoutCancel(ctx)
+		r.t.adopt(ctx, l, toTag(req))
+		r.t.acknowledged(ctx, l.id(toTag(req)), req)
 	}
 	return r.client.TransportLayer().WriteMsg(req)
 }
@@ -214,6 +216,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	if err != nil {
 		return nil, err
 	}
+	addToken(req, "Supported", "k", sessiontimer.OptionTag)
 	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
 	setCSeq(req, sent.CSeq().SeqNo)
 	return r.direct(ctx, req)

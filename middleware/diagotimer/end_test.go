@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/emiago/diago"
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/go-cmp/cmp"
 
@@ -101,4 +102,27 @@ func watch(n *sipnet.Network, c call) (over, read chan time.Duration) {
 	}()
 	synctest.Wait()
 	return over, read
+}
+
+// TestBlockedHandler: a handler that does nothing but read audio, as many do,
+// returns when the peer has vanished (F-22).
+func TestBlockedHandler_F22(t *testing.T) {
+	alone(t, func(t *testing.T, s *scripted) {
+		var returned time.Duration
+		s.dg.HandleFunc(func(d *diago.DialogServerSession) {
+			d.InitMediaSession(s.media(), nil, nil)
+			_ = d.ProgressMedia()
+			_ = d.Answer()
+			s.mu.Lock()
+			s.taken = d
+			s.mu.Unlock()
+			_ = d.Listen()
+			returned = s.net.Elapsed()
+		})
+		s.isCalled(t, theirs("uac"))
+		s.expires(t, 568*time.Second)
+		if returned != 568*time.Second {
+			t.Errorf("the handler that reads audio returned after %v, want 9m28s", returned)
+		}
+	})
 }

@@ -1,0 +1,50 @@
+package middleware
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// keptForks bounds how many more answers to one INVITE are remembered.
+const keptForks = 8
+
+// fork is a 2xx to an INVITE of ours from another party than the first one.
+type fork struct {
+	remoteTag string
+	x         *exchange
+	res       *sip.Response
+	at        time.Time
+}
+
+// forked remembers such a 2xx. Each makes a dialog with a timer of its own
+// (RFC 4028 §7.2), but only for an application that takes it: refreshing the
+// others would keep calls up that nobody knows of.
+func (x *exchange) forked(res *sip.Response) {
+	l, tag := x.leg, toTag(res)
+	if x.remoteTag != "" || !x.req.IsInvite() || !res.IsSuccess() || tag == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known := l.member(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
+	if !known && len(l.forks) < keptForks {
+		l.forks = append(l.forks, fork{tag, x, res, time.Now()})
+	}
+}
+
+// adopt makes the dialog of a fork that the application acknowledges.
+func (t *Timers) adopt(ctx context.Context, l *leg, remoteTag string) {
+	l.mu.Lock()
+	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.remoteTag == remoteTag })
+	if i < 0 {
+		l.mu.Unlock()
+		return
+	}
+	f := l.forks[i]
+	l.forks = slices.Delete(l.forks, i, i+1)
+	l.mu.Unlock()
+	t.settleFirst(ctx, f.x, f.res, readFields(f.res), f.at)
+}
