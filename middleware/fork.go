@@ -35,8 +35,8 @@ func (x *exchange) forked(res *sip.Response) {
 	}
 }
 
-// adopt makes the dialog of a fork that the application acknowledges.
-func (t *Timers) adopt(ctx context.Context, l *leg, remoteTag string) {
+// joinFork makes the dialog of a fork that the application acknowledges.
+func (t *Timers) joinFork(ctx context.Context, l *leg, remoteTag string) {
 	l.mu.Lock()
 	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.remoteTag == remoteTag })
 	if i < 0 {

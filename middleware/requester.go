@@ -186,7 +186,7 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 			l.follow(req)
 		}
 		ctx := context.WithoutCancel(ctx)
-		r.t.adopt(ctx, l, toTag(req))
+		r.t.joinFork(ctx, l, toTag(req))
 		r.t.acknowledged(ctx, l.id(toTag(req)), req)
 	}
 	return r.client.TransportLayer().WriteMsg(req)
