@@ -256,3 +256,18 @@ func TestEndBlockedHandler(t *testing.T) {
 		}
 	})
 }
+
+// An application that gives up its BYE has given up the call: nobody refreshes
+// it any more.
+func TestEndByeGivenUp(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, bob := l.alice(), l.bob()
+		d := alice.Call(bob)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = d.Bye(ctx)
+		l.wantNothingLeft(alice)
+		l.at(time.Hour)
+		l.wantSent(aliceAddr, sip.UPDATE)
+	})
+}

@@ -40,7 +40,7 @@ type Pipeline interface {
 	Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error
 }
 
-// Config is what a Refresher works with. All fields but Logger are required.
+// Config is what a Refresher works with. All fields are required.
 type Config struct {
 	Store    dialogstore.Store
 	Pipeline Pipeline

@@ -107,6 +107,9 @@ func notes(msg sip.Message) []string {
 	if timers := sipnet.Timers(msg); timers != "" {
 		out = append(out, timers)
 	}
+	if cseq := msg.CSeq(); cseq != nil && cseq.MethodName == sip.BYE {
+		return out // it supports timers too, but what for
+	}
 	for _, name := range []string{"Require", "Supported"} {
 		for _, h := range msg.GetHeaders(name) {
 			if sessiontimer.HasToken(h.Value(), sessiontimer.OptionTag) {

@@ -79,15 +79,9 @@ func TestAtTheSameMoment_Trap12(t *testing.T) {
 					"ReInvite": func() error { return s.call.ReInvite(ctx) },
 				}
 				for _, what := range []string{"INFO", "ReInvite", "INFO"} {
-					s.during(t, what, func() error {
-						time.Sleep(300*time.Second - s.sinceLast2xx())
-						return do[what]()
-					})
+					s.atRefresh(t, what, do[what])
 				}
-				s.during(t, "Hangup", func() error {
-					time.Sleep(300*time.Second - s.sinceLast2xx())
-					return s.call.Hangup(ctx)
-				})
+				s.atRefresh(t, "Hangup", func() error { return s.call.Hangup(ctx) })
 				_ = s.call.Close()
 				synctest.Wait()
 				s.wantOver(s.call)
@@ -96,14 +90,20 @@ func TestAtTheSameMoment_Trap12(t *testing.T) {
 	}
 }
 
-// sinceLast2xx is the age of the session.
-func (s *scripted) sinceLast2xx() time.Duration {
+// atRefresh has diago do something just when a refresh is due.
+func (s *scripted) atRefresh(t *testing.T, what string, do func() error) {
+	t.Helper()
+	var since time.Time
 	for d, err := range s.timers.Store().All(context.Background()) {
 		if err == nil {
-			return time.Since(d.Session.Since)
+			since = d.Session.Since
 		}
 	}
-	return 0
+	time.Sleep(time.Until(since.Add(299 * time.Second)))
+	s.during(t, what, func() error {
+		time.Sleep(time.Second)
+		return do()
+	})
 }
 
 // TestRefusedRefer: diago without OnRefer refuses, the timer goes
