@@ -34,6 +34,11 @@ type Dialog struct {
 	LocalCSeq  uint32 // last on the wire, ours
 	RemoteCSeq uint32 // last seen of the peer in an INVITE or UPDATE
 
+	// What our first request, or our 2xx to the peer's, listed besides timer.
+	Supported    string
+	Require      string
+	ProxyRequire string
+
 	SDP     []byte // session description that we sent last
 	SDPType string // its Content-Type
 	PeerSDP []byte // the peer's last one

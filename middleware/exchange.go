@@ -44,7 +44,7 @@ type exchange struct {
 // begin sends an INVITE or UPDATE of the application and returns the
 // transaction that it sees.
 func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
-	x.leg.begin(ctx)
+	x.leg.begin(ctx, x.req.Method)
 	x.propose(ctx)
 	c := newClientTx(x)
 	x.watch = c.watch
@@ -66,13 +66,13 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 
 // once sends any other request of the application within the dialog.
 func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
-	x.leg.begin(ctx)
+	x.leg.begin(ctx, x.req.Method)
 	x.watch = func(tx *sip.ClientTx) {
-		tx.OnTerminate(func(string, error) { x.leg.finish() })
+		tx.OnTerminate(func(string, error) { x.leg.finish(x.req.Method) })
 	}
 	if err := x.transmit(ctx); err != nil {
 		if x.tx == nil {
-			x.leg.finish() // no transaction that ends
+			x.leg.finish(x.req.Method) // no transaction that ends
 		}
 		return nil, err
 	}
@@ -243,12 +243,13 @@ func (x *exchange) learn(ctx context.Context, minSE time.Duration) {
 // over notes the end of the exchange: res is the final response, nil if there
 // is none. It may be called again.
 func (x *exchange) over(res *sip.Response) {
-	first := false
-	x.set(func() { first, x.done = !x.done, true })
+	var first bool
+	var method sip.RequestMethod
+	x.set(func() { first, x.done, method = !x.done, true, x.req.Method })
 	if !first || x.own {
 		return
 	}
-	x.leg.finish()
+	x.leg.finish(method)
 	x.leg.mu.Lock()
 	delete(x.leg.offers, x)
 	needed := len(x.leg.offers) > 0 || x.leg.alive()

@@ -105,7 +105,7 @@ func TestFailedRefresh(t *testing.T) {
 		header     string
 		update     string // what follows a refused UPDATE
 		invite     string // and a refused re-INVITE
-		wait, most time.Duration
+		wait   time.Duration
 	}{
 		{id: "F-04", codes: []int{408}, update: bye, invite: bye},
 		{id: "F-05", codes: []int{481}, update: bye, invite: bye},

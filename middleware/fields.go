@@ -103,6 +103,25 @@ func removeToken(m message, name, token string) {
 	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
 }
 
+// optionTags is what the fields of a name list, to be listed again in refreshes
+// (RFC 4028 §7.4). It leaves out timer, which each request lists as it needs,
+// and 100rel, for which refreshes would owe a PRACK.
+func optionTags(m message, name, short string) string {
+	var tags []string
+	for _, h := range m.Headers() {
+		if n := h.Name(); !strings.EqualFold(n, name) && (short == "" || !strings.EqualFold(n, short)) {
+			continue
+		}
+		for tag := range strings.SplitSeq(h.Value(), ",") {
+			tag = strings.TrimSpace(tag)
+			if tag != "" && !strings.EqualFold(tag, sessiontimer.OptionTag) && !strings.EqualFold(tag, "100rel") {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return strings.Join(tags, ", ")
+}
+
 // mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8): whatever
 // stood there of an earlier try goes.
 func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {

@@ -187,6 +187,7 @@ func (in *incoming) create(res *sip.Response) error {
 	if h := res.Contact(); h != nil {
 		d.Contact = h.Value()
 	}
+	d.Supported = optionTags(res, "Supported", "k")
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)

@@ -30,6 +30,7 @@ type leg struct {
 	sent     []sentInvite
 	sending  bool                 // somebody numbers and sends
 	busy     int                  // requests of the application under way
+	updates  int                  // UPDATEs among them
 	offers   map[*exchange]uint32 // those among them that may offer, with the application's CSeq
 	own      context.CancelFunc   // ends the refresh of ours under way
 	ownOffer bool                 // and that it is a re-INVITE
@@ -118,26 +119,41 @@ func (l *leg) await(ctx context.Context, ready func() bool) error {
 }
 
 // begin notes a request of the application. It waits T1 at most for a refresh
-// of ours, so that the two cannot overtake each other on the way.
-func (l *leg) begin(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, sip.T1)
+// of ours, so that the two cannot overtake each other on the way. Behind one of
+// the same method it waits for as long as a transaction lives: a second INVITE or
+// UPDATE would be refused (RFC 3261 §14.1, RFC 3311 §5.2).
+func (l *leg) begin(ctx context.Context, method sip.RequestMethod) {
+	short, cancel := context.WithTimeout(ctx, sip.T1)
 	defer cancel()
-	_ = l.await(ctx, func() bool { return l.own == nil })
+	err := l.await(short, func() bool { return l.own == nil })
+	if err != nil && (method == sip.INVITE && l.ownOffer || method == sip.UPDATE && !l.ownOffer) {
+		l.mu.Unlock()
+		long, cancel := context.WithTimeout(ctx, 63*sip.T1)
+		defer cancel()
+		_ = l.await(long, func() bool { return l.own == nil })
+	}
 	l.busy++
+	if method == sip.UPDATE {
+		l.updates++
+	}
 	l.mu.Unlock()
 }
 
 // finish notes that the request of begin has its final response, or none.
-func (l *leg) finish() {
+func (l *leg) finish(method sip.RequestMethod) {
 	l.mu.Lock()
 	l.busy--
+	if method == sip.UPDATE {
+		l.updates--
+	}
 	l.signal()
 	l.mu.Unlock()
 }
 
 // beginOwn notes a refresh of ours, which cancel ends. It waits for requests of
 // the application, though not for long; a re-INVITE must not be sent while
-// another INVITE is in progress (RFC 3261 §14.1).
+// another INVITE is in progress (RFC 3261 §14.1), nor an UPDATE after another
+// (RFC 3311 §5.2).
 func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bool) error {
 	wait, stop := context.WithTimeout(ctx, sip.T2)
 	defer stop()
@@ -146,7 +162,7 @@ func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bo
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && (l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress())):
+	case err != nil && (l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress()) || !invite && l.updates > 0):
 		return refresher.ErrBusy
 	}
 	l.own, l.ownOffer = cancel, invite

@@ -1,9 +1,11 @@
 package middleware
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -21,9 +23,9 @@ var errNoClient = errors.New("middleware: no client for the transport")
 // errConnectionLost says that the stream closed on which an answer was to come.
 var errConnectionLost = errors.New("middleware: connection lost")
 
-// maxChallenges bounds the answers to 401 and 407 for one request: the first
-// nonce, and a fresh one for a stale.
-const maxChallenges = 2
+// maxChallenges bounds the answers to 401 and 407 for one request: one each, and
+// one more each for a stale nonce.
+const maxChallenges = 4
 
 // pipeline sends what the refresher decides on, the way the application's
 // requests go.
@@ -34,6 +36,10 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l := p.t.legs.resume(d)
+	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
+		// Refreshing it would keep a call up that the application has forgotten.
+		return nil, errors.Join(dialogstore.ErrNotFound, p.t.hangup(ctx, l, d.RemoteTag, "Dialog closed"))
+	}
 	if err := l.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
 		return nil, err
 	}
@@ -58,10 +64,15 @@ func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason strin
 	l := p.t.legs.resume(d)
 	l.mu.Lock()
 	busy := l.peerInProgress() || l.updating || len(l.offers) > 0
+	unconfirmed := l.peerInProgress() && !l.peer.answered.IsZero()
 	l.mu.Unlock()
 	// What is being answered, by us or by the peer, may renew the session; only
 	// the end of the session itself ends that too.
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
+		return refresher.ErrBusy
+	}
+	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up.
+	if unconfirmed {
 		return refresher.ErrBusy
 	}
 	return p.t.hangup(ctx, l, d.RemoteTag, reason)
@@ -101,7 +112,7 @@ func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
 // await waits for the final response to a request of ours, over retries and
 // challenges.
 func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
-	challenges := 0
+	challenges, answered := 0, make(map[int]bool)
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
@@ -111,11 +122,16 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			if x.req.IsInvite() && res.IsSuccess() {
 				x.acknowledge(res)
 			}
-			if x.handle(ctx, res) || res.IsProvisional() {
+			if x.handle(ctx, res) {
+				clear(answered) // what was answered then was accepted
 				continue
 			}
-			if challenges < maxChallenges && x.authorize(res) {
+			if res.IsProvisional() {
+				continue
+			}
+			if challenges < maxChallenges && x.authorize(res, answered[res.StatusCode]) {
 				challenges++
+				answered[res.StatusCode] = true
 				setBranch(x.req)
 				if err := x.dispatch(ctx); err != nil {
 					return nil, err
@@ -225,8 +241,9 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 }
 
 // authorize answers a digest challenge in a copy of the request (RFC 3261 §22).
-// It returns false if there is none, or nothing to answer it with.
-func (x *exchange) authorize(res *sip.Response) bool {
+// It returns false if there is none, or nothing to answer it with. One that
+// rejects an answer is answered again only if that was merely stale (§22.1).
+func (x *exchange) authorize(res *sip.Response, rejects bool) bool {
 	auth := x.r.t.opts.credentials
 	challenge, answer := "WWW-Authenticate", "Authorization"
 	switch res.StatusCode {
@@ -236,18 +253,15 @@ func (x *exchange) authorize(res *sip.Response) bool {
 	default:
 		return false
 	}
-	h := firstField(res, challenge, "")
-	if h == nil || auth.Password == "" {
-		return false
-	}
-	chal, err := digest.ParseChallenge(h.Value())
-	if err != nil {
+	chal := topmostChallenge(res, challenge)
+	if chal == nil || auth.Password == "" || rejects && !chal.Stale {
 		return false
 	}
 	chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
 	cred, err := digest.Digest(chal, digest.Options{
 		Method:   string(x.req.Method),
-		URI:      x.req.Recipient.Addr(),
+		URI:      x.req.Recipient.String(),
+		GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.req.Body())), nil },
 		Username: auth.Username,
 		Password: auth.Password,
 	})
@@ -258,4 +272,14 @@ func (x *exchange) authorize(res *sip.Response) bool {
 	setField(req, answer, "", cred.String())
 	x.set(func() { x.req, x.done = req, false })
 	return true
+}
+
+// topmostChallenge is the first that can be answered (RFC 8760 §2.4).
+func topmostChallenge(res *sip.Response, name string) *digest.Challenge {
+	for _, h := range res.GetHeaders(name) {
+		if chal, err := digest.ParseChallenge(h.Value()); err == nil && digest.CanDigest(chal) {
+			return chal
+		}
+	}
+	return nil
 }

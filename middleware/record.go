@@ -72,6 +72,8 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	if h := x.req.Contact(); h != nil {
 		d.Contact = h.Value()
 	}
+	d.Supported = optionTags(x.req, "Supported", "k")
+	d.Require, d.ProxyRequire = optionTags(x.req, "Require", ""), optionTags(x.req, "Proxy-Require", "")
 	if len(d.PeerSDP) == 0 {
 		d.PeerSDP = x.early
 	}

@@ -45,6 +45,9 @@ type Host struct {
 	Bye sipgo.RequestHandler
 	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
 	Invite sipgo.RequestHandler
+	// Gone tells that the application has dropped a dialog without a BYE, so that
+	// nobody would miss the call. It is asked before each refresh. May be nil.
+	Gone func(dialogstore.Dialog) bool
 	// Methods lists what the application handles, for Allow. May be nil.
 	Methods func() []string
 	// ReInvites says that the application answers re-INVITEs itself.

@@ -46,12 +46,21 @@ func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, e
 	return req, nil
 }
 
-// refreshRequest is NewRequest with the session description that was sent last,
-// byte for byte, in a re-INVITE (RFC 4028 §7.4).
+// refreshRequest is NewRequest with the extensions that the first request listed
+// and, in a re-INVITE, the session description that was sent last, byte for byte
+// (RFC 4028 §7.4).
 func refreshRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
 	req, err := NewRequest(d, method)
-	if err != nil || method != sip.INVITE {
-		return req, err
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range [][2]string{{"Supported", d.Supported}, {"Require", d.Require}, {"Proxy-Require", d.ProxyRequire}} {
+		if h[1] != "" {
+			req.AppendHeader(sip.NewHeader(h[0], h[1]))
+		}
+	}
+	if method != sip.INVITE {
+		return req, nil
 	}
 	req.AppendHeader(sip.NewHeader("Content-Type", d.SDPType))
 	req.SetBody(d.SDP)

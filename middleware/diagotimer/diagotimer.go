@@ -10,12 +10,14 @@ package diagotimer
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -45,6 +47,7 @@ func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diag
 		timers.SetHost(middleware.Host{
 			Bye:       byeHandler(dg),
 			Invite:    invite.handle,
+			Gone:      gone(dg),
 			Methods:   server.RegisteredMethods,
 			ReInvites: true,
 		})
@@ -93,6 +96,20 @@ func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 				_ = d.DialogMedia.Close()
 			}
 		}
+	}
+}
+
+// gone tells that diago's cache has a dialog no more: it was closed without a
+// hang-up.
+func gone(dg *diago.Diago) func(dialogstore.Dialog) bool {
+	return func(d dialogstore.Dialog) bool {
+		ctx := context.Background()
+		_, err := dg.DialogCacheServer().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.LocalTag, d.RemoteTag))
+		if err == nil {
+			return false
+		}
+		_, err = dg.DialogCacheClient().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.RemoteTag, d.LocalTag))
+		return errors.Is(err, sipgo.ErrDialogDoesNotExists)
 	}
 }
 
