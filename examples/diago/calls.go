@@ -6,13 +6,13 @@ import (
 	"encoding/binary"
 	"io"
 	"math"
-	"sync"
 	"time"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
+	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
 )
 
 // patience is how long the calls may take to end when the program does.
@@ -20,13 +20,10 @@ const patience = 3 * time.Second
 
 // calls are the calls that are up: plain diago, and nothing about timers.
 type calls struct {
-	ctx  context.Context // ends when the program stops
-	cmd  *cli.Command
-	auth *diago.DigestAuthServer
-
-	mu       sync.Mutex
-	stopping bool
-	up       sync.WaitGroup
+	ctx   context.Context // ends when the program stops
+	cmd   *cli.Command
+	auth  *diago.DigestAuthServer
+	board phone.Board
 }
 
 func newCalls(ctx context.Context, cmd *cli.Command) *calls {
@@ -35,11 +32,11 @@ func newCalls(ctx context.Context, cmd *cli.Command) *calls {
 
 // serve is a call. diago hangs up when it returns.
 func (c *calls) serve(d *diago.DialogServerSession) {
-	if !c.begin() {
+	if !c.board.Begin() {
 		_ = d.Respond(sip.StatusServiceUnavailable, "Shutting Down", nil)
 		return
 	}
-	defer c.up.Done()
+	defer c.board.Done()
 	if !c.admit(d) {
 		return
 	}
@@ -98,26 +95,9 @@ func tone(rate uint32) io.Reader {
 	return &pcm
 }
 
-// begin counts a call, unless the program stops.
-func (c *calls) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.stopping {
-		c.up.Add(1)
-	}
-	return !c.stopping
-}
-
 // hangUpAll waits for the calls to end, after ctx did.
 func (c *calls) hangUpAll() {
-	c.mu.Lock()
-	c.stopping = true
-	c.mu.Unlock()
-	done := make(chan struct{})
-	go func() { c.up.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(patience + time.Second):
+	if !c.board.Close(patience + time.Second) {
 		c.cmd.Say("gave up on calls that would not end")
 	}
 }

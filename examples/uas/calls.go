@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -22,10 +21,7 @@ type calls struct {
 	socket  *phone.Socket
 	dialogs *sipgo.DialogServerCache
 	guard   phone.Guard
-
-	mu       sync.Mutex
-	stopping bool
-	up       sync.WaitGroup
+	board   phone.Board
 }
 
 func newCalls(ctx context.Context, cmd *cli.Command, socket *phone.Socket, client *sipgo.Client) *calls {
@@ -48,11 +44,11 @@ func (c *calls) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 	if !c.guard.Admit(req, tx) {
 		return
 	}
-	if !c.begin() {
+	if !c.board.Begin() {
 		phone.Respond(req, tx, sip.StatusServiceUnavailable, "Shutting Down")
 		return
 	}
-	defer c.up.Done()
+	defer c.board.Done()
 	call, err := c.dialogs.ReadInvite(req, tx)
 	if err != nil {
 		phone.Respond(req, tx, sip.StatusBadRequest, "Bad Request")
@@ -96,26 +92,9 @@ func (c *calls) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	}
 }
 
-// begin counts a call, unless the program stops.
-func (c *calls) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.stopping {
-		c.up.Add(1)
-	}
-	return !c.stopping
-}
-
 // hangUpAll waits for the calls to end, after ctx did.
 func (c *calls) hangUpAll() {
-	c.mu.Lock()
-	c.stopping = true
-	c.mu.Unlock()
-	done := make(chan struct{})
-	go func() { c.up.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(patience + time.Second):
+	if !c.board.Close(patience + time.Second) {
 		c.cmd.Say("gave up on calls that would not end")
 	}
 }
