@@ -81,8 +81,10 @@ func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer 
 		// Neither may less than the floor be accepted nor may it be raised.
 		return Answer{}
 	}
-	// Lower is allowed down to the request's Min-SE, higher never is.
-	wished := max(p.SessionExpires, req.MinSE)
+	// Lower is allowed down to the request's Min-SE, higher never is. What is in
+	// force was agreed on: were it lowered in passing, two requests that cross
+	// could leave each side with another interval.
+	wished := max(p.SessionExpires, req.MinSE, current.Interval)
 	row := table2[struct {
 		supported bool
 		asked     Role

@@ -72,7 +72,7 @@ func checkMinSE(t failer, value string) {
 	}
 }
 
-// seedValues adds the checklist's inputs.
+// seedValues adds inputs that peers were seen to send, and worse.
 func seedValues(add func(value string)) {
 	for _, tt := range goodSessionExpires {
 		add(tt.value)

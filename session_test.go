@@ -11,7 +11,7 @@ var start = time.Date(2005, time.April, 1, 12, 0, 0, 0, time.UTC)
 // since gives a moment as the time after the 2xx.
 func since(t time.Time) time.Duration { return t.Sub(start) }
 
-// TestTimingTable is table 0.1 of the checklist, in seconds after the 2xx.
+// TestTimingTable holds the times that follow from the formulas, in seconds after the 2xx.
 func TestTimingTable(t *testing.T) {
 	tests := []struct {
 		name                                       string

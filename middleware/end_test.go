@@ -15,7 +15,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Table 0.1 of the checklist: F-01, C-03. The party that waits hangs up a margin
+// The times of the timing table: F-01, C-03. The party that waits hangs up a margin
 // before expiry, whichever side it is.
 func TestEndPeerSilent(t *testing.T) {
 	for _, c := range []struct {

@@ -27,8 +27,7 @@ type exchange struct {
 	dialog    dialogstore.Dialog // of such a request
 	proposal  sessiontimer.Proposal
 	sentAt    time.Time
-	heard     sessiontimer.Fields // what provisional responses told of the peer
-	early     []byte              // and a session description in one
+	heard     map[string]ringing // what provisional responses told, by To tag
 	laddr     string
 
 	// watch is told of every transaction before it sends.
@@ -39,6 +38,12 @@ type exchange struct {
 	provisional bool          // the transaction has a provisional response
 	done        bool          // there is a final response, or there will be none
 	changed     chan struct{} // closed when one of these changes
+}
+
+// ringing is what provisional responses of one party told of it.
+type ringing struct {
+	fields sessiontimer.Fields
+	sdp    []byte
 }
 
 // begin sends an INVITE or UPDATE of the application and returns the
@@ -94,6 +99,7 @@ func (x *exchange) propose(ctx context.Context) {
 		x.proposal = sessiontimer.Proposal{}
 		return
 	}
+	x.policy = d.Policy
 	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
 }
 
@@ -142,7 +148,7 @@ func (x *exchange) fit() {
 	if x.r.t.unmarkToFit(x.req, x.req.Transport()) || !x.req.IsInvite() && x.req.Method != sip.UPDATE {
 		return
 	}
-	x.proposal = sessiontimer.Proposal{}
+	x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries}
 	x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
 		"local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
 }
@@ -184,16 +190,25 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 	return false
 }
 
-// hear notes what a provisional response tells of the peer.
+// hear notes what a provisional response tells of the party that sent it.
 func (x *exchange) hear(res *sip.Response) {
+	tag := toTag(res)
+	h, known := x.heard[tag]
+	if tag == "" || x.remoteTag != "" || !known && len(x.heard) == keptForks {
+		return
+	}
 	f := readFields(res)
-	x.heard.Supported = x.heard.Supported || f.Supported
+	h.fields.Supported = h.fields.Supported || f.Supported
 	if f.HasAllow {
-		x.heard.HasAllow, x.heard.AllowUpdate = true, f.AllowUpdate
+		h.fields.HasAllow, h.fields.AllowUpdate = true, f.AllowUpdate
 	}
 	if len(res.Body()) > 0 {
-		x.early = res.Body()
+		h.sdp = res.Body()
 	}
+	if x.heard == nil {
+		x.heard = make(map[string]ringing)
+	}
+	x.heard[tag] = h
 }
 
 // retry answers a 422 with a request that asks for more (RFC 4028 §7.3), and a
@@ -208,7 +223,10 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 			x.learn(ctx, next.MinSE)
 		}
 	case sip.StatusBadExtension:
-		next, ok = x.policy.RetryWithout(x.proposal, readFields(res))
+		if next, ok = x.policy.RetryWithout(x.proposal, readFields(res)); ok {
+			// §7.4: what the INVITE of a call requires, its later requests do.
+			x.policy.Mode = sessiontimer.Always
+		}
 	}
 	if !ok {
 		return false

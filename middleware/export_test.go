@@ -18,7 +18,7 @@ func (t *Timers) Remembered() int {
 	n := 0
 	for _, l := range t.legs.all {
 		l.mu.Lock()
-		n += len(l.sent) + len(l.offers) + len(l.localAcks) + len(l.dialogs)
+		n += len(l.sent) + len(l.offers) + len(l.localAcks) + len(l.dialogs) + len(l.forks)
 		l.mu.Unlock()
 	}
 	return n

@@ -100,11 +100,11 @@ func TestFailedRefresh(t *testing.T) {
 		none  = "nothing until expiry"
 	)
 	for _, row := range []struct {
-		id         string
-		codes      []int
-		header     string
-		update     string // what follows a refused UPDATE
-		invite     string // and a refused re-INVITE
+		id     string
+		codes  []int
+		header string
+		update string // what follows a refused UPDATE
+		invite string // and a refused re-INVITE
 		wait   time.Duration
 	}{
 		{id: "F-04", codes: []int{408}, update: bye, invite: bye},

@@ -85,8 +85,8 @@ func addToken(m message, name, short, token string) {
 
 // removeToken takes a token out of a list header field, and the field if it was
 // the only one.
-func removeToken(m message, name, token string) {
-	h := firstField(m, name, "")
+func removeToken(m message, name, short, token string) {
+	h := firstField(m, name, short)
 	if h == nil || !sessiontimer.HasToken(h.Value(), token) {
 		return
 	}
@@ -134,7 +134,7 @@ func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
 	}
 	setField(req, sessiontimer.HeaderSessionExpires, "x", se)
 	setField(req, sessiontimer.HeaderMinSE, "", minSE)
-	removeToken(req, "Require", sessiontimer.OptionTag)
+	removeToken(req, "Require", "", sessiontimer.OptionTag)
 	if p.Require {
 		addToken(req, "Require", "", sessiontimer.OptionTag)
 	}
@@ -201,8 +201,11 @@ func (t *Timers) unmarkToFit(m message, transport string) (kept bool) {
 		return true
 	}
 	removeField(m, sessiontimer.HeaderSessionExpires, "x")
-	removeToken(m, "Require", sessiontimer.OptionTag)
-	removeToken(m, "Supported", sessiontimer.OptionTag)
+	removeToken(m, "Require", "", sessiontimer.OptionTag)
+	removeToken(m, "Supported", "k", sessiontimer.OptionTag)
+	if t.answersUpdate() && !fits(m, transport) {
+		removeToken(m, "Allow", "", "UPDATE") // what joined the application's own
+	}
 	return false
 }
 

@@ -17,6 +17,7 @@ type fork struct {
 	x         *exchange
 	res       *sip.Response
 	at        time.Time
+	ended     bool // hung up without an ACK
 }
 
 // forked remembers such a 2xx. Each makes a dialog with a timer of its own
@@ -31,14 +32,21 @@ func (x *exchange) forked(res *sip.Response) {
 	defer l.mu.Unlock()
 	known := l.member(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
 	if !known && len(l.forks) < keptForks {
-		l.forks = append(l.forks, fork{tag, x, res, time.Now()})
+		l.forks = append(l.forks, fork{remoteTag: tag, x: x, res: res, at: time.Now()})
+	}
+}
+
+// endFork keeps a fork that is hung up from becoming a dialog later. l.mu is held.
+func (l *leg) endFork(remoteTag string) {
+	for i := range l.forks {
+		l.forks[i].ended = l.forks[i].ended || l.forks[i].remoteTag == remoteTag
 	}
 }
 
 // joinFork makes the dialog of a fork that the application acknowledges.
 func (t *Timers) joinFork(ctx context.Context, l *leg, remoteTag string) {
 	l.mu.Lock()
-	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.remoteTag == remoteTag })
+	i := slices.IndexFunc(l.forks, func(f fork) bool { return f.remoteTag == remoteTag && !f.ended })
 	if i < 0 {
 		l.mu.Unlock()
 		return

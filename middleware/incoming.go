@@ -225,6 +225,7 @@ func (in *incoming) renew(res *sip.Response) bool {
 		d.MinSE = max(d.MinSE, in.fields.MinSE)
 		learnPeer(&d, in.fields)
 		retarget(&d, in.req.Contact())
+		relocate(&d, res.Contact())
 		if s := natSource(in.req, d); s != "" {
 			d.Destination = s
 		}

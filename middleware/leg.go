@@ -33,6 +33,7 @@ type leg struct {
 	updates  int                  // UPDATEs among them
 	offers   map[*exchange]uint32 // those among them that may offer, with the application's CSeq
 	own      context.CancelFunc   // ends the refresh of ours under way
+	ownTag   string               // the peer's tag of its dialog
 	ownOffer bool                 // and that it is a re-INVITE
 	peer     *peerInvite          // the peer's INVITE that is not confirmed yet
 	updating bool                 // the application has an UPDATE to answer
@@ -154,7 +155,7 @@ func (l *leg) finish(method sip.RequestMethod) {
 // the application, though not for long; a re-INVITE must not be sent while
 // another INVITE is in progress (RFC 3261 §14.1), nor an UPDATE after another
 // (RFC 3311 §5.2).
-func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bool) error {
+func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, remoteTag string, invite bool) error {
 	wait, stop := context.WithTimeout(ctx, sip.T2)
 	defer stop()
 	err := l.await(wait, func() bool { return l.own == nil && l.busy == 0 && !l.peerInProgress() })
@@ -165,13 +166,13 @@ func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, invite bo
 	case err != nil && (l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress()) || !invite && l.updates > 0):
 		return refresher.ErrBusy
 	}
-	l.own, l.ownOffer = cancel, invite
+	l.own, l.ownTag, l.ownOffer = cancel, remoteTag, invite
 	return nil
 }
 
 func (l *leg) finishOwn() {
 	l.mu.Lock()
-	l.own, l.ownOffer = nil, false
+	l.own, l.ownTag, l.ownOffer = nil, "", false
 	l.signal()
 	l.mu.Unlock()
 }
@@ -226,15 +227,18 @@ func (l *leg) last() uint32 {
 }
 
 // wireCSeq is what the INVITE that the application numbered app has on the wire.
+// Where it sent a PRACK, UPDATE or INFO since, sipgo numbers the ACK as that; it
+// is for the INVITE before all the same.
 func (l *leg) wireCSeq(app uint32) uint32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	wire := app
 	for _, s := range l.sent {
-		if s.app == app {
-			return s.wire
+		if s.app <= app {
+			wire = s.wire
 		}
 	}
-	return app
+	return wire
 }
 
 // join notes a dialog of this leg; false if it is known.
@@ -265,11 +269,14 @@ func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.member(remoteTag)
+	if m == nil {
+		l.endFork(remoteTag)
+	}
 	if m == nil || m.ended {
 		return false, false
 	}
 	m.ended, m.byUs = true, byUs
-	if l.own != nil {
+	if l.own != nil && l.ownTag == remoteTag {
 		l.own()
 	}
 	return true, !l.alive()

@@ -40,7 +40,7 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 		// Refreshing it would keep a call up that the application has forgotten.
 		return nil, errors.Join(dialogstore.ErrNotFound, p.t.hangup(ctx, l, d.RemoteTag, "Dialog closed"))
 	}
-	if err := l.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
+	if err := l.beginOwn(ctx, cancel, d.RemoteTag, req.IsInvite()); err != nil {
 		return nil, err
 	}
 	defer l.finishOwn()

@@ -29,13 +29,22 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	t.warnMalformed(fields, x.leg.id(x.remoteTag))
 	x.leg.moved(x.remoteTag, res.Contact(), x.laddr)
 	t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
-		d.Session = x.policy.Settle(x.proposal, fields, d.Session, now)
+		before := d.Session
+		d.Session = x.policy.Settle(x.proposal, fields, before, now)
 		if x.req.Method == sip.UPDATE {
 			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
+		}
+		if before.Since.After(x.sentAt) && d.Session.Refresher == sessiontimer.Local {
+			// A 2xx of ours crossed this one, and to the peer may be the later of
+			// the two: refresh in time for both.
+			d.Session.RefreshAfter = min(d.Session.RefreshAt().Sub(now), before.Interval/2)
 		}
 		d.LastMethod = string(x.req.Method)
 		learnPeer(&d, fields)
 		retarget(&d, res.Contact())
+		if relocate(&d, x.req.Contact()) && x.laddr != "" {
+			d.LocalAddr = x.laddr
+		}
 		if len(x.req.Body()) > 0 {
 			d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
 		}
@@ -74,10 +83,11 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	}
 	d.Supported = optionTags(x.req, "Supported", "k")
 	d.Require, d.ProxyRequire = optionTags(x.req, "Require", ""), optionTags(x.req, "Proxy-Require", "")
+	rang := x.heard[toTag(res)]
 	if len(d.PeerSDP) == 0 {
-		d.PeerSDP = x.early
+		d.PeerSDP = rang.sdp
 	}
-	learnPeer(&d, x.heard)
+	learnPeer(&d, rang.fields)
 	learnPeer(&d, fields)
 	retarget(&d, res.Contact())
 	t.create(ctx, x.leg, d)
@@ -171,6 +181,22 @@ func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
 	if contact != nil && !contact.Address.Wildcard {
 		d.RemoteTarget = contact.Address.String()
 	}
+}
+
+// relocate moves our own Contact to where the application says in an INVITE or
+// UPDATE, or a 2xx to one: that is where the peer sends from then on, and a
+// refresh with the one before would undo it (RFC 6141 §4.4). It returns false if
+// nothing changes, as with a Contact that lacks what sipgo fills in.
+func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
+	if contact == nil || contact.Address.Host == "" || contact.Value() == d.Contact {
+		return false
+	}
+	var known sip.Uri
+	if err := sip.ParseUri(contactURI(d.Contact), &known); err == nil && contact.Address.Port == 0 && contact.Address.Host == known.Host {
+		return false
+	}
+	d.Contact = contact.Value()
+	return true
 }
 
 // routeSet is the Record-Route of a message that made a dialog, reversed for the

@@ -142,7 +142,7 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	l.follow(req)
+	l.follow(req, t.destinationOf(ctx, l.id(toTag(req))))
 	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.policy}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
@@ -183,7 +183,7 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 		if target, _ := l.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			setCSeq(req, wire)
-			l.follow(req)
+			l.follow(req, r.t.destinationOf(ctx, l.id(toTag(req))))
 		}
 		ctx := context.WithoutCancel(ctx)
 		r.t.joinFork(ctx, l, toTag(req))
@@ -248,6 +248,16 @@ func localAddr(conn sip.Connection) string {
 		return ""
 	}
 	return a.String()
+}
+
+// destinationOf is where the application is known to send the requests of a dialog;
+// empty if they follow their URIs.
+func (t *Timers) destinationOf(ctx context.Context, id dialogstore.ID) string {
+	d, err := t.store.Load(context.WithoutCancel(ctx), id)
+	if err != nil {
+		return ""
+	}
+	return d.Destination
 }
 
 // destination is where the application sends a request, if it says so and the

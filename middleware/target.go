@@ -21,13 +21,14 @@ func (l *leg) moved(remoteTag string, contact *sip.ContactHeader, localAddr stri
 
 // follow sends a request of the application to where the peer is. What moved the
 // peer may have been answered here, without the application. A strict router
-// keeps its place, and so does a destination that the application chose.
-func (l *leg) follow(req *sip.Request) {
+// keeps its place, and so does a destination that the application chose; known is
+// the one of the dialog.
+func (l *leg) follow(req *sip.Request, known string) {
 	target, from := l.elsewhere(req)
 	if target == nil {
 		return
 	}
-	if pinned := req.MessageData.Destination(); pinned != "" && pinned == implied(req) {
+	if pinned := req.MessageData.Destination(); pinned != "" && pinned != known && pinned == implied(req) {
 		req.SetDestination("") // by Clone, not by the application
 	}
 	req.Recipient = *target.Clone()

@@ -1,0 +1,216 @@
+package middleware_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// E-22: a 2xx that is sent again for want of an ACK is the same to the byte, and
+// the timer runs from the first.
+func TestUnconfirmedAnswerSentAgain(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(), l.peer()
+		p.Invite(bob.Addr, timerHeader, allow, se1800)
+		res := p.ExpectResponse(l, 200)
+		l.at(10 * time.Second)
+		p.Ack(res)
+		l.at(20 * time.Second)
+		var first []byte
+		n := 0
+		for _, m := range l.net.Messages() {
+			if m.From != bobAddr || sipnet.Label(m.SIP) != "200 OK (INVITE)" {
+				continue
+			}
+			if n++; first == nil {
+				first = m.Raw
+			}
+			if !bytes.Equal(m.Raw, first) {
+				l.Errorf("the 200 sent again at %v is\n%s, want the first one:\n%s", m.At, m.Raw, first)
+			}
+		}
+		if n < 3 {
+			l.Errorf("the 200 was sent %d times in 10 s, want several", n)
+		}
+		l.wantNext(p, sip.BYE, 1768*time.Second)
+	})
+}
+
+// E-23: with intervals so short that the session expires first, the BYE waits for
+// the ACK of our 2xx, or for the time in which it may come.
+func TestNoByeBeforeAck(t *testing.T) {
+	short := []middleware.Option{middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(3 * time.Second)}
+	const se3 = "Session-Expires: 3;refresher=uac"
+	for _, c := range []struct {
+		name string
+		ack  float64 // 0: never
+		bye  float64
+	}{
+		{"E-23 ACK at once", 0.001, 2},
+		{"E-23 ACK after the end", 10.5, 11},
+		{"E-23 no ACK", 0, 32},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				bob, p := l.bob(short...), l.peer()
+				p.Invite(bob.Addr, timerHeader, se3)
+				res := p.ExpectResponse(l, 200)
+				if c.ack > 0 {
+					l.at(seconds(c.ack))
+					p.Ack(res)
+				}
+				l.at(40 * time.Second)
+				l.wantSent(bobAddr, sip.BYE, seconds(c.bye))
+				l.wantEnded("bob", bob.Answered())
+				l.wantNothingLeft(bob)
+			})
+		})
+	}
+	t.Run("E-23 re-INVITE, ACK after the end", func(t *testing.T) {
+		inLab(t, func(l *lab) {
+			bob, p := l.bob(short...), l.peer()
+			l.peerCalls(p, bob, timerHeader, se3)
+			l.at(time.Second)
+			p.Request(sip.INVITE, timerHeader, se3)
+			res := wantStatus(l, p, "the re-INVITE", 200)
+			l.at(seconds(10.5))
+			p.Ack(res)
+			l.at(20 * time.Second)
+			l.wantSent(bobAddr, sip.BYE, 11*time.Second)
+		})
+	})
+}
+
+// E-36: gaps in the peer's numbers are fine, steps back are not.
+func TestPeersNumbersWithGaps(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		inLab(t, func(l *lab) {
+			l.badPeer = true
+			_, p := peersCall(l)
+			send := func(cseq int, want int) {
+				l.Helper()
+				p.Request(method, fmt.Sprintf("CSeq: %d %s", cseq, method), timerHeader, se1800, "")
+				res := wantStatus(l, p, fmt.Sprintf("%s %d", method, cseq), want)
+				if method == sip.INVITE {
+					p.Ack(res)
+					synctest.Wait()
+				}
+			}
+			send(6, 200)
+			send(5, 500)
+			l.at(900 * time.Second)
+			send(1000, 200)
+			l.at(1000 * time.Second)
+			send(999, 500)
+			l.wantNext(p, sip.BYE, 2668*time.Second)
+		})
+	}
+}
+
+// E-30: an accepted request moves the target of what we send next, be it by the
+// timers or the application, and our 2xx says where we are.
+func TestAcceptedContactIsTarget(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		for _, byApplication := range []bool{true, false} {
+			inLab(t, func(l *lab) {
+				bob, p := peersCall(l)
+				moved := l.net.Peer("10.0.0.9:6000")
+				l.at(100 * time.Second)
+				p.Request(method, timerHeader, se1800, "Contact: <sip:peer@10.0.0.9:6000>", "")
+				res := wantStatus(l, p, string(method), 200)
+				if method == sip.INVITE {
+					p.Ack(res)
+				}
+				if got := field(res, "Contact"); got != "<sip:bob@10.0.0.2:5060>" {
+					l.Errorf("the 200 to the %s has Contact %q, want bob's", method, got)
+				}
+				if byApplication {
+					go func() { _ = bob.Answered().Bye(context.Background()) }()
+				}
+				l.at(1867 * time.Second)
+				bye := moved.ExpectRequest(l, sip.BYE)
+				if bye.Recipient.Port != 6000 {
+					l.Errorf("the BYE has Request-URI %s, want port 6000", bye.Recipient.String())
+				}
+				moved.Reply(bye, 200, "OK")
+				synctest.Wait()
+			})
+		}
+	}
+}
+
+// D-20, J-05: what UPDATEs in an early dialog of a call of ours settle, the
+// peer's or the application's, counts for nothing; the INVITE's 2xx does.
+func TestEarlyUpdatesOfCaller(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, p := l.alice(), l.peer()
+		d, err := alice.Invite(context.Background(), peerURI)
+		if err != nil {
+			l.Fatal(err)
+		}
+		rings, done := make(chan struct{}, 1), make(chan error, 1)
+		go func() {
+			done <- d.WaitAnswer(context.Background(), sipgo.AnswerOptions{OnResponse: func(res *sip.Response) error {
+				if res.IsProvisional() {
+					rings <- struct{}{}
+				}
+				return nil
+			}})
+		}()
+		invite := p.ExpectRequest(l, sip.INVITE)
+		p.Reply(invite, 180, "Ringing", allow)
+		<-rings
+
+		go func() { l.send(alice, d, peerAddr, sip.UPDATE, "") }()
+		early := p.ExpectRequest(l, sip.UPDATE)
+		if got := sipnet.Timers(early) + field(early, "Supported"); got != "timer" {
+			l.Errorf("the early UPDATE carries %q, want Supported: timer alone", got)
+		}
+		p.Reply(early, 200, "OK", timerHeader, "Session-Expires: 90;refresher=uac")
+		synctest.Wait()
+		p.Request(sip.UPDATE, timerHeader, "Session-Expires: 90;refresher=uas")
+		res := wantStatus(l, p, "the peer's early UPDATE", 200)
+		if field(res, "Contact") == "" || field(res, "Supported") != "timer" {
+			l.Errorf("the 200 to it has Contact %q, Supported %q, want both", field(res, "Contact"), field(res, "Supported"))
+		}
+
+		l.at(200 * time.Second)
+		before := len(l.net.Messages())
+		p.Reply(invite, 200, "OK", timerHeader, "Session-Expires: 1800;refresher=uas")
+		if err := <-done; err != nil {
+			l.Fatal(err)
+		}
+		_ = d.Ack(context.Background())
+		p.ExpectRequest(l, sip.ACK)
+		if before != 6 {
+			l.Errorf("%d messages before the answer, want the INVITE, 180, and two UPDATEs with their 200", before)
+		}
+		l.wantNext(p, sip.BYE, 1968*time.Second)
+	})
+}
+
+// J-22: until its 2xx is acknowledged the callee sends no re-INVITE, as refresher
+// neither.
+func TestNoReInviteBeforeAck(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(20*time.Second)), l.peer()
+		p.Invite(bob.Addr, timerHeader, "Allow: INVITE", "Session-Expires: 20;refresher=uas")
+		res := p.ExpectResponse(l, 200)
+		l.at(13 * time.Second)
+		l.wantSent(bobAddr, sip.INVITE)
+		p.Ack(res)
+		l.at(15 * time.Second)
+		if req := p.ExpectRequest(l, sip.INVITE); string(req.Body()) != bob.SDP {
+			l.Errorf("the refresh after the ACK offers %q, want %q", req.Body(), bob.SDP)
+		}
+	})
+}
