@@ -14,7 +14,7 @@ import (
 )
 
 // exchange is one request of ours until its final response: one transaction, or
-// as many as 422 responses make of it.
+// as many as 422 and 420 responses make of it.
 type exchange struct {
 	r         *requester
 	leg       *leg
@@ -236,7 +236,7 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	setBranch(req)
 	x.set(func() { x.req, x.provisional = req, false })
 	if err := x.send(ctx); err != nil {
-		x.r.t.log.Warn("request not repeated after 422", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
+		x.r.t.log.Warn("request not repeated after its refusal", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
 			"remote_tag", x.remoteTag, "error", err)
 		x.set(func() { x.tx = refused })
 		return false

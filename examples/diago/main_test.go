@@ -202,7 +202,7 @@ func TestCallerDies(t *testing.T) {
 	t.Parallel()
 	machine, addr := listening(t, "")
 	caller := call(t, addr, "")
-	machine.says(machine.stdout, `"negotiated"`)
+	machine.says(machine.stdout, `"refreshed"`) // the call stands: its answer is acknowledged
 	_ = caller.cmd.Process.Kill()
 	machine.says(machine.stdout, `"expired".*"reason":"Session timer expired"`)
 	machine.says(machine.stdout, `"ended"`)
