@@ -298,3 +298,28 @@ func TestForksRingApart(t *testing.T) {
 		p.ExpectRequest(l, sip.ACK)
 	})
 }
+
+// J-03: of three early dialogs one is answered; the others leave nothing.
+func TestForksThatOnlyRing(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, p := l.alice(), l.peer()
+		_, outcome := l.dial(alice)
+		invite := p.ExpectRequest(l, sip.INVITE)
+		for _, tag := range []string{"one", "two", "three"} {
+			p.Reply(invite, 183, "Session Progress", "To: "+invite.To().Value()+";tag="+tag, "Session-Expires: 90;refresher=uac", timerHeader, allow)
+			synctest.Wait()
+		}
+		p.Reply(invite, 200, "OK", "To: "+invite.To().Value()+";tag=two", "Session-Expires: 1800;refresher=uas")
+		p.ExpectRequest(l, sip.ACK)
+		if err := <-outcome; err != nil {
+			l.Fatal(err)
+		}
+		if legs, watched, stored := alice.Timers.Left(); legs != 1 || watched != 1 || stored != 1 {
+			l.Errorf("Alice holds %d legs, %d schedules, %d dialogs; should hold one of each", legs, watched, stored)
+		}
+		if got := l.next(p, time.Hour); got != "BYE at 29m28s" {
+			l.Errorf("Alice sends %s, should send BYE at 29m28s and nothing before", got)
+		}
+		l.wantNothingLeft(alice)
+	})
+}

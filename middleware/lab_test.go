@@ -182,6 +182,7 @@ type dialog interface {
 // wantEnded checks that the application sees its dialog as ended.
 func (l *lab) wantEnded(who string, d dialog) {
 	l.Helper()
+	synctest.Wait() // sipgo answers a BYE before it notes the end
 	if s := d.LoadState(); s != sip.DialogStateEnded {
 		l.Errorf("the dialog of %s is in state %v, want Ended", who, s)
 	}
