@@ -61,7 +61,6 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	// ----- Session timers: this is all. -----------------------------------
 	timers, err := middleware.New(ua,
 		middleware.WithSessionExpires(interval), // 30 minutes without this
-		middleware.WithMinSE(time.Second),       // 90 seconds without this
 		middleware.WithUnsafeIntervals(),        // RFC 4028 forbids less than 90 seconds
 		middleware.WithEventHandler(events),     // nothing without this
 	)
