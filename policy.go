@@ -107,6 +107,7 @@ type ConfigError struct {
 	Allowed string
 }
 
+// Error names the option, its value and what is allowed.
 func (e *ConfigError) Error() string {
 	return fmt.Sprintf("sessiontimer: %s is %v, allowed: %s", e.Option, e.Value, e.Allowed)
 }

@@ -21,6 +21,7 @@ type Server struct {
 // AttachError says why timers cannot be attached.
 type AttachError struct{ Reason string }
 
+// Error names the reason.
 func (e *AttachError) Error() string { return "middleware: cannot attach: " + e.Reason }
 
 // Attach puts the timers between a server, a client and the application. It

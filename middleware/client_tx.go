@@ -160,7 +160,7 @@ func (c *clientTx) pump() {
 func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
 	lost := tx.Done()
 	if !res.IsProvisional() {
-		lost = c.x.r.t.done // the one below ends by itself after its final response
+		lost = c.x.r.t.ctx.Done() // the one below ends by itself after its final response
 	}
 	select {
 	case c.responses <- res:

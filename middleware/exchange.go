@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +35,7 @@ type exchange struct {
 	mu          sync.Mutex
 	tx          *sip.ClientTx
 	provisional bool          // the transaction has a provisional response
+	cancelled   bool          // the application sends a CANCEL
 	done        bool          // there is a final response, or there will be none
 	changed     chan struct{} // closed when one of these changes
 }
@@ -57,9 +57,9 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 	if x.req.IsInvite() || len(x.req.Body()) > 0 {
 		x.leg.mu.Lock()
 		if x.leg.offers == nil {
-			x.leg.offers = make(map[*exchange]uint32)
+			x.leg.offers = make(map[*exchange]struct{})
 		}
-		x.leg.offers[x] = x.app
+		x.leg.offers[x] = struct{}{}
 		x.leg.mu.Unlock()
 	}
 	if err := x.send(ctx); err != nil {
@@ -156,17 +156,13 @@ func (x *exchange) fit() {
 // commitCSeq stores the number before it is used, so that a restarted process
 // goes on after it.
 func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
-	dest := ""
-	_, _, err := x.r.t.store.Update(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	x.r.t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.LocalCSeq = max(d.LocalCSeq, n)
-		if dest = destination(x.req, d); dest != "" && !x.own {
+		if dest := destination(x.req, d); dest != "" && !x.own {
 			d.Destination = dest
 		}
-		return d, nil
+		return d
 	})
-	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		x.r.t.log.Warn("CSeq not stored", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "error", err)
-	}
 }
 
 // handle takes a response. It returns true if the request was sent again and
@@ -180,10 +176,13 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 		x.hear(res)
 		return false
 	case res.IsSuccess():
-		if x.req.IsInvite() || x.req.Method == sip.UPDATE {
+		switch {
+		case x.isCancelled() && x.remoteTag == "":
+			x.forked(res) // a dialog only if the application acknowledges it
+		case x.req.IsInvite() || x.req.Method == sip.UPDATE:
 			x.r.t.settle(ctx, x, res)
 		}
-	case x.retry(ctx, res):
+	case !x.isCancelled() && x.retry(ctx, res):
 		return true
 	}
 	x.over(res)
@@ -277,7 +276,7 @@ func (x *exchange) over(res *sip.Response) {
 	}
 	// No dialog came of it. A challenge or redirection is mostly followed by
 	// the same INVITE again, which then needs what was learnt and numbered.
-	if x.remoteTag != "" || res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
+	if x.remoteTag != "" || x.isCancelled() || res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
 		x.r.t.legs.dropLater(x.leg)
 		return
 	}
@@ -293,6 +292,12 @@ func (x *exchange) set(change func()) {
 		close(x.changed)
 		x.changed = nil
 	}
+}
+
+func (x *exchange) isCancelled() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cancelled
 }
 
 // transaction is the one in flight.

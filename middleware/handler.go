@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"strconv"
 
@@ -17,8 +16,8 @@ import (
 // do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
 // wrapped, all four, and SetHost must name the BYE handler; other methods pass
 // at the cost of a comparison. Handler keeps no state of its own and may be
-// called anew for each request. A nil next leaves UPDATE to the timers and
-// answers nothing else.
+// called anew for each request. A nil next leaves UPDATE, and the BYE of a call
+// that is known, to the timers and answers nothing else.
 func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		switch req.Method {
@@ -31,7 +30,9 @@ func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 		case sip.BYE:
 			t.onBye(next, req, tx)
 		default:
-			next(req, tx)
+			if next != nil {
+				next(req, tx)
+			}
 		}
 	}
 }
@@ -45,8 +46,9 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	policy := t.policyFor(req, false)
-	if policy.Mode == sessiontimer.Off && readFields(req).Required {
-		// RFC 3261 §8.2.2.3: what is switched off is not supported.
+	if t.opts.policy.Mode == sessiontimer.Off && policy.Mode == sessiontimer.Off && readFields(req).Required {
+		// RFC 3261 §8.2.2.3: what is switched off is not supported. A single call
+		// that is left alone may be one that is relayed.
 		respond(tx, req, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", sessiontimer.OptionTag))
 		return
 	}
@@ -88,7 +90,7 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		if next != nil {
 			next(req, tx)
 		} else {
-			t.onOtherUpdate(req, tx, err)
+			t.onOtherUpdate(req, tx)
 		}
 		return
 	}
@@ -113,11 +115,11 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 
 // onOtherUpdate takes an UPDATE outside the dialogs that are stored, for which
 // the application has no handler.
-func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction, err error) {
+func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	l := t.legs.find(callID(req), toTag(req))
 	switch {
-	case !errors.Is(err, dialogstore.ErrNotFound) || l != nil && l.lives(fromTag(req)):
-		// The dialog is there, the store is not. A 481 would end the call.
+	case l != nil && l.lives(fromTag(req)):
+		// The dialog is just being stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case l != nil && l.early() && len(req.Body()) == 0:
 		t.answerEarly(l, req, tx)

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,12 +17,9 @@ import (
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
 func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) error {
-	d, err := t.store.Load(ctx, l.id(remoteTag))
-	if errors.Is(err, dialogstore.ErrNotFound) || !l.lives(remoteTag) {
-		return nil
-	}
+	d, err := t.store.Load(context.WithoutCancel(ctx), l.id(remoteTag))
 	if err != nil {
-		return err
+		return nil // it has ended
 	}
 	if first, last := l.end(remoteTag, true); !first {
 		return nil
@@ -33,7 +29,7 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
 	t.opts.onEvent(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	t.delete(ctx, d.ID)
+	t.delete(context.WithoutCancel(ctx), d.ID)
 	// As for each message that arrives, the handler has a goroutine of its own:
 	// it may block, and so may the way to the peer. A program that ends with its
 	// call should not take the BYE along, though.

@@ -36,6 +36,10 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 	if err != nil {
 		return nil, d, err
 	}
+	if gone := t.host.Load().Gone; gone != nil && gone(d) {
+		t.ended(context.Background(), t.legs.resume(d), id.RemoteTag)
+		return nil, d, dialogstore.ErrNotFound
+	}
 	in := &incoming{
 		ServerTransaction: tx,
 		t:                 t,
@@ -71,7 +75,7 @@ func (in *incoming) refused() bool {
 // outOfOrder answers a request that is older than one seen before (RFC 3261
 // §12.2.2).
 func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
-	if !in.leg.older(in.req.CSeq().SeqNo, d.RemoteCSeq) {
+	if !in.leg.older(in.id.RemoteTag, in.req.CSeq().SeqNo, d.RemoteCSeq) {
 		return false
 	}
 	in.reject(sip.StatusInternalServerError, "Server Internal Error")
@@ -155,11 +159,11 @@ func (in *incoming) close() {
 
 // create sends the 2xx of a first INVITE and stores the dialog.
 func (in *incoming) create(res *sip.Response) error {
-	ctx, now := context.Background(), time.Now()
-	a := in.policy.Respond(in.fields, sessiontimer.Session{}, now)
-	if a = in.markToFit(res, a); toTag(res) == "" {
-		return in.ServerTransaction.Respond(res)
+	if toTag(res) == "" {
+		return in.ServerTransaction.Respond(res) // makes no dialog
 	}
+	ctx, now := context.Background(), time.Now()
+	a := in.markToFit(res, in.policy.Respond(in.fields, sessiontimer.Session{}, now))
 	in.openLeg(res)
 	remote := fromTag(in.req)
 	in.id = in.leg.id(remote)

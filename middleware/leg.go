@@ -26,17 +26,16 @@ type leg struct {
 	contact string        // ours in an early dialog
 
 	lastCSeq uint32 // on the wire
-	heard    uint32 // last CSeq of the peer's INVITEs and UPDATEs
 	sent     []sentInvite
-	sending  bool                 // somebody numbers and sends
-	busy     int                  // requests of the application under way
-	updates  int                  // UPDATEs among them
-	offers   map[*exchange]uint32 // those among them that may offer, with the application's CSeq
-	own      context.CancelFunc   // ends the refresh of ours under way
-	ownTag   string               // the peer's tag of its dialog
-	ownOffer bool                 // and that it is a re-INVITE
-	peer     *peerInvite          // the peer's INVITE that is not confirmed yet
-	updating bool                 // the application has an UPDATE to answer
+	sending  bool                   // somebody numbers and sends
+	busy     int                    // requests of the application under way
+	updates  int                    // UPDATEs among them
+	offers   map[*exchange]struct{} // those among them that may offer
+	own      context.CancelFunc     // ends the refresh of ours under way
+	ownTag   string                 // the peer's tag of its dialog
+	ownOffer bool                   // and that it is a re-INVITE
+	peer     *peerInvite            // the peer's INVITE that is not confirmed yet
+	updating bool                   // the application has an UPDATE to answer
 
 	localAcks []uint32 // CSeqs of re-INVITEs answered here, whose ACKs may come again
 
@@ -53,6 +52,7 @@ type legKey struct{ callID, tag string }
 type member struct {
 	remoteTag   string
 	ended, byUs bool
+	heard       uint32   // last CSeq of the peer's INVITEs and UPDATEs
 	target      *sip.Uri // where the peer has moved to; nil if it has not
 	from        string   // and the address of our socket
 }
@@ -296,10 +296,29 @@ func (l *leg) endedByUs(remoteTag string) bool {
 }
 
 // older notes the CSeq of a request and tells that a later one was seen before;
-// stored is what other processes saw.
-func (l *leg) older(cseq, stored uint32) bool {
+// stored is what a process before this one saw.
+func (l *leg) older(remoteTag string, cseq, stored uint32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.heard = max(l.heard, cseq, stored)
-	return cseq < l.heard
+	m := l.member(remoteTag)
+	if m == nil {
+		return cseq < stored
+	}
+	m.heard = max(m.heard, cseq, stored)
+	return cseq < m.heard
+}
+
+// lives tells that a dialog of the leg has not ended.
+func (l *leg) lives(remoteTag string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(remoteTag)
+	return m != nil && !m.ended
+}
+
+// early tells that no dialog came of the leg yet.
+func (l *leg) early() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.dialogs) == 0
 }

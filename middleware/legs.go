@@ -48,8 +48,8 @@ func (ls *legs) resume(d dialogstore.Dialog) *leg {
 	l := ls.find(d.CallID, d.LocalTag)
 	if l == nil {
 		l = ls.open(d.CallID, d.LocalTag, d.LocalCSeq, d.Policy)
-		l.join(d.RemoteTag)
 	}
+	l.join(d.RemoteTag)
 	return l
 }
 

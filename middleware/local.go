@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -60,10 +59,10 @@ func (in *incoming) resendUntilAck(strict bool) {
 			_ = in.ServerTransaction.Respond(res)
 		case <-limit.C:
 			if strict {
-				in.t.hangup(context.Background(), in.leg, in.id.RemoteTag, "No ACK received")
+				_ = in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, "No ACK received")
 			}
 			return
-		case <-in.t.done:
+		case <-in.t.ctx.Done():
 			return
 		}
 		if !in.leg.lives(in.id.RemoteTag) {

@@ -119,7 +119,7 @@ func WithPolicyFunc(f PolicyFunc) Option {
 
 // WithStore copies the dialogs to s, from where Timers.Restore takes them up
 // after a restart. Default: they end with the process. A message waits for its
-// copy, two seconds at most: the contexts that s gets end then. A store that
+// copy, two seconds at most for each call of s: its contexts end then. A store that
 // fails costs the copies, and never the timer or the call.
 func WithStore(s dialogstore.Store) Option {
 	return func(o *options) { o.store = s }

@@ -69,21 +69,6 @@ func (in *incoming) closeInvite() {
 	l.mu.Unlock()
 }
 
-// lives tells that a dialog of the leg has not ended.
-func (l *leg) lives(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && !m.ended
-}
-
-// early tells that no dialog came of the leg yet.
-func (l *leg) early() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.dialogs) == 0
-}
-
 // expectAck notes an INVITE of the peer that is answered with a 2xx.
 func (l *leg) expectAck(cseq uint32, local bool, now time.Time) *peerInvite {
 	l.mu.Lock()

@@ -33,13 +33,12 @@ type pipeline struct{ t *Timers }
 
 // Refresh implements refresher.Pipeline.
 func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	l := p.t.legs.resume(d)
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
-		// Refreshing it would keep a call up that the application has forgotten.
-		return nil, errors.Join(dialogstore.ErrNotFound, p.t.hangup(ctx, l, d.RemoteTag, "Dialog closed"))
+		return nil, refresher.ErrGone
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if err := l.beginOwn(ctx, cancel, d.RemoteTag, req.IsInvite()); err != nil {
 		return nil, err
 	}

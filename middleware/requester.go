@@ -216,6 +216,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	if err != nil {
 		return nil, err
 	}
+	x.set(func() { x.cancelled = true })
 	addToken(req, "Supported", "k", sessiontimer.OptionTag)
 	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
 	setCSeq(req, sent.CSeq().SeqNo)

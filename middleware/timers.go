@@ -31,11 +31,11 @@ type Timers struct {
 	legs      *legs
 	host      atomic.Pointer[Host]
 	allow     func() string
-	done      chan struct{} // closed by Close
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
 
 	mu         sync.Mutex
 	requesters map[string]*requester // by transport; "" is the one for the rest
-	closed     bool
 }
 
 // Host is what an adapter tells of the stack above, in SetHost.
@@ -46,7 +46,8 @@ type Host struct {
 	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
 	Invite sipgo.RequestHandler
 	// Gone tells that the application has dropped a dialog without a BYE, so that
-	// nobody would miss the call. It is asked before each refresh. May be nil.
+	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
+	// May be nil.
 	Gone func(dialogstore.Dialog) bool
 	// Methods lists what the application handles, for Allow. May be nil.
 	Methods func() []string
@@ -84,9 +85,9 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		refresher:  refresher.New(),
 		legs:       newLegs(),
 		requesters: make(map[string]*requester),
-		done:       make(chan struct{}),
 		adopt:      func(context.Context) error { return nil },
 	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.SetHost(Host{})
 	memory := dialogstore.NewMemory()
 	t.store = dialogstore.Observe(memory, observer{t}, t.refresher)
@@ -105,7 +106,8 @@ func (t *Timers) SetHost(h Host) {
 	t.allow = sync.OnceValue(t.allowed)
 }
 
-// Store is the observed store: reading it tells the state of every call.
+// Store tells the state of every call. Only read it: what is written there
+// changes or ends the timers of a call.
 func (t *Timers) Store() dialogstore.Store { return t.store }
 
 // Restore takes up the calls of a store that survived the process. Call it once,
@@ -113,10 +115,7 @@ func (t *Timers) Store() dialogstore.Store { return t.store }
 // Calls whose application dialogs are not restored by the application still get
 // their refreshes and, if the peer is gone, a BYE.
 func (t *Timers) Restore(ctx context.Context) error {
-	t.mu.Lock()
-	closed := t.closed
-	t.mu.Unlock()
-	if closed {
+	if t.ctx.Err() != nil {
 		return ErrClosed
 	}
 	if err := t.adopt(ctx); err != nil {
@@ -125,16 +124,12 @@ func (t *Timers) Restore(ctx context.Context) error {
 	return t.refresher.Restore(ctx)
 }
 
-// Close stops all timers and waits for what they started; no call is hung up
-// and the store keeps its dialogs. What the application still sends within its
-// calls is numbered on. Close it before the user agent.
+// Close stops all timers and waits for the refreshes under way; no call is hung
+// up and the store keeps its dialogs. What the application still sends within its
+// calls is numbered on, and further calls have no timers. Close it before the
+// user agent.
 func (t *Timers) Close() error {
-	t.mu.Lock()
-	if !t.closed {
-		close(t.done)
-	}
-	t.closed = true
-	t.mu.Unlock()
+	t.cancel()
 	t.refresher.Close()
 	t.legs.close()
 	return nil
@@ -142,6 +137,9 @@ func (t *Timers) Close() error {
 
 // policyFor is the policy of a new call.
 func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
+	if t.ctx.Err() != nil {
+		return sessiontimer.Policy{} // nobody would keep what was promised
+	}
 	base := t.opts.policy
 	if t.opts.policyFunc == nil {
 		return base

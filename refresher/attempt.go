@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -31,10 +32,8 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 	if !current {
 		return // ended, or refreshed meanwhile: whatever came of this attempt is history
 	}
-	busy := errors.Is(err, ErrBusy)
-	gone := errors.Is(err, dialogstore.ErrNotFound)
-	called := errors.Is(err, context.Canceled) // off, because the dialog ends
-	if failed && !busy && !gone && !called {
+	failed = failed && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) })
+	if failed {
 		r.report(d, m, res, err)
 	}
 
@@ -42,20 +41,24 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 	defer r.mu.Unlock()
 	switch {
 	case !r.current(id, s, session):
-	case gone:
+	case errors.Is(err, dialogstore.ErrNotFound):
 		delete(r.dialogs, id)
-	case busy:
+	case errors.Is(err, ErrGone):
+		s.reason = "Dialog closed"
+		r.arm(id, s, sessiontimer.Hangup, 0)
+	case errors.Is(err, ErrBusy):
 		s.attempts--
 		r.arm(id, s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
-	case called:
-		r.plan(id, s, true)
 	case failed:
 		r.follow(id, s, d, m, v, res)
 	default:
-		// A 2xx that left the session as it was: there is nothing to redo.
-		r.plan(id, s, true)
+		r.plan(id, s, true) // called off or superseded; the news of it will follow
 	}
 }
+
+// expected are errors that say nothing about the peer. Canceled is that of an
+// attempt called off because its dialog ends.
+var expected = []error{dialogstore.ErrNotFound, ErrGone, ErrBusy, ErrSuperseded, context.Canceled}
 
 // current tells that session is still what s is about. r.mu is held.
 func (r *Refresher) current(id dialogstore.ID, s *schedule, session sessiontimer.Session) bool {

@@ -19,7 +19,11 @@ var (
 	// ErrBusy says that a request of somebody else is under way that may make
 	// this one unnecessary. It is tried again a second later.
 	ErrBusy = errors.New("refresher: dialog is busy")
-	// ErrSuperseded says that the session was refreshed meanwhile.
+	// ErrGone says that the application has dropped the dialog without ending it.
+	// The call is hung up.
+	ErrGone = errors.New("refresher: the application has dropped the dialog")
+	// ErrSuperseded says that the session was refreshed meanwhile, of which the
+	// news is on its way.
 	ErrSuperseded = errors.New("refresher: refreshed meanwhile")
 )
 
@@ -230,14 +234,14 @@ func (r *Refresher) fire(id dialogstore.ID, generation uint64) {
 	if action == sessiontimer.Refresh {
 		r.refresh(ctx, id, s, session)
 	} else {
-		r.hangup(ctx, id, s, reason)
+		r.hangup(ctx, id, s, session, reason)
 	}
 }
 
 // hangup ends the session, or puts it off while the dialog is busy.
-func (r *Refresher) hangup(ctx context.Context, id dialogstore.ID, s *schedule, reason string) {
+func (r *Refresher) hangup(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session, reason string) {
 	d, err := r.cfg.Store.Load(ctx, id)
-	if err == nil {
+	if err == nil && d.Session.Equal(session) { // else it was refreshed, and the news is on its way
 		err = r.cfg.Pipeline.Hangup(ctx, d, reason)
 	}
 	r.mu.Lock()

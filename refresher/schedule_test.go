@@ -3,6 +3,7 @@ package refresher_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,13 +241,14 @@ func TestAnyAnswers(t *testing.T) {
 		answers := rapid.SliceOfN(rapid.SampledFrom(codes), 1, 12).Draw(rt, "answers")
 		peers := rapid.Bool().Draw(rt, "peer refreshes")
 		inLab(t, func(l *lab) {
-			last := 0
+			var said atomic.Int64 // by the goroutine of the attempt
 			l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
-				last = 500
+				code := 500
 				if n <= len(answers) {
-					last = answers[n-1]
+					code = answers[n-1]
 				}
-				return last, nil
+				said.Store(int64(code))
+				return code, nil
 			}
 			d := call("any", interval)
 			if peers {
@@ -259,6 +261,7 @@ func TestAnyAnswers(t *testing.T) {
 			for len(hangups) == 0 {
 				before := len(attempts)
 				attempts, hangups = l.run(time.Second)
+				last := int(said.Load())
 				inARow += len(attempts) - before
 				if inARow > 3 {
 					rt.Fatalf("%d attempts in one session, want three at most: %v", inARow, attempts)

@@ -23,6 +23,7 @@ var setup sync.Mutex
 // the client that diago sends with could not be reached.
 type HookError struct{ Reason string }
 
+// Error names the reason.
 func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 
 // Rehook reaches for the clients of diago's transports once more: diago makes
