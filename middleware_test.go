@@ -60,6 +60,7 @@ var rfcFlow = []string{
 }
 
 // TestCallFlowOnTheWire plays §13 with the middleware on both ends.
+// Also A-13.
 func TestCallFlowOnTheWire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()

@@ -91,6 +91,7 @@ func TestNoByeBeforeAck(t *testing.T) {
 }
 
 // E-36: gaps in the peer's numbers are fine, steps back are not.
+// Also D-21.
 func TestPeersNumbersWithGaps(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		inLab(t, func(l *lab) {
@@ -181,6 +182,9 @@ func TestEarlyUpdatesOfCaller(t *testing.T) {
 		res := wantStatus(l, p, "the peer's early UPDATE", 200)
 		if field(res, "Contact") == "" || field(res, "Supported") != "timer" {
 			l.Errorf("the 200 to it has Contact %q, Supported %q, want both", field(res, "Contact"), field(res, "Supported"))
+		}
+		if got := sipnet.Timers(res) + field(res, "Require"); got != "" {
+			l.Errorf("J-05: the 200 to it carries %q, want no timer before the INVITE is answered", got)
 		}
 
 		l.at(200 * time.Second)

@@ -17,6 +17,7 @@ import (
 
 // The times of the timing table: F-01, C-03. The party that waits hangs up a margin
 // before expiry, whichever side it is.
+// Also F-02.
 func TestEndPeerSilent(t *testing.T) {
 	for _, c := range []struct {
 		interval int

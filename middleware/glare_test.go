@@ -167,6 +167,9 @@ func TestGlareEarlyUpdate(t *testing.T) {
 		if field(res, "Contact") == "" {
 			l.Error("the 200 to the early UPDATE has no Contact")
 		}
+		if got := field(res, "Session-Expires") + field(res, "Require"); got != "" {
+			l.Errorf("J-05: the 200 to the early UPDATE carries %q, want no timer", got)
+		}
 		p.Request(sip.UPDATE, timerHeader, sdp2)
 		wantStatus(l, p, "the early UPDATE with an offer", 488)
 		l.at(200 * time.Second)

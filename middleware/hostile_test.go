@@ -15,6 +15,7 @@ import (
 )
 
 // H-02, H-04: an INVITE of someone who wants us to work, or never to rest.
+// Also A-13.
 func TestHostileCaller(t *testing.T) {
 	for _, c := range []struct {
 		row     string

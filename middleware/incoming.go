@@ -113,8 +113,8 @@ func (in *incoming) Respond(res *sip.Response) error {
 	case res.IsProvisional() && in.id.RemoteTag == "":
 		in.openLeg(res)
 	case !res.IsProvisional():
+		defer in.closeInvite() // after it is sent: ours must not overtake it
 		in.close()
-		in.closeInvite()
 	}
 	return in.ServerTransaction.Respond(res)
 }

@@ -29,6 +29,7 @@ func answerAfter(u *sipua.UA, wait time.Duration, status int) func(*sip.Request,
 // F-24: a refresh of the peer that is being answered when its time is up is
 // answered first. A 2xx renews the session; anything else ends it then, and the
 // end of the session does so in any case.
+// Also D-21.
 func TestLastMoment(t *testing.T) {
 	const begun = 60*time.Second - 10*time.Millisecond
 	for _, method := range []sip.RequestMethod{sip.INVITE, sip.UPDATE} {

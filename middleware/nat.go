@@ -22,7 +22,13 @@ func natSource(req *sip.Request, d dialogstore.Dialog) string {
 	}
 	from, err := netip.ParseAddrPort(source)
 	to, err2 := netip.ParseAddr(contact.Address.Host)
-	if err != nil || err2 != nil || to.Unmap() == from.Addr().Unmap() {
+	if err != nil || err2 != nil {
+		return ""
+	}
+	if to.Unmap() == from.Addr().Unmap() {
+		if sip.IsReliable(d.Transport) {
+			return source // a client that listens nowhere is reached on its own connection
+		}
 		return ""
 	}
 	// It says in Via too that it has another address than it was seen at, or has

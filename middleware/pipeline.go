@@ -91,6 +91,7 @@ func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*e
 	if err := sipgo.ClientRequestAddVia(r.client, req); err != nil {
 		return nil, err
 	}
+	r.fallBack(req, d)
 	x := &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: d}
 	if req.IsInvite() {
 		x.watch = func(tx *sip.ClientTx) {
@@ -167,12 +168,25 @@ func (r *requester) connected(tx *sip.ClientTx) bool {
 	if !ok || !sip.IsReliable(transport) {
 		return true
 	}
-	pooled, err := r.client.TransportLayer().GetConnection(transport, conn.RemoteAddr().String())
+	return r.stream(transport, conn.RemoteAddr().String()) == tx.Connection()
+}
+
+// stream is the open connection to an address; nil if there is none.
+func (r *requester) stream(transport, addr string) sip.Connection {
+	conn, err := r.client.TransportLayer().GetConnection(transport, addr)
 	if err != nil {
-		return false
+		return nil
 	}
-	defer func() { _, _ = pooled.TryClose() }()
-	return pooled == tx.Connection()
+	_, _ = conn.TryClose() // the pool keeps it
+	return conn
+}
+
+// fallBack sends a request to the Contact of a peer whose own connection is gone:
+// it may listen there.
+func (r *requester) fallBack(req *sip.Request, d dialogstore.Dialog) {
+	if d.Destination != "" && sip.IsReliable(d.Transport) && r.stream(d.Transport, d.Destination) == nil {
+		req.SetDestination("")
+	}
 }
 
 // abandon gives up a request of ours. An INVITE still gets its ACK, whatever
@@ -236,6 +250,7 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
 		return err
 	}
+	x.r.fallBack(ack, d)
 	return x.r.client.TransportLayer().WriteMsg(ack)
 }
 

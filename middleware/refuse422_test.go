@@ -15,6 +15,7 @@ import (
 
 // I-09, D-22: a refresh refused with 422 is tried again at once, and all later
 // ones carry what was learnt.
+// Also F-08.
 func TestRefreshRefusedWith422(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		t.Run("I-09 "+string(method), func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 // refresh makes one attempt for the given session and schedules what follows.
 func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session) {
-	d, m, res, err := r.attempt(ctx, id, s)
+	d, m, res, err := r.attempt(ctx, id, s, session)
 	v := keep
 	failed := err != nil || !res.IsSuccess()
 	if failed {
@@ -66,10 +66,13 @@ func (r *Refresher) current(id dialogstore.ID, s *schedule, session sessiontimer
 }
 
 // attempt loads the dialog, builds the request and sends it.
-func (r *Refresher) attempt(ctx context.Context, id dialogstore.ID, s *schedule) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
+func (r *Refresher) attempt(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
 	d, err := r.cfg.Store.Load(ctx, id)
 	if err != nil {
 		return d, sip.UPDATE, nil, err
+	}
+	if !d.Session.Equal(session) {
+		return d, sip.UPDATE, nil, ErrSuperseded
 	}
 	m := method(d.Policy.Method, d.PeerUpdate, d.NoUpdate, len(d.SDP) > 0)
 	r.mu.Lock()
