@@ -51,13 +51,7 @@ func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Pe
 		})
 		defer func() {
 			close(over)
-			if t.Failed() {
-				time.Sleep(64 * sip.T1) // whatever waits for a message that will not come
-			}
-			n.Close()
-			synctest.Wait()
-			_ = ua.Close()
-			synctest.Wait()
+			stop(t, n, ua)
 		}()
 		synctest.Wait()
 		f(t, n, n.Peer(peerAddr))

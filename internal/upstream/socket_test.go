@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,6 +20,16 @@ func TestSocketOfItsOwn(t *testing.T) {
 	defer func() { _, _ = ours.Close(), ua.Close() }()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+
+	// An answer to whatever tells that the server reads our socket.
+	ask := strings.ReplaceAll(request("OPTIONS"), "ADDR", first.LocalAddr().String())
+	if _, err := first.WriteTo([]byte(ask), ours.LocalAddr()); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, _, err := first.ReadFrom(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
 
 	call, err := dialogs.Invite(ctx, uri(t, first.LocalAddr().String()), nil)
 	if err != nil {
