@@ -10,6 +10,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -20,12 +22,7 @@ func TestCancelCrosses(t *testing.T) {
 	t.Run("C-14 a 422", func(t *testing.T) {
 		inLab(t, func(l *lab) {
 			alice, p := l.alice(), l.peer()
-			cancel, outcome := l.dial(alice)
-			invite := p.ExpectRequest(l, sip.INVITE)
-			p.Reply(invite, 180, "Ringing")
-			time.Sleep(time.Second)
-			cancel()
-			cancelled := p.ExpectRequest(l, sip.CANCEL)
+			invite, cancelled, outcome := cancelRinging(l, alice, p)
 			p.Reply(invite, 422, "Session Interval Too Small", "Min-SE: 3600")
 			p.Reply(cancelled, 200, "OK")
 			p.ExpectRequest(l, sip.ACK)
@@ -39,12 +36,7 @@ func TestCancelCrosses(t *testing.T) {
 	t.Run("C-23 a 200", func(t *testing.T) {
 		inLab(t, func(l *lab) {
 			alice, p := l.alice(), l.peer()
-			cancel, outcome := l.dial(alice)
-			invite := p.ExpectRequest(l, sip.INVITE)
-			p.Reply(invite, 180, "Ringing")
-			time.Sleep(time.Second)
-			cancel()
-			cancelled := p.ExpectRequest(l, sip.CANCEL)
+			invite, cancelled, outcome := cancelRinging(l, alice, p)
 			p.Reply(invite, 200, "OK", "Session-Expires: 1800;refresher=uac", allow)
 			p.Reply(cancelled, 200, "OK")
 			<-outcome
@@ -53,6 +45,17 @@ func TestCancelCrosses(t *testing.T) {
 			l.wantNothingLeft(alice)
 		})
 	})
+}
+
+// cancelRinging calls p and cancels while it rings.
+func cancelRinging(l *lab, u *sipua.UA, p *sipnet.Peer) (invite, cancelled *sip.Request, outcome chan error) {
+	l.Helper()
+	cancel, outcome := l.dial(u)
+	invite = p.ExpectRequest(l, sip.INVITE)
+	p.Reply(invite, 180, "Ringing")
+	time.Sleep(time.Second)
+	cancel()
+	return invite, p.ExpectRequest(l, sip.CANCEL), outcome
 }
 
 // C-23, E-36: the parties of a fork number their requests apart.

@@ -251,9 +251,9 @@ func (x *exchange) learn(ctx context.Context, minSE time.Duration) {
 		x.leg.mu.Unlock()
 		return
 	}
-	_, _, _ = x.r.t.store.Update(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	x.r.t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.MinSE = max(d.MinSE, minSE)
-		return d, nil
+		return d
 	})
 }
 

@@ -195,7 +195,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, false, now)
+	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, now)
 	in.t.create(ctx, in.leg, d)
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {

@@ -18,13 +18,7 @@ func (in *incoming) openUpdate() bool {
 		l.updating = true
 	}
 	l.mu.Unlock()
-	switch {
-	case ours:
-		in.reject(sip.StatusRequestPending, "Request Pending")
-	case theirs:
-		in.reject(sip.StatusInternalServerError, "Server Internal Error", retryAfter())
-	}
-	return !ours && !theirs
+	return in.alone(ours, theirs)
 }
 
 func (in *incoming) closeUpdate() {
@@ -46,6 +40,12 @@ func (in *incoming) openInvite() bool {
 		l.peer = in.invite
 	}
 	l.mu.Unlock()
+	return in.alone(ours, theirs)
+}
+
+// alone refuses a request that may not overlap another one of ours, or of the
+// peer's.
+func (in *incoming) alone(ours, theirs bool) bool {
 	switch {
 	case ours:
 		in.reject(sip.StatusRequestPending, "Request Pending")
@@ -70,10 +70,10 @@ func (in *incoming) closeInvite() {
 }
 
 // expectAck notes an INVITE of the peer that is answered with a 2xx.
-func (l *leg) expectAck(cseq uint32, local bool, now time.Time) *peerInvite {
+func (l *leg) expectAck(cseq uint32, now time.Time) *peerInvite {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.peer = &peerInvite{cseq: cseq, local: local, answered: now, acked: make(chan struct{})}
+	l.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
 	return l.peer
 }
 
