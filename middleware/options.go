@@ -9,6 +9,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
 // Option configures New. Options only assign; New validates and returns a
@@ -33,6 +34,8 @@ type options struct {
 	answerUpdate   bool
 	answerReInvite *bool
 	offerUpdate    *bool
+	jitter         float64
+	limits         refresher.Limits
 }
 
 func defaultOptions() options {
@@ -41,7 +44,22 @@ func defaultOptions() options {
 		logger:       sip.DefaultLogger().With("caller", "SessionTimer"),
 		onEvent:      func(sessiontimer.Event) {},
 		answerUpdate: true,
+		jitter:       0.1,
+		limits:       refresher.Limits{PerSecond: 5000, Unanswered: 5000},
 	}
+}
+
+// validate checks what is not part of a policy.
+func (o *options) validate() error {
+	switch {
+	case !(o.jitter >= 0 && o.jitter <= 0.5):
+		return &sessiontimer.ConfigError{Option: "Jitter", Value: o.jitter, Allowed: "0 to 0.5"}
+	case o.limits.PerSecond < 10:
+		return &sessiontimer.ConfigError{Option: "RefreshLimits", Value: o.limits.PerSecond, Allowed: "10 or more per second"}
+	case o.limits.Unanswered < 1:
+		return &sessiontimer.ConfigError{Option: "RefreshLimits", Value: o.limits.Unanswered, Allowed: "1 or more unanswered"}
+	}
+	return o.policy.Validate()
 }
 
 // WithSessionExpires sets the interval that is asked for (RFC 4028 §4). Default
@@ -87,6 +105,24 @@ func WithMaxInterval(d time.Duration) Option {
 // beyond it the 422 is the final answer. Default 24 h, not below WithMinSE.
 func WithMaxMinSE(d time.Duration) Option {
 	return func(o *options) { o.policy.MaxMinSE = d }
+}
+
+// WithJitter spreads refreshes, so that calls which began together are not
+// refreshed together: each comes earlier than at half the interval (RFC 4028
+// §7.2, §10), by up to this share of the time until then, and never later. Each
+// call keeps its place. Default 0.1, up to 90 s of 900 s; 0 to 0.5, 0 for the
+// exact half.
+func WithJitter(share float64) Option {
+	return func(o *options) { o.jitter = share }
+}
+
+// WithRefreshLimits bounds the refreshes and hang-ups that start in a second and
+// those that are not answered yet, so that many calls which are due together, or a
+// dead network that comes back, make no storm. The rest waits, the most urgent
+// first; at its last chance to reach the peer a refresh goes out all the same, as
+// long as any are answered. Default 5000 and 5000; at least 10 and 1.
+func WithRefreshLimits(perSecond, unanswered int) Option {
+	return func(o *options) { o.limits = refresher.Limits{PerSecond: perSecond, Unanswered: unanswered} }
 }
 
 // WithUnsafeIntervals accepts and offers intervals from one second on instead of

@@ -75,7 +75,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
-	if err := o.policy.Validate(); err != nil {
+	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	t := &Timers{
@@ -95,7 +95,8 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		k := kept{Memory: memory, copies: o.store, log: o.logger}
 		t.store, t.adopt = dialogstore.Observe(k, observer{t}, t.refresher), k.adopt
 	}
-	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: o.onEvent, Logger: o.logger})
+	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: o.onEvent, Logger: o.logger,
+		Jitter: o.jitter, Limits: o.limits})
 	return t, nil
 }
 
@@ -111,8 +112,8 @@ func (t *Timers) SetHost(h Host) {
 func (t *Timers) Store() dialogstore.Store { return t.store }
 
 // Restore takes up the calls of a store that survived the process. Call it once,
-// after Attach and before the first message; what is overdue happens at once.
-// Calls whose application dialogs are not restored by the application still get
+// after Attach and before the first message; what is overdue happens at once,
+// within WithRefreshLimits. Calls whose application dialogs are not restored by the application still get
 // their refreshes and, if the peer is gone, a BYE.
 func (t *Timers) Restore(ctx context.Context) error {
 	if t.ctx.Err() != nil {

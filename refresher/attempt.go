@@ -14,20 +14,23 @@ import (
 )
 
 // refresh makes one attempt for the given session and schedules what follows.
-func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session) {
-	d, m, res, err := r.attempt(ctx, id, s, session)
+func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontimer.Session) {
+	d, m, res, err := r.attempt(ctx, s, session)
 	v := keep
 	failed := err != nil || !res.IsSuccess()
 	if failed {
 		v = judge(m, res, err)
 	}
 	if v == reverse {
-		r.refuseUpdate(ctx, id)
+		r.refuseUpdate(ctx, s.id)
 	}
 
 	r.mu.Lock()
 	s.cancel = nil
-	current := r.current(id, s, session)
+	if res != nil {
+		r.gate.heard = time.Now()
+	}
+	current := r.current(s, session)
 	r.mu.Unlock()
 	if !current {
 		return // ended, or refreshed meanwhile: whatever came of this attempt is history
@@ -36,23 +39,24 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 	if failed {
 		r.report(d, m, res, err)
 	}
+	if errors.Is(err, ErrSuperseded) {
+		r.catchUp(ctx, s.id)
+	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !r.current(id, s, session):
-	case errors.Is(err, dialogstore.ErrNotFound):
-		delete(r.dialogs, id)
+	case !r.current(s, session), errors.Is(err, dialogstore.ErrNotFound):
 	case errors.Is(err, ErrGone):
 		s.reason = "Dialog closed"
-		r.arm(id, s, sessiontimer.Hangup, 0)
+		r.armIn(s, sessiontimer.Hangup, 0)
 	case errors.Is(err, ErrBusy):
 		s.attempts--
-		r.arm(id, s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
+		r.armIn(s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
 	case failed:
-		r.follow(id, s, d, m, v, res)
+		r.follow(s, d, m, v, res)
 	default:
-		r.plan(id, s, true) // called off or superseded; the news of it will follow
+		r.plan(s, true) // called off; the news of it will follow
 	}
 }
 
@@ -61,13 +65,21 @@ func (r *Refresher) refresh(ctx context.Context, id dialogstore.ID, s *schedule,
 var expected = []error{dialogstore.ErrNotFound, ErrGone, ErrBusy, ErrSuperseded, context.Canceled}
 
 // current tells that session is still what s is about. r.mu is held.
-func (r *Refresher) current(id dialogstore.ID, s *schedule, session sessiontimer.Session) bool {
-	return r.dialogs[id] == s && s.session.Equal(session) && !r.closed
+func (r *Refresher) current(s *schedule, session sessiontimer.Session) bool {
+	return r.dialogs[s.id] == s && s.session.Equal(session) && !r.closed
+}
+
+// catchUp takes a dialog up as the store has it. News that came late, after
+// newer ones, made a schedule of what is history.
+func (r *Refresher) catchUp(ctx context.Context, id dialogstore.ID) {
+	if d, err := r.cfg.Store.Load(ctx, id); err == nil {
+		r.heed(d)
+	}
 }
 
 // attempt loads the dialog, builds the request and sends it.
-func (r *Refresher) attempt(ctx context.Context, id dialogstore.ID, s *schedule, session sessiontimer.Session) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
-	d, err := r.cfg.Store.Load(ctx, id)
+func (r *Refresher) attempt(ctx context.Context, s *schedule, session sessiontimer.Session) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
+	d, err := r.cfg.Store.Load(ctx, s.id)
 	if err != nil {
 		return d, sip.UPDATE, nil, err
 	}
@@ -92,7 +104,7 @@ func (r *Refresher) attempt(ctx context.Context, id dialogstore.ID, s *schedule,
 }
 
 // follow schedules what a failed attempt leads to. r.mu is held.
-func (r *Refresher) follow(id dialogstore.ID, s *schedule, d dialogstore.Dialog, m sip.RequestMethod, v verdict, res *sip.Response) {
+func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMethod, v verdict, res *sip.Response) {
 	now := time.Now()
 	switch v {
 	case end:
@@ -100,27 +112,27 @@ func (r *Refresher) follow(id dialogstore.ID, s *schedule, d dialogstore.Dialog,
 		if res != nil {
 			s.reason = fmt.Sprintf("Session refresh answered %d", res.StatusCode)
 		}
-		r.arm(id, s, sessiontimer.Hangup, 0)
+		r.arm(s, sessiontimer.Hangup, now)
 		return
 	case keep:
-		r.plan(id, s, true)
+		r.plan(s, true)
 		return
 	}
 	next := m
 	if v == other || v == reverse {
 		next = otherMethod(m)
 		if next == sip.INVITE && len(d.SDP) == 0 || next == sip.UPDATE && (!d.PeerUpdate || d.NoUpdate) {
-			r.plan(id, s, true)
+			r.plan(s, true)
 			return
 		}
 	}
 	wait := pause(v, s.attempts, res, d.OwnsCallID, now, s.session.LastChance())
 	if s.attempts >= maxAttempts || wait < 0 {
-		r.plan(id, s, true)
+		r.plan(s, true)
 		return
 	}
 	s.method = next
-	r.arm(id, s, sessiontimer.Refresh, wait)
+	r.arm(s, sessiontimer.Refresh, now.Add(wait))
 }
 
 func otherMethod(m sip.RequestMethod) sip.RequestMethod {

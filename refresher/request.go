@@ -2,6 +2,7 @@ package refresher
 
 import (
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -79,7 +80,7 @@ func route(req *sip.Request, d dialogstore.Dialog) {
 		return
 	}
 	if host, port, err := sip.ParseAddr(d.LocalAddr); err == nil {
-		req.Laddr = laddr(host, port)
+		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
 	}
 }
 

@@ -81,7 +81,7 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(addr))
 	}
 	u.Client = must(sipgo.NewClient(u.UA, clientOpts...))
-	opts = append([]middleware.Option{middleware.WithLogger(Quiet), middleware.WithEventHandler(u.record)}, opts...)
+	opts = append([]middleware.Option{middleware.WithLogger(Quiet), middleware.WithEventHandler(u.record), middleware.WithJitter(0)}, opts...)
 	var err error
 	if u.Timers, err = middleware.New(u.UA, opts...); err != nil {
 		t.Fatalf("%s: timers: %v", name, err)

@@ -1,0 +1,95 @@
+package refresher
+
+import (
+	"context"
+	"hash/maphash"
+	"math"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// schedule is what is to be done for one dialog, and when. It is armed, waiting
+// or under way, or else forgotten.
+type schedule struct {
+	id       dialogstore.ID
+	version  uint64 // of the dialog; older news are ignored
+	session  sessiontimer.Session
+	attempts int
+	method   sip.RequestMethod // of the next attempt, if a failed one prescribes it
+	reason   string            // of the hang-up
+
+	action sessiontimer.Action
+	at     time.Time          // when it is due
+	in     *queue             // nil if nothing is to be done
+	place  int                // in the queue
+	cancel context.CancelFunc // ends the attempt under way; nil if none is
+}
+
+// deadline is when waiting any longer would cost the call: a refresh would come
+// too late for the peer, a hang-up leave a dead call.
+func (s *schedule) deadline() time.Time {
+	if s.action == sessiontimer.Refresh {
+		return s.session.LastChance()
+	}
+	return s.session.ExpiresAt()
+}
+
+func (s *schedule) disarm() {
+	if s.in != nil {
+		s.in.remove(s)
+	}
+}
+
+// next is what is due for a session and when, spread by the jitter.
+func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
+	action, at := session.Next(now, attempted)
+	if action == sessiontimer.Refresh && r.cfg.Jitter > 0 {
+		share := float64(maphash.Comparable(r.seed, id)) / math.MaxUint64
+		at = at.Add(-time.Duration(share * r.cfg.Jitter * float64(at.Sub(session.Since))))
+	}
+	return action, at
+}
+
+// plan arms what is due next, unless that is far. What was attempted is not to
+// be attempted again, so it stays. r.mu is held.
+func (r *Refresher) plan(s *schedule, attempted bool) {
+	now := time.Now()
+	if s.attempts == 0 && r.far(s.id, s.session, now) {
+		s.disarm()
+		r.lookLater(s.session)
+		r.release(s)
+		return
+	}
+	action, at := r.next(s.id, s.session, now, attempted)
+	r.arm(s, action, at)
+}
+
+// arm replaces what was scheduled. r.mu is held.
+func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
+	s.disarm()
+	s.action, s.at = action, at
+	if action == sessiontimer.Idle || r.closed {
+		r.release(s)
+		return
+	}
+	r.armed.add(s)
+	if s.place == 0 {
+		r.turn()
+	}
+}
+
+// armIn is arm for what was under way. r.mu is held.
+func (r *Refresher) armIn(s *schedule, action sessiontimer.Action, in time.Duration) {
+	r.arm(s, action, time.Now().Add(in))
+}
+
+// release forgets a schedule that has nothing to do. r.mu is held.
+func (r *Refresher) release(s *schedule) {
+	if s.in == nil && s.cancel == nil && r.dialogs[s.id] == s {
+		delete(r.dialogs, s.id)
+	}
+}

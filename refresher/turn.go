@@ -1,0 +1,120 @@
+package refresher
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// busyPause is how long a busy dialog is left alone.
+const busyPause = time.Second
+
+// turn starts what is due and may start, and sets the alarm for what comes
+// next. r.mu is held.
+func (r *Refresher) turn() {
+	if r.closed {
+		return
+	}
+	now := time.Now()
+	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
+		heap.Pop(&r.armed)
+		r.waiting.add(s)
+	}
+	for s := r.waiting.first(); s != nil && r.gate.open(s, now); s = r.waiting.first() {
+		heap.Pop(&r.waiting)
+		r.start(s, now)
+	}
+	var wake time.Time
+	if s := r.armed.first(); s != nil {
+		wake = s.at
+	}
+	if s := r.waiting.first(); s != nil {
+		if at := r.gate.opens(s, now); wake.IsZero() || at.Before(wake) {
+			wake = at
+		}
+	}
+	if !wake.IsZero() {
+		r.wakeAt(wake)
+	}
+}
+
+// wakeAt sets the alarm. r.mu is held.
+func (r *Refresher) wakeAt(at time.Time) {
+	if r.alarm == nil {
+		r.alarm = time.AfterFunc(time.Until(at), r.woken)
+		return
+	}
+	r.alarm.Reset(time.Until(at))
+}
+
+func (r *Refresher) woken() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn()
+}
+
+// start does what is due, in a goroutine of its own. r.mu is held.
+func (r *Refresher) start(s *schedule, now time.Time) {
+	if s.action == sessiontimer.Refresh && s.cancel != nil {
+		// The one before is not over yet; it may make this one unnecessary.
+		s.at = now.Add(busyPause)
+		r.armed.add(s)
+		return
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if !now.Before(s.session.HangupAt()) {
+		s.action = sessiontimer.Hangup // it waited for too long
+	}
+	r.gate.enter()
+	r.wg.Add(1)
+	ctx, cancel := r.ctx, context.CancelFunc(func() {})
+	if s.action == sessiontimer.Refresh {
+		ctx, cancel = context.WithDeadline(r.ctx, s.session.HangupAt())
+		s.cancel = cancel
+		s.attempts++
+	}
+	go r.do(ctx, cancel, s, s.action, s.session, s.reason)
+}
+
+func (r *Refresher) do(ctx context.Context, cancel context.CancelFunc, s *schedule, action sessiontimer.Action, session sessiontimer.Session, reason string) {
+	defer r.wg.Done()
+	if action == sessiontimer.Refresh {
+		r.refresh(ctx, s, session)
+	} else {
+		r.hangup(ctx, s, session, reason)
+	}
+	cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gate.leave()
+	r.release(s)
+	r.turn()
+}
+
+// hangup ends the session, or puts it off while the dialog is busy.
+func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason string) {
+	d, err := r.cfg.Store.Load(ctx, s.id)
+	if err == nil && !d.Session.Equal(session) {
+		r.heed(d)
+		return
+	}
+	if err == nil {
+		err = r.cfg.Pipeline.Hangup(ctx, d, reason)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.dialogs[s.id] != s || err == nil || errors.Is(err, dialogstore.ErrNotFound) || s.action != sessiontimer.Hangup {
+		return
+	}
+	if !errors.Is(err, ErrBusy) {
+		r.cfg.Logger.Warn("session not ended, trying again", "call_id", s.id.CallID, "local_tag", s.id.LocalTag,
+			"remote_tag", s.id.RemoteTag, "error", err)
+	}
+	r.armIn(s, sessiontimer.Hangup, busyPause)
+}
