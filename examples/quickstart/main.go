@@ -62,6 +62,7 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	timers, err := middleware.New(ua,
 		middleware.WithSessionExpires(interval), // 30 minutes without this
 		middleware.WithUnsafeIntervals(),        // RFC 4028 forbids less than 90 seconds
+		middleware.WithJitter(0),                // refresh at the half, not a little earlier
 		middleware.WithEventHandler(events),     // nothing without this
 	)
 	if err != nil {

@@ -70,7 +70,7 @@ func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middlew
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(sipua.Quiet))))
 	server := must(sipgo.NewServer(p.ua, sipgo.WithServerLogger(sipua.Quiet)))
-	opts = append([]middleware.Option{middleware.WithLogger(sipua.Quiet), middleware.WithEventHandler(p.record)}, opts...)
+	opts = append([]middleware.Option{middleware.WithLogger(sipua.Quiet), middleware.WithEventHandler(p.record), middleware.WithJitter(0)}, opts...)
 	var err error
 	if p.timers, err = middleware.New(p.ua, opts...); err != nil {
 		t.Fatalf("timers: %v", err)
