@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"log/slog"
 	"strings"
 	"sync"
@@ -48,6 +49,11 @@ func TestOptionsValidated(t *testing.T) {
 		{"Mode", []middleware.Option{middleware.WithMode(99)}},
 		{"Refresher", []middleware.Option{middleware.WithRefresher(99)}},
 		{"Method", []middleware.Option{middleware.WithMethod(99)}},
+		{"Jitter", []middleware.Option{middleware.WithJitter(-0.1)}},
+		{"Jitter", []middleware.Option{middleware.WithJitter(0.51)}},
+		{"Jitter", []middleware.Option{middleware.WithJitter(math.NaN())}},
+		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(9, 1)}},
+		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(10, 0)}},
 	} {
 		_, err := middleware.New(ua, c.opts...)
 		var wrong *sessiontimer.ConfigError
@@ -65,6 +71,7 @@ func TestOptionsValidated(t *testing.T) {
 			middleware.WithPolicyFunc(nil)},
 		"unsafe": {middleware.WithUnsafeIntervals(), middleware.WithMinSE(time.Second), middleware.WithSessionExpires(3 * time.Second)},
 		"off":    {middleware.WithMode(sessiontimer.Off)},
+		"spread": {middleware.WithJitter(0.5), middleware.WithRefreshLimits(10, 1)},
 	} {
 		if _, err := middleware.New(ua, opts...); err != nil {
 			t.Errorf("%s: %v, want them valid", name, err)

@@ -3,8 +3,9 @@
 // by the changes of its value. All requests go out through a [Pipeline], so
 // that one place numbers and marks everything that a dialog sends.
 //
-// Its timers are the only ones of the library that outlive a transaction: one a
-// dialog, armed for the next thing due and armed anew by every change.
+// What is due within two minutes is armed, in one queue with one alarm; an idle
+// call costs nothing here, for once a minute a look through the store finds what
+// has come near. What is due starts as [Limits] allow, the most urgent first.
 //
 //	2xx               half                                  end
 //	 |-----------------|-----x-----------x------------------|

@@ -54,11 +54,12 @@ func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now ti
 	return action, at
 }
 
-// plan arms what is due next, unless that is far. What was attempted is not to
-// be attempted again, so it stays. r.mu is held.
+// plan arms what is due next, unless that is far. What was attempted never is:
+// its refresh is overdue, and the schedule stays to remember that it was tried.
+// r.mu is held.
 func (r *Refresher) plan(s *schedule, attempted bool) {
 	now := time.Now()
-	if s.attempts == 0 && r.far(s.id, s.session, now) {
+	if r.far(s.id, s.session, now) {
 		s.disarm()
 		r.lookLater(s.session)
 		r.release(s)

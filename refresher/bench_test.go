@@ -1,0 +1,237 @@
+package refresher_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+var ctx = context.Background()
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// scheduler is what is measured: calls begin, are refreshed and end.
+type scheduler interface {
+	arm(i int)
+	rearm(i int)
+	cancel(i int)
+	close()
+}
+
+// ours is the refresher over the store.
+type ours struct {
+	r     *refresher.Refresher
+	store *dialogstore.Observed
+	calls []dialogstore.Dialog
+}
+
+func newOurs(b *testing.B, n int, interval time.Duration) *ours {
+	o := &ours{r: refresher.New(), calls: make([]dialogstore.Dialog, n)}
+	o.store = dialogstore.Observe(dialogstore.NewMemory(), o.r)
+	o.r.Configure(refresher.Config{Store: o.store, Event: func(sessiontimer.Event) {}, Logger: quiet})
+	for i := range o.calls {
+		o.calls[i] = call(fmt.Sprintf("%032d", i), interval)
+		o.calls[i].Version = 1
+		if err := o.store.Create(b.Context(), o.calls[i]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return o
+}
+
+func (o *ours) change(i int) dialogstore.Change {
+	before := o.calls[i]
+	o.calls[i].Version++
+	o.calls[i].Session.Since = time.Now()
+	return dialogstore.Change{Before: before, After: o.calls[i]}
+}
+
+func (o *ours) arm(i int)    { o.r.DialogChanged(ctx, dialogstore.Change{After: o.change(i).After}) }
+func (o *ours) rearm(i int)  { o.r.DialogChanged(ctx, o.change(i)) }
+func (o *ours) cancel(i int) { o.r.DialogChanged(ctx, dialogstore.Change{Before: o.calls[i]}) }
+func (o *ours) close()       { o.r.Close() }
+
+// twoTimers is the design that is written by hand: a refresh timer, an expiry
+// timer and a mutex for each call.
+type twoTimers struct {
+	interval time.Duration
+	calls    []*twoTimed
+}
+
+type twoTimed struct {
+	mu              sync.Mutex
+	refresh, expiry *time.Timer
+}
+
+func (t *twoTimers) arm(i int) {
+	c := &twoTimed{}
+	c.refresh = time.AfterFunc(t.interval/2, func() { c.mu.Lock(); defer c.mu.Unlock() })
+	c.expiry = time.AfterFunc(t.interval, func() { c.mu.Lock(); defer c.mu.Unlock() })
+	t.calls[i] = c
+}
+
+func (t *twoTimers) rearm(i int) {
+	c := t.calls[i]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refresh.Reset(t.interval / 2)
+	c.expiry.Reset(t.interval)
+}
+
+func (t *twoTimers) cancel(i int) {
+	c := t.calls[i]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refresh.Stop()
+	c.expiry.Stop()
+	t.calls[i] = nil
+}
+
+func (t *twoTimers) close() {
+	for i := range t.calls {
+		if t.calls[i] != nil {
+			t.cancel(i)
+		}
+	}
+}
+
+// tickers is the other one: a goroutine with a ticker for each call.
+type tickers struct {
+	interval time.Duration
+	calls    []chan bool // true: refreshed; closed: over
+}
+
+func (t *tickers) arm(i int) {
+	news := make(chan bool)
+	t.calls[i] = news
+	go func() {
+		tick := time.NewTicker(t.interval / 2)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case _, on := <-news:
+				if !on {
+					return
+				}
+				tick.Reset(t.interval / 2)
+			}
+		}
+	}()
+}
+
+func (t *tickers) rearm(i int) { t.calls[i] <- true }
+
+func (t *tickers) cancel(i int) {
+	close(t.calls[i])
+	t.calls[i] = nil
+}
+
+func (t *tickers) close() {
+	for i := range t.calls {
+		if t.calls[i] != nil {
+			t.cancel(i)
+		}
+	}
+}
+
+var sizes = []int{1_000, 100_000, 1_000_000}
+
+// schedulers are the designs side by side. Near calls are due within the horizon
+// of the refresher, as with the shortest interval; far ones are not.
+var schedulers = []struct {
+	name string
+	make func(b *testing.B, n int) scheduler
+}{
+	{"far", func(b *testing.B, n int) scheduler { return newOurs(b, n, 1800*time.Second) }},
+	{"near", func(b *testing.B, n int) scheduler { return newOurs(b, n, 200*time.Second) }},
+	{"twotimers", func(_ *testing.B, n int) scheduler {
+		return &twoTimers{1800 * time.Second, make([]*twoTimed, n)}
+	}},
+	{"ticker", func(_ *testing.B, n int) scheduler { return &tickers{1800 * time.Second, make([]chan bool, n)} }},
+}
+
+// BenchmarkSchedule is arming, re-arming and cancelling one call among n, the
+// oldest first, as time would have it.
+func BenchmarkSchedule(b *testing.B) {
+	for _, s := range schedulers {
+		for _, n := range sizes {
+			b.Run(fmt.Sprintf("design=%s/calls=%d", s.name, n), func(b *testing.B) {
+				sched := s.make(b, n)
+				defer sched.close()
+				if _, is := sched.(*ours); !is {
+					for i := range n {
+						sched.arm(i)
+					}
+				}
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					sched.rearm(i)
+					sched.cancel(i)
+					sched.arm(i)
+					i = (i + 1) % n
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkScheduleMemory is what the scheduling of an idle call takes, besides
+// its dialog in the store.
+func BenchmarkScheduleMemory(b *testing.B) {
+	const n = 100_000
+	for _, s := range schedulers {
+		b.Run("design="+s.name, func(b *testing.B) {
+			for b.Loop() {
+				sched := s.make(b, n)
+				for i := range n {
+					if _, is := sched.(*ours); is {
+						sched.cancel(i) // what creating it armed
+					}
+				}
+				before := inUse()
+				for i := range n {
+					sched.arm(i)
+				}
+				b.ReportMetric(float64(int64(inUse())-int64(before))/n, "B/call")
+				sched.close()
+			}
+		})
+	}
+}
+
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+// BenchmarkLook is one dialog's share of a look through the store. A call of
+// 1800 s is looked at fifteen times until its refresh.
+func BenchmarkLook(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("calls=%d", n), func(b *testing.B) {
+			o := newOurs(b, n, 1800*time.Second)
+			defer o.close()
+			rounds := 0
+			for b.Loop() {
+				if err := o.r.Restore(ctx); err != nil {
+					b.Fatal(err)
+				}
+				rounds++
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*n), "ns/call")
+		})
+	}
+}

@@ -1,0 +1,280 @@
+package refresher_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// inLoadedLab is inLab with a spread and bounds.
+func inLoadedLab(t *testing.T, jitter float64, limits refresher.Limits, f func(l *lab)) {
+	t.Helper()
+	inLab(t, func(l *lab) {
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: quiet, Jitter: jitter, Limits: limits})
+		f(l)
+	})
+}
+
+// calls creates n calls that begin now.
+func (l *lab) calls(n int, interval time.Duration) {
+	l.Helper()
+	for i := range n {
+		l.create(call(fmt.Sprintf("call-%d", i), interval))
+	}
+}
+
+// perSecond counts the attempts of each second.
+func perSecond(attempts []attempt) map[int]int {
+	n := make(map[int]int)
+	for _, a := range attempts {
+		n[int(a.at/time.Second)]++
+	}
+	return n
+}
+
+func busiest(attempts []attempt) int {
+	most := 0
+	for _, n := range perSecond(attempts) {
+		most = max(most, n)
+	}
+	return most
+}
+
+// What is due soon is scheduled; a call that is idle costs the refresher
+// nothing, and is refreshed at its time all the same.
+func TestFarCallsAreNotScheduled(t *testing.T) {
+	for _, interval := range []time.Duration{230, 240, 241, 242, 300, 360, 1800, 86400} {
+		inLab(t, func(l *lab) {
+			interval := interval * time.Second
+			l.answer = always(200)
+			l.calls(3, interval)
+			if watched := l.r.Len(); interval > 240*time.Second && watched != 0 {
+				t.Errorf("%v: %d schedules for idle calls, want none", interval, watched)
+			}
+			attempts, hangups := l.run(interval + time.Second)
+			if len(attempts) != 6 || attempts[0].at != interval/2 || attempts[5].at != interval || len(hangups) != 0 {
+				t.Errorf("%v: attempts %v, hang-ups %v; want each call at each half and none", interval, attempts, hangups)
+			}
+		})
+	}
+}
+
+// A dead peer is noticed too where its session had been far.
+func TestFarCallsAreHungUp(t *testing.T) {
+	inLab(t, func(l *lab) {
+		d := call("peer refreshes", 1800*time.Second)
+		d.Session.Refresher = 2
+		l.create(d)
+		if _, hangups := l.run(time.Hour); !slices.Equal(hangups, []time.Duration{1768 * time.Second}) {
+			t.Errorf("hung up at %v, want a margin before expiry", hangups)
+		}
+	})
+}
+
+// A failed refresh is remembered, however far the end of its session is: three
+// attempts, and no more when the store is looked through.
+func TestFailedStaysScheduled(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(422)
+		l.create(call("failed", 4*time.Hour))
+		attempts, hangups := l.run(5 * time.Hour)
+		if len(attempts) != 1 || !slices.Equal(hangups, []time.Duration{4 * time.Hour}) {
+			t.Errorf("attempts %v, hung up at %v; want one, and the end at expiry", attempts, hangups)
+		}
+	})
+}
+
+// Calls that begin together are refreshed apart: before the half, by a share of
+// the time until then, and never after it.
+func TestJitter(t *testing.T) {
+	inLoadedLab(t, 0.1, refresher.Limits{}, func(l *lab) {
+		const n = 2000
+		l.answer = always(200)
+		l.calls(n, 1800*time.Second)
+		attempts, hangups := l.run(901 * time.Second)
+		if len(attempts) != n || len(hangups) != 0 {
+			t.Fatalf("%d refreshes and %d hang-ups, want %d and none", len(attempts), len(hangups), n)
+		}
+		first, last := attempts[0].at, attempts[n-1].at
+		if first < 810*time.Second || last > 900*time.Second || last-first < 80*time.Second {
+			t.Errorf("refreshed from %v to %v, want all of 810 s to 900 s", first, last)
+		}
+		if most := busiest(attempts); most > 3*n/90 {
+			t.Errorf("%d in the busiest second, want about %d", most, n/90)
+		}
+	})
+}
+
+// No more start in a second than allowed, and none comes too late for that.
+func TestPerSecond(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 100}, func(l *lab) {
+		l.answer = always(200)
+		l.calls(1000, 1800*time.Second)
+		attempts, hangups := l.run(950 * time.Second)
+		if len(attempts) != 1000 || len(hangups) != 0 {
+			t.Fatalf("%d refreshes and %d hang-ups, want 1000 and none", len(attempts), len(hangups))
+		}
+		if most := busiest(attempts); most > 100 {
+			t.Errorf("%d in the busiest second, want 100", most)
+		}
+		if last := attempts[999].at; last > 911*time.Second {
+			t.Errorf("the last refresh is at %v, want all within 10 s", last)
+		}
+	})
+}
+
+// gauge counts the refreshes under way.
+type gauge struct{ now, most int }
+
+func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+	return func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+		l.mu.Lock()
+		g.now++
+		g.most = max(g.most, g.now)
+		l.mu.Unlock()
+		defer func() {
+			l.mu.Lock()
+			g.now--
+			l.mu.Unlock()
+		}()
+		at := time.Since(l.start)
+		if code(at) != 0 {
+			time.Sleep(50 * time.Millisecond)
+			return 200, nil
+		}
+		time.Sleep(32 * time.Second)
+		return 0, fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+	}
+}
+
+// A dead network: as many wait for answers as allowed, and no more. When it
+// returns, the rest goes out without a storm, and none of them is lost.
+func TestDeadNetworkReturns(t *testing.T) {
+	const calls, unanswered, perSecond = 5000, 100, 200
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: perSecond, Unanswered: unanswered}, func(l *lab) {
+		var g gauge
+		back := 1000 * time.Second
+		l.answer = g.watch(l, func(at time.Duration) int {
+			if at < back {
+				return 0
+			}
+			return 200
+		})
+		l.calls(calls, 1800*time.Second)
+		attempts, hangups := l.run(1700 * time.Second)
+		if g.most != unanswered {
+			t.Errorf("%d refreshes under way at most, want %d", g.most, unanswered)
+		}
+		lost := int(100*time.Second/(32*time.Second)+1) * unanswered
+		if len(hangups) > lost || len(attempts)-len(hangups) != calls-len(hangups) {
+			t.Errorf("%d refreshes and %d hang-ups of %d calls, want a refresh of each, and no more than %d hang-ups", len(attempts), len(hangups), calls, lost)
+		}
+		if most := busiest(attempts); most > perSecond {
+			t.Errorf("%d in the busiest second, want %d", most, perSecond)
+		}
+	})
+}
+
+// Where nobody answers, the bound holds to the end: more would not help. Calls
+// that had no turn until then are hung up, without a refresh that is too late.
+func TestDeadNetworkStays(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
+		var g gauge
+		l.answer = g.watch(l, func(time.Duration) int { return 0 })
+		l.calls(200, 90*time.Second)
+		attempts, hangups := l.run(120 * time.Second)
+		if g.most != 10 {
+			t.Errorf("%d refreshes under way at most, want 10", g.most)
+		}
+		if last := attempts[len(attempts)-1].at; last >= 90*time.Second {
+			t.Errorf("the last refresh is at %v, want none after expiry", last)
+		}
+		if len(hangups) != 200 {
+			t.Errorf("%d hang-ups, want 200", len(hangups))
+		}
+	})
+}
+
+// Half of the peers are dead and would keep the others waiting until they
+// expire: at the last chance a refresh goes out, whatever is under way.
+func TestLastChanceIsTaken(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
+		var g gauge
+		n := 0
+		alive := g.watch(l, func(time.Duration) int { return 200 })
+		dead := g.watch(l, func(time.Duration) int { return 0 })
+		l.answer = func(l *lab, i int, d dialogstore.Dialog, m sip.RequestMethod) (int, error) {
+			if d.LocalTag == "dead" {
+				return dead(l, i, d, m)
+			}
+			l.mu.Lock()
+			n++
+			l.mu.Unlock()
+			return alive(l, i, d, m)
+		}
+		for i := range 400 {
+			d := call(fmt.Sprintf("call-%d", i), 90*time.Second)
+			if i%2 == 0 {
+				d.LocalTag = "dead"
+			}
+			l.create(d)
+		}
+		if _, hangups := l.run(89 * time.Second); n < 200 || len(hangups) > 200 {
+			t.Errorf("%d of 200 healthy calls were refreshed, %d calls hung up; want all and no more than the 200 dead", n, len(hangups))
+		}
+	})
+}
+
+// Those go first that would be too late first.
+func TestMostUrgentFirst(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {
+		var order []string
+		l.answer = func(_ *lab, _ int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			order = append(order, d.CallID)
+			time.Sleep(time.Second)
+			return 200, nil
+		}
+		for i, interval := range []time.Duration{400, 300, 200, 100} {
+			d := call(fmt.Sprint(int(interval)), interval*time.Second)
+			d.Session.Since = d.Session.Since.Add(-d.Session.Interval/2 - time.Duration(10-i)*time.Second)
+			l.create(d)
+		}
+		l.run(20 * time.Second)
+		if want := []string{"400", "100", "200", "300"}; !slices.Equal(order, want) {
+			t.Errorf("refreshed in the order %v, want %v: what came first, then by deadline", order, want)
+		}
+	})
+}
+
+// After a restart everything may be overdue at once.
+func TestRestoreWithinLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{T: t, start: time.Now(), r: refresher.New()}
+		memory := dialogstore.NewMemory()
+		for i := range 300 {
+			d := call(fmt.Sprintf("call-%d", i), 1800*time.Second)
+			d.Version, d.Session.Since = 1, d.Session.Since.Add(-1000*time.Second)
+			if err := memory.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.store = dialogstore.Observe(memory, l.r)
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: quiet, Limits: refresher.Limits{PerSecond: 50}})
+		l.answer = always(200)
+		if err := l.r.Restore(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		attempts, _ := l.run(10 * time.Second)
+		if most := busiest(attempts); len(attempts) != 300 || most > 50 {
+			t.Errorf("%d refreshes, %d in the busiest second; want 300 and 50", len(attempts), most)
+		}
+		l.r.Close()
+	})
+}
