@@ -124,20 +124,30 @@ func (l *leg) await(ctx context.Context, ready func() bool) error {
 // the same method it waits for as long as a transaction lives: a second INVITE or
 // UPDATE would be refused (RFC 3261 §14.1, RFC 3311 §5.2).
 func (l *leg) begin(ctx context.Context, method sip.RequestMethod) {
-	short, cancel := context.WithTimeout(ctx, sip.T1)
-	defer cancel()
-	err := l.await(short, func() bool { return l.own == nil })
-	if err != nil && (method == sip.INVITE && l.ownOffer || method == sip.UPDATE && !l.ownOffer) {
+	l.mu.Lock()
+	if l.own != nil {
 		l.mu.Unlock()
-		long, cancel := context.WithTimeout(ctx, 63*sip.T1)
-		defer cancel()
-		_ = l.await(long, func() bool { return l.own == nil })
+		l.letOwnEnd(ctx, method)
 	}
 	l.busy++
 	if method == sip.UPDATE {
 		l.updates++
 	}
 	l.mu.Unlock()
+}
+
+// letOwnEnd waits for a refresh of ours as begin says. It returns with l.mu held.
+func (l *leg) letOwnEnd(ctx context.Context, method sip.RequestMethod) {
+	over := func() bool { return l.own == nil }
+	short, cancel := context.WithTimeout(ctx, sip.T1)
+	defer cancel()
+	err := l.await(short, over)
+	if err != nil && (method == sip.INVITE && l.ownOffer || method == sip.UPDATE && !l.ownOffer) {
+		l.mu.Unlock()
+		long, cancel := context.WithTimeout(ctx, 63*sip.T1)
+		defer cancel()
+		_ = l.await(long, over)
+	}
 }
 
 // finish notes that the request of begin has its final response, or none.

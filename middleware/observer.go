@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -29,6 +30,9 @@ func (o observer) DialogChanged(_ context.Context, c dialogstore.Change) {
 }
 
 func (o observer) log(text string, d dialogstore.Dialog) {
+	if !o.t.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
 	o.t.log.Debug(text, "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "method", d.LastMethod)
 }

@@ -226,7 +226,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 // setCSeq renumbers a request. The header may be a lazily parsed copy, so it is
 // replaced.
 func setCSeq(req *sip.Request, n uint32) {
-	if h := req.CSeq(); h != nil {
+	if h := req.CSeq(); h != nil && (h.SeqNo != n || h.MethodName != req.Method) {
 		req.ReplaceHeader(&sip.CSeqHeader{SeqNo: n, MethodName: req.Method})
 	}
 }
