@@ -139,6 +139,7 @@ func (c *Command) Options() []middleware.Option {
 		middleware.WithMaxMinSE(p.MaxMinSE),
 		middleware.WithLogger(c.logger),
 		middleware.WithEventHandler(c.Events.Handle),
+		middleware.WithJitter(0), // a few calls need no spread, and show the half
 	}
 	if p.Unsafe {
 		opts = append(opts, middleware.WithUnsafeIntervals())

@@ -84,7 +84,7 @@ func run(ctx context.Context, transport, addr string, opts []middleware.Option) 
 	if err != nil {
 		return err
 	}
-	timers, err := middleware.New(ua, opts...)
+	timers, err := middleware.New(ua, append(opts, middleware.WithJitter(0))...)
 	if err != nil {
 		return err
 	}
