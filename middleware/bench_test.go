@@ -18,6 +18,7 @@ import (
 type benchUA struct {
 	ua      *sipgo.UserAgent
 	client  *sipgo.Client
+	timers  *middleware.Timers // nil without
 	contact sip.ContactHeader
 	calls   *sipgo.DialogClientCache
 	answers *sipgo.DialogServerCache
@@ -30,7 +31,16 @@ type handlerSet interface {
 	OnBye(sipgo.RequestHandler)
 }
 
-func newBenchUA(b *testing.B, n *sipnet.Network, name, addr, transport string, hooked bool) *benchUA {
+// end says what stands between the application and sipgo.
+type end int
+
+const (
+	stock  end = iota // nothing
+	fields            // an application that writes and reads no timers, but the same header fields
+	hooked            // the timers
+)
+
+func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e end) *benchUA {
 	b.Helper()
 	u := &benchUA{}
 	u.ua, _ = sipgo.NewUA(sipgo.WithUserAgent(name),
@@ -43,15 +53,18 @@ func newBenchUA(b *testing.B, n *sipnet.Network, name, addr, transport string, h
 	}
 	u.client, _ = sipgo.NewClient(u.ua, opts...)
 	var handlers handlerSet = server
-	if hooked {
-		timers, err := middleware.New(u.ua, middleware.WithLogger(sipua.Quiet))
-		if err != nil {
+	switch e {
+	case hooked:
+		var err error
+		if u.timers, err = middleware.New(u.ua, middleware.WithLogger(sipua.Quiet)); err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { _ = timers.Close() })
-		if handlers, err = timers.Attach(server, u.client); err != nil {
+		b.Cleanup(func() { _ = u.timers.Close() })
+		if handlers, err = u.timers.Attach(server, u.client); err != nil {
 			b.Fatal(err)
 		}
+	case fields:
+		u.client.TxRequester = fieldWriter{u.client}
 	}
 	host, port, _ := sip.ParseAddr(addr)
 	u.contact = sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: name, Host: host, Port: port}}
@@ -62,7 +75,7 @@ func newBenchUA(b *testing.B, n *sipnet.Network, name, addr, transport string, h
 	u.answers = sipgo.NewDialogServerCache(u.client, u.contact)
 	handlers.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
 		if d, err := u.answers.ReadInvite(req, tx); err == nil {
-			_ = d.RespondSDP([]byte(sipnet.SDP))
+			_ = u.accept(d, e)
 		}
 	})
 	handlers.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = u.answers.ReadAck(req, tx) })
@@ -78,56 +91,78 @@ func newBenchUA(b *testing.B, n *sipnet.Network, name, addr, transport string, h
 	return u
 }
 
+func (u *benchUA) accept(d *sipgo.DialogServerSession, e end) error {
+	headers := []sip.Header{sip.NewHeader("Content-Type", "application/sdp")}
+	if e == fields {
+		headers = append(headers, answerFields()...)
+	}
+	return d.Respond(sip.StatusOK, "OK", []byte(sipnet.SDP), headers...)
+}
+
+// pair is two user agents on a network that keeps no record.
+func pair(b testing.TB, transport string, caller, callee end) (alice, bob *benchUA) {
+	b.Helper()
+	n := sipnet.New()
+	n.StopRecording()
+	b.Cleanup(n.Close)
+	alice = newBenchUA(b, n, "alice", "10.0.0.1:5060", transport, caller)
+	bob = newBenchUA(b, n, "bob", "10.0.0.2:5060", transport, callee)
+	if transport == "tcp" {
+		n.ConnectTCP("10.0.0.1:5060", "10.0.0.2:5060")
+	}
+	for _, u := range []*benchUA{alice, bob} {
+		for u.ua.TransportLayer().Pool(transport).Size() == 0 {
+			runtime.Gosched()
+		}
+	}
+	return alice, bob
+}
+
 // BenchmarkCall is a whole call, INVITE, 200, ACK, BYE and 200, between two user
-// agents on the in-memory network: with timers at neither end, one or both.
+// agents on the in-memory network: with timers at neither end, one or both. An
+// end of the twin writes the header fields of the timers and does nothing else.
 func BenchmarkCall(b *testing.B) {
-	ends := []struct {
+	designs := []struct {
 		name           string
-		caller, callee bool
-	}{{"without", false, false}, {"caller", true, false}, {"callee", false, true}, {"both", true, true}}
+		caller, callee end
+	}{
+		{"none", stock, stock},
+		{"caller-fields", fields, stock}, {"caller", hooked, stock},
+		{"callee-fields", stock, fields}, {"callee", stock, hooked},
+		{"both-fields", fields, fields}, {"both", hooked, hooked},
+	}
 	for _, transport := range []string{"udp", "tcp"} {
-		for _, end := range ends {
-			b.Run(fmt.Sprintf("%s/%s", transport, end.name), func(b *testing.B) {
-				n := sipnet.New()
-				b.Cleanup(n.Close)
-				alice := newBenchUA(b, n, "alice", "10.0.0.1:5060", transport, end.caller)
-				bob := newBenchUA(b, n, "bob", "10.0.0.2:5060", transport, end.callee)
-				if transport == "tcp" {
-					n.ConnectTCP("10.0.0.1:5060", "10.0.0.2:5060")
-				}
-				ready(b, alice, bob, transport)
+		for _, d := range designs {
+			b.Run(fmt.Sprintf("transport=%s/timers=%s", transport, d.name), func(b *testing.B) {
+				alice, bob := pair(b, transport, d.caller, d.callee)
 				b.ReportAllocs()
 				for b.Loop() {
-					call(b, alice, bob)
+					alice.call(b, bob)
 				}
 			})
 		}
 	}
 }
 
-// ready waits until both serve.
-func ready(b *testing.B, alice, bob *benchUA, transport string) {
-	b.Helper()
-	for _, u := range []*benchUA{alice, bob} {
-		for u.ua.TransportLayer().Pool(transport).Size() == 0 {
-			runtime.Gosched()
-		}
+// call makes a call and hangs it up.
+func (u *benchUA) call(b testing.TB, to *benchUA) {
+	if err := u.establish(b, to).Bye(context.Background()); err != nil {
+		b.Fatal(err)
 	}
 }
 
-func call(b *testing.B, from, to *benchUA) {
+// establish makes a call.
+func (u *benchUA) establish(b testing.TB, to *benchUA) *sipgo.DialogClientSession {
 	ctx := context.Background()
-	d, err := from.calls.Invite(ctx, to.contact.Address, []byte(sipnet.SDP), sip.NewHeader("Content-Type", "application/sdp"))
+	d, err := u.calls.Invite(ctx, to.contact.Address, []byte(sipnet.SDP), sip.NewHeader("Content-Type", "application/sdp"))
 	if err == nil {
 		err = d.WaitAnswer(ctx, sipgo.AnswerOptions{})
 	}
 	if err == nil {
 		err = d.Ack(ctx)
 	}
-	if err == nil {
-		err = d.Bye(ctx)
-	}
 	if err != nil {
 		b.Fatal(err)
 	}
+	return d
 }

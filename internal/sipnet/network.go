@@ -32,10 +32,11 @@ type Network struct {
 	closed    bool
 	serial    int
 
-	log       []Message
-	observers []func(Message)
-	observed  int  // messages of log already shown to the observers
-	observing bool // a goroutine is showing messages
+	log        []Message
+	unrecorded bool // log stays as it is
+	observers  []func(Message)
+	observed   int  // messages of log already shown to the observers
+	observing  bool // a goroutine is showing messages
 }
 
 // New returns an empty network. Times are counted from this call.

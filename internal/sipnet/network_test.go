@@ -149,3 +149,23 @@ func TestRecordsSIPOnly(t *testing.T) {
 		}
 	})
 }
+
+func TestStopRecording(t *testing.T) {
+	n := New()
+	defer n.Close()
+	a, b := n.PacketConn("10.0.0.1:5060"), n.PacketConn("10.0.0.2:5060")
+	send := func() {
+		if _, err := a.WriteTo([]byte("OPTIONS sip:b SIP/2.0\r\n\r\n"), b.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.ReadFrom(make([]byte, 64)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	n.StopRecording()
+	send()
+	if got := len(n.Messages()); got != 1 {
+		t.Errorf("%d messages recorded, want the one before StopRecording", got)
+	}
+}
