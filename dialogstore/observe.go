@@ -88,7 +88,9 @@ func (o *Observed) All(ctx context.Context) iter.Seq2[Dialog, error] {
 }
 
 func (o *Observed) tell(ctx context.Context, c Change) {
-	ctx = context.WithoutCancel(ctx) // the change is committed; hearing of it cannot be called off
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx) // the change is committed; hearing of it cannot be called off
+	}
 	for _, obs := range o.observers {
 		obs.DialogChanged(ctx, c)
 	}

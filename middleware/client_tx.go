@@ -19,10 +19,9 @@ type clientTx struct {
 	x         *exchange
 	responses chan *sip.Response
 	done      chan struct{}
-	stop      chan struct{} // closed by Terminate
-	once      sync.Once
 
 	mu               sync.Mutex
+	asked            bool // for its responses
 	pumping          bool
 	ended, stopped   bool
 	err              error
@@ -35,21 +34,18 @@ func newClientTx(x *exchange) *clientTx {
 		x:         x,
 		responses: make(chan *sip.Response),
 		done:      make(chan struct{}),
-		stop:      make(chan struct{}),
 	}
 }
 
 // Responses implements sip.ClientTransaction.
 func (c *clientTx) Responses() <-chan *sip.Response {
-	c.once.Do(func() {
-		c.mu.Lock()
-		c.pumping = !c.stopped && !c.ended
-		pumping := c.pumping
-		c.mu.Unlock()
-		if pumping {
-			go c.pump()
-		}
-	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked && !c.stopped && !c.ended {
+		c.pumping = true
+		go c.pump()
+	}
+	c.asked = true
 	return c.responses
 }
 
@@ -75,7 +71,6 @@ func (c *clientTx) Terminate() {
 	if stopped {
 		return
 	}
-	close(c.stop)
 	c.x.over(nil)
 	c.finish(sip.ErrTransactionCanceled, sip.ErrTransactionTerminated)
 	c.x.transaction().Terminate()
@@ -149,7 +144,7 @@ func (c *clientTx) pump() {
 			c.x.over(nil)
 			c.finish(tx.Err(), tx.Err())
 			return
-		case <-c.stop:
+		case <-c.done:
 			return
 		}
 	}
@@ -165,7 +160,7 @@ func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
 	select {
 	case c.responses <- res:
 		return true
-	case <-c.stop:
+	case <-c.done:
 		return false
 	case <-lost:
 	}
@@ -185,7 +180,7 @@ func (c *clientTx) deliverLast(res *sip.Response) bool {
 	select {
 	case c.responses <- res:
 		return true
-	case <-c.stop:
+	case <-c.done:
 	case <-patience.C:
 		c.finish(sip.ErrTransactionTimeout, sip.ErrTransactionTimeout)
 	}

@@ -27,10 +27,8 @@ type exchange struct {
 	proposal  sessiontimer.Proposal
 	sentAt    time.Time
 	heard     map[string]ringing // what provisional responses told, by To tag
-	laddr     string
 
-	// watch is told of every transaction before it sends.
-	watch func(*sip.ClientTx)
+	client    *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 
 	mu          sync.Mutex
 	tx          *sip.ClientTx
@@ -51,31 +49,24 @@ type ringing struct {
 func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 	x.leg.begin(ctx, x.req.Method)
 	x.propose(ctx)
-	c := newClientTx(x)
-	x.watch = c.watch
+	x.client = newClientTx(x)
 	x.branch = x.req.Via().Params.GetOr("branch", "")
 	if x.req.IsInvite() || len(x.req.Body()) > 0 {
 		x.leg.mu.Lock()
-		if x.leg.offers == nil {
-			x.leg.offers = make(map[*exchange]struct{})
-		}
-		x.leg.offers[x] = struct{}{}
+		x.leg.offers = append(x.leg.offers, x)
 		x.leg.mu.Unlock()
 	}
 	if err := x.send(ctx); err != nil {
 		x.over(nil)
 		return nil, err
 	}
-	return c, nil
+	return x.client, nil
 }
 
 // once sends any other request of the application within the dialog.
 func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
 	x.leg.begin(ctx, x.req.Method)
-	x.watch = func(tx *sip.ClientTx) {
-		tx.OnTerminate(func(string, error) { x.leg.finish(x.req.Method) })
-	}
-	if err := x.transmit(ctx); err != nil {
+	if err := x.send(ctx); err != nil {
 		if x.tx == nil {
 			x.leg.finish(x.req.Method) // no transaction that ends
 		}
@@ -93,7 +84,7 @@ func (x *exchange) propose(ctx context.Context) {
 		x.proposal = x.policy.Propose(sessiontimer.Session{}, learned, false)
 		return
 	}
-	d, err := x.r.t.store.Load(context.WithoutCancel(ctx), x.leg.id(x.remoteTag))
+	d, err := x.r.t.store.Load(detached(ctx), x.leg.id(x.remoteTag))
 	if err != nil {
 		// An early dialog, or one that ends just now.
 		x.proposal = sessiontimer.Proposal{}
@@ -103,36 +94,24 @@ func (x *exchange) propose(ctx context.Context) {
 	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
 }
 
-// send marks, numbers and sends the request.
-func (x *exchange) send(ctx context.Context) error {
-	x.r.t.mark(x.req, x.proposal)
-	return x.transmit(ctx)
-}
-
-// transmit numbers the request and hands it over in one step, in the order of
-// the numbers. The connection is there by then: dialling may take long, and a
+// send marks the request, numbers it and hands it over in one step, in the order
+// of the numbers. The connection is there by then: dialling may take long, and a
 // BYE must not wait behind it.
-func (x *exchange) transmit(ctx context.Context) error {
+func (x *exchange) send(ctx context.Context) error {
 	tx, err := x.r.open(ctx, x.req)
 	if err != nil {
 		return err
 	}
-	// RFC 4028 §7.1: in every request of a call but ACK.
-	addToken(x.req, "Supported", "k", sessiontimer.OptionTag)
-	x.laddr = localAddr(tx.Connection())
+	x.mark()
 	if h := x.req.Contact(); h != nil && x.remoteTag == "" {
-		x.leg.reachedAt(h.Value())
+		x.leg.reachedAt(h)
 	}
 	x.set(func() { x.tx, x.provisional = tx, false })
-	if x.watch != nil {
-		x.watch(tx)
-	}
+	x.watch(tx)
 	err = x.leg.inTurn(ctx, func() error {
 		n := x.leg.number(x.app, x.req.IsInvite() && !x.own)
 		setCSeq(x.req, n)
-		if x.remoteTag != "" {
-			x.commitCSeq(context.WithoutCancel(ctx), n)
-		}
+		x.commitCSeq(ctx, n)
 		x.fit()
 		x.sentAt = time.Now()
 		return tx.Init()
@@ -143,9 +122,30 @@ func (x *exchange) transmit(ctx context.Context) error {
 	return err
 }
 
+// watch follows a transaction before it sends.
+func (x *exchange) watch(tx *sip.ClientTx) {
+	switch {
+	case x.client != nil:
+		x.client.watch(tx)
+	case !x.own:
+		tx.OnTerminate(func(string, error) { x.leg.finish(x.req.Method) })
+	case x.req.IsInvite():
+		tx.OnRetransmission(x.acknowledge)
+	}
+}
+
+// mark writes what belongs into the request (RFC 4028 §7.1): the option tag into
+// every one, the proposal into an INVITE or UPDATE.
+func (x *exchange) mark() {
+	if x.req.IsInvite() || x.req.Method == sip.UPDATE {
+		x.r.t.mark(x.req, x.proposal)
+	}
+	addToken(x.req, "Supported", "k", sessiontimer.OptionTag)
+}
+
 // fit takes the session timer out of a request that would not go out with it.
 func (x *exchange) fit() {
-	if x.r.t.unmarkToFit(x.req, x.req.Transport()) || !x.req.IsInvite() && x.req.Method != sip.UPDATE {
+	if x.r.t.unmarkToFit(x.req, x.req) || !x.req.IsInvite() && x.req.Method != sip.UPDATE {
 		return
 	}
 	x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries}
@@ -154,8 +154,12 @@ func (x *exchange) fit() {
 }
 
 // commitCSeq stores the number before it is used, so that a restarted process
-// goes on after it.
+// goes on after it. A dialog is not stored before its 2xx, nor from its BYE on.
 func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
+	if x.remoteTag == "" || x.req.Method == sip.BYE {
+		return
+	}
+	ctx = detached(ctx)
 	x.r.t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.LocalCSeq = max(d.LocalCSeq, n)
 		if dest := destination(x.req, d); dest != "" && !x.own {
@@ -169,7 +173,7 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 // the application has nothing to see. What a response settles is committed even
 // if ctx ends meanwhile.
 func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
-	ctx = context.WithoutCancel(ctx)
+	ctx = detached(ctx)
 	switch {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
@@ -268,7 +272,7 @@ func (x *exchange) over(res *sip.Response) {
 	}
 	x.leg.finish(method)
 	x.leg.mu.Lock()
-	delete(x.leg.offers, x)
+	x.leg.offers = slices.DeleteFunc(x.leg.offers, func(o *exchange) bool { return o == x })
 	needed := len(x.leg.offers) > 0 || x.leg.alive()
 	x.leg.mu.Unlock()
 	if needed {
@@ -293,6 +297,9 @@ func (x *exchange) set(change func()) {
 		x.changed = nil
 	}
 }
+
+// laddr is our address on the connection of the transaction.
+func (x *exchange) laddr() string { return localAddr(x.transaction().Connection()) }
 
 func (x *exchange) isCancelled() bool {
 	x.mu.Lock()

@@ -167,43 +167,25 @@ func (t *Timers) markAllow(m message) {
 	}
 }
 
-// lengthWriter counts what a message would be on the wire.
-type lengthWriter int
-
-func (w *lengthWriter) WriteString(s string) (int, error) {
-	*w += lengthWriter(len(s))
-	return len(s), nil
-}
-
-// fits tells whether sipgo will send m: it refuses larger datagrams, and a
-// refused response leaves the peer without any.
-func fits(m message, transport string) bool {
-	if sip.IsReliable(transport) {
-		return true
-	}
-	var n lengthWriter
-	m.StringWrite(&n)
-	return int(n) <= sip.UDPMTUSize-200
-}
-
 // unmarkToFit takes out what was added until m fits a datagram: first what is
 // optional, then the timer of this call. A message that would have been sent
 // without us must be sent with us. It reports whether the timer is still there.
-func (t *Timers) unmarkToFit(m message, transport string) (kept bool) {
-	if fits(m, transport) {
+// req is m, or what m answers.
+func (t *Timers) unmarkToFit(m message, req *sip.Request) (kept bool) {
+	if fits(m, req) {
 		return true
 	}
 	if h := firstField(m, "Allow", ""); h != nil && h.Value() == t.allow() {
 		m.RemoveHeader(h.Name())
 	}
 	removeField(m, sessiontimer.HeaderMinSE, "")
-	if fits(m, transport) {
+	if fits(m, req) {
 		return true
 	}
 	removeField(m, sessiontimer.HeaderSessionExpires, "x")
 	removeToken(m, "Require", "", sessiontimer.OptionTag)
 	removeToken(m, "Supported", "k", sessiontimer.OptionTag)
-	if t.answersUpdate() && !fits(m, transport) {
+	if t.answersUpdate() && !fits(m, req) {
 		removeToken(m, "Allow", "", "UPDATE") // what joined the application's own
 	}
 	return false

@@ -141,8 +141,8 @@ func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction)
 	l.mu.Lock()
 	contact := l.contact
 	l.mu.Unlock()
-	if contact != "" {
-		res.AppendHeader(sip.NewHeader("Contact", contact))
+	if contact != nil {
+		res.AppendHeader(sip.HeaderClone(contact))
 	}
 	t.markAnswer(res, sessiontimer.Answer{})
 	_ = tx.Respond(res)
@@ -151,10 +151,11 @@ func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction)
 // onAck keeps the ACK of a re-INVITE that was answered here from an application
 // that never saw the INVITE.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	if l := t.legs.find(callID(req), toTag(req)); l != nil && req.CSeq() != nil {
+	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	if l := t.legOf(context.Background(), id); l != nil && req.CSeq() != nil {
 		first, local := l.acked(req.CSeq().SeqNo)
 		if first && len(req.Body()) > 0 {
-			t.renew(context.Background(), l.id(fromTag(req)), func(d dialogstore.Dialog) dialogstore.Dialog {
+			t.renew(context.Background(), id, func(d dialogstore.Dialog) dialogstore.Dialog {
 				d.PeerSDP = req.Body()
 				return d
 			})
@@ -171,33 +172,37 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 // onBye ends the session once the application has accepted the BYE; one that it
 // challenges does not.
 func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	remote := fromTag(req)
-	l := t.legOf(context.Background(), dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: remote})
+	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	l := t.legOf(context.Background(), id)
 	if l == nil {
 		if next != nil {
 			next(req, tx)
 		}
 		return
 	}
-	if l.endedByUs(remote) || next == nil {
+	if l.endedByUs(id.RemoteTag) || next == nil {
 		// It crossed ours; the application's dialog is gone.
-		t.ended(context.Background(), l, remote)
+		t.ended(context.Background(), l, id.RemoteTag)
 		respond(tx, req, sip.StatusOK, "OK")
 		return
 	}
-	next(req, &byeTx{ServerTransaction: tx, accepted: func() { t.ended(context.Background(), l, remote) }})
+	next(req, &byeTx{ServerTransaction: tx, t: t, id: id})
 }
 
 // byeTx notices how a BYE is answered.
 type byeTx struct {
 	sip.ServerTransaction
-	accepted func()
+	t  *Timers
+	id dialogstore.ID
 }
 
 // Respond implements sip.ServerTransaction.
 func (b *byeTx) Respond(res *sip.Response) error {
 	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists {
-		b.accepted()
+		// The leg may be another one by now, so long may an application take.
+		if l := b.t.legOf(context.Background(), b.id); l != nil {
+			b.t.ended(context.Background(), l, b.id.RemoteTag)
+		}
 	}
 	return b.ServerTransaction.Respond(res)
 }

@@ -17,7 +17,7 @@ import (
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
 func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) error {
-	d, err := t.store.Load(context.WithoutCancel(ctx), l.id(remoteTag))
+	d, err := t.store.Load(detached(ctx), l.id(remoteTag))
 	if err != nil {
 		return nil // it has ended
 	}
@@ -28,8 +28,8 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 	}
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
-	t.opts.onEvent(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	t.delete(context.WithoutCancel(ctx), d.ID)
+	t.tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
+	t.delete(detached(ctx), d.ID)
 	// As for each message that arrives, the handler has a goroutine of its own:
 	// it may block, and so may the way to the peer. A program that ends with its
 	// call should not take the BYE along, though.
@@ -68,7 +68,7 @@ func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, 
 	if err != nil {
 		return nil, err
 	}
-	return x, x.dispatch(ctx)
+	return x, x.send(ctx)
 }
 
 // endApplication gives the application a BYE that the peer never sent.

@@ -143,7 +143,7 @@ func (in *incoming) openLeg(res *sip.Response) {
 	}
 	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
 	if h := res.Contact(); h != nil {
-		in.leg.reachedAt(h.Value())
+		in.leg.reachedAt(h)
 	}
 }
 
@@ -170,9 +170,9 @@ func (in *incoming) create(res *sip.Response) error {
 	in.leg.join(remote)
 	d := dialogstore.Dialog{
 		ID:           in.id,
-		LocalURI:     res.To().Value(),
-		RemoteURI:    in.req.From().Value(),
-		RemoteTarget: in.req.Contact().Address.String(),
+		LocalURI:     valueText(res.To()),
+		RemoteURI:    valueText(in.req.From()),
+		RemoteTarget: text(&in.req.Contact().Address),
 		RouteSet:     routeSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
 		LocalCSeq:    in.leg.last(),
@@ -189,7 +189,7 @@ func (in *incoming) create(res *sip.Response) error {
 		d.SDP, d.SDPType = in.early, "application/sdp"
 	}
 	if h := res.Contact(); h != nil {
-		d.Contact = h.Value()
+		d.Contact = valueText(h)
 	}
 	d.Supported = optionTags(res, "Supported", "k")
 	d.LocalAddr = in.laddr()
@@ -216,10 +216,10 @@ func (in *incoming) withdraw() {
 // It returns false if that was not possible.
 func (in *incoming) renew(res *sip.Response) bool {
 	now := time.Now()
-	in.leg.moved(in.id.RemoteTag, in.req.Contact(), in.laddr())
 	d, err := in.t.store.Load(context.Background(), in.id)
 	var a sessiontimer.Answer
 	if err == nil {
+		in.leg.moved(d, in.req.Contact(), in.laddr)
 		a = in.markToFit(res, in.policy.Respond(in.fields, d.Session, now))
 	}
 	stored := err == nil && in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
@@ -253,7 +253,7 @@ func (in *incoming) renew(res *sip.Response) bool {
 // markToFit marks a 2xx as far as it fits a datagram.
 func (in *incoming) markToFit(res *sip.Response, a sessiontimer.Answer) sessiontimer.Answer {
 	in.t.markAnswer(res, a)
-	if in.t.unmarkToFit(res, in.req.Transport()) {
+	if in.t.unmarkToFit(res, in.req) {
 		return a
 	}
 	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", callID(in.req),

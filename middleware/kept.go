@@ -63,7 +63,7 @@ func (k kept) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog
 
 // copy puts d into the application's store unless a later version is there.
 func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
 	defer cancel()
 	newer := func(there dialogstore.Dialog) (dialogstore.Dialog, error) {
 		if there.Version > d.Version {
@@ -87,7 +87,7 @@ func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
 }
 
 func (k kept) forget(ctx context.Context, id dialogstore.ID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
 	defer cancel()
 	if _, err := k.copies.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		k.warn("ended dialog stays in the store, a restart would end it once more", id, err)

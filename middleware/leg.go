@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -16,34 +17,36 @@ import (
 // leg is the process's own state of one side of a call: what is in flight, and
 // the numbering of what this side sends. It belongs to the Call-ID and our tag,
 // so that it exists before the dialog does and is shared by the dialogs of a
-// forked INVITE. What outlives the process is in the store.
+// forked INVITE. What outlives the process is in the store, and a leg that knows
+// no more than that is dropped.
 type leg struct {
 	key    legKey
 	policy sessiontimer.Policy
+	used   atomic.Int64 // when it was found last, in nanoseconds since legs.start
+	over   bool         // of no more use than to transactions; guarded by legs.mu
 
 	mu      sync.Mutex
-	changed chan struct{} // made by who waits, closed by who changes the rest
-	contact string        // ours in an early dialog
+	changed chan struct{}      // made by who waits, closed by who changes the rest
+	contact *sip.ContactHeader // ours in an early dialog
 
 	lastCSeq uint32 // on the wire
 	sent     []sentInvite
-	sending  bool                   // somebody numbers and sends
-	busy     int                    // requests of the application under way
-	updates  int                    // UPDATEs among them
-	offers   map[*exchange]struct{} // those among them that may offer
-	own      context.CancelFunc     // ends the refresh of ours under way
-	ownTag   string                 // the peer's tag of its dialog
-	ownOffer bool                   // and that it is a re-INVITE
-	peer     *peerInvite            // the peer's INVITE that is not confirmed yet
-	updating bool                   // the application has an UPDATE to answer
+	sending  bool               // somebody numbers and sends
+	busy     int                // requests of the application under way
+	updates  int                // UPDATEs among them
+	offers   []*exchange        // those among them that may offer
+	own      context.CancelFunc // ends the refresh of ours under way
+	ownTag   string             // the peer's tag of its dialog
+	ownOffer bool               // and that it is a re-INVITE
+	peer     *peerInvite        // the peer's INVITE that is not confirmed yet
+	updating bool               // the application has an UPDATE to answer
 
 	localAcks []uint32 // CSeqs of re-INVITEs answered here, whose ACKs may come again
 
-	requester *requester    // the client that sent the first INVITE; nil if the peer did
+	requester *requester    // the client that began the call; nil if it is that of the transport
 	learned   time.Duration // Min-SE of 422s before there is a dialog
 	dialogs   []member
 	forks     []fork
-	linger    *time.Timer
 }
 
 type legKey struct{ callID, tag string }
@@ -76,7 +79,7 @@ func (l *leg) id(remoteTag string) dialogstore.ID {
 	return dialogstore.ID{CallID: l.key.callID, LocalTag: l.key.tag, RemoteTag: remoteTag}
 }
 
-// use notes the client that begins the call.
+// use notes the client that begins the call; nil is that of the transport.
 func (l *leg) use(r *requester) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +87,7 @@ func (l *leg) use(r *requester) {
 }
 
 // reachedAt notes our Contact in an early dialog.
-func (l *leg) reachedAt(contact string) {
+func (l *leg) reachedAt(contact *sip.ContactHeader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.contact = contact
@@ -259,6 +262,7 @@ func (l *leg) join(remoteTag string) bool {
 		return false
 	}
 	l.dialogs = append(l.dialogs, member{remoteTag: remoteTag})
+	l.contact = nil
 	l.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
 	return true
 }
@@ -290,6 +294,17 @@ func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
 		l.own()
 	}
 	return true, !l.alive()
+}
+
+// idle tells that resume would make the same leg of what is in the store: one
+// dialog, which is where and with whom it was, and nothing under way.
+func (l *leg) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	renumbered := slices.ContainsFunc(l.sent, func(s sentInvite) bool { return s.app != s.wire })
+	underWay := l.busy > 0 || len(l.offers) > 0 || l.own != nil || l.sending || l.updating || l.peerInProgress()
+	return len(l.dialogs) == 1 && !l.dialogs[0].ended && l.dialogs[0].target == nil &&
+		len(l.forks) == 0 && l.requester == nil && !renumbered && !underWay
 }
 
 // alive tells that a dialog of this leg has not ended. l.mu is held.

@@ -10,19 +10,36 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// legs finds the leg of a request.
+// legs finds the leg of a request. An idle call has none: what its leg knew and
+// the store does not has no meaning once transactions are over, and resume makes
+// it anew.
 type legs struct {
-	mu     sync.RWMutex
-	all    map[legKey]*leg
-	closed bool // no leg lingers
+	start time.Time
+
+	mu      sync.RWMutex
+	all     map[legKey]*leg
+	peak    int // most legs that all has had
+	closed  bool
+	sweeper *time.Timer // nil while there is no leg
 }
 
-func newLegs() *legs { return &legs{all: make(map[legKey]*leg)} }
+// legLife is how long transactions may still refer to a leg that nobody uses: a
+// BYE that is challenged must be numbered, a BYE that crosses ours answered.
+func legLife() time.Duration { return 64 * sip.T1 }
 
+func sweepEvery() time.Duration { return legLife() / 8 }
+
+func newLegs() *legs { return &legs{start: time.Now(), all: make(map[legKey]*leg)} }
+
+// find returns nil if there is no such leg.
 func (ls *legs) find(callID, tag string) *leg {
 	ls.mu.RLock()
 	defer ls.mu.RUnlock()
-	return ls.all[legKey{callID, tag}]
+	l := ls.all[legKey{callID, tag}]
+	if l != nil {
+		l.used.Store(int64(time.Since(ls.start)))
+	}
+	return l
 }
 
 // open finds or makes a leg whose numbering starts after cseq.
@@ -34,16 +51,18 @@ func (ls *legs) open(callID, tag string, cseq uint32, policy sessiontimer.Policy
 	if l == nil {
 		l = &leg{key: key, policy: policy, lastCSeq: cseq}
 		ls.all[key] = l
+		ls.peak = max(ls.peak, len(ls.all))
 	}
-	if l.linger != nil {
-		l.linger.Stop()
-		l.linger = nil
+	l.over = false
+	l.used.Store(int64(time.Since(ls.start)))
+	if ls.sweeper == nil && !ls.closed {
+		ls.sweeper = time.AfterFunc(sweepEvery(), ls.sweep)
 	}
 	return l
 }
 
-// resume finds the leg of a stored dialog, or makes it anew in a process that
-// did not see the call begin.
+// resume finds the leg of a stored dialog, or makes it anew: the call was idle,
+// or began in another process.
 func (ls *legs) resume(d dialogstore.Dialog) *leg {
 	l := ls.find(d.CallID, d.LocalTag)
 	if l == nil {
@@ -56,47 +75,83 @@ func (ls *legs) resume(d dialogstore.Dialog) *leg {
 func (ls *legs) drop(l *leg) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	ls.delete(l)
+}
+
+// delete forgets a leg. ls.mu is held.
+func (ls *legs) delete(l *leg) {
 	if ls.all[l.key] == l {
 		delete(ls.all, l.key)
 	}
 }
 
-// dropLater keeps a leg for as long as transactions may still refer to it: a BYE
-// that is challenged must be numbered, a BYE that crosses ours answered.
+// dropLater drops a leg that is over once transactions are too.
 func (ls *legs) dropLater(l *leg) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	if ls.all[l.key] != l {
-		return
-	}
+	l.over = true
+	l.used.Store(int64(time.Since(ls.start)))
 	if ls.closed {
-		delete(ls.all, l.key)
-		return
+		ls.delete(l)
 	}
-	if l.linger != nil {
-		l.linger.Stop()
-	}
-	var timer *time.Timer
-	timer = time.AfterFunc(64*sip.T1, func() {
-		ls.mu.Lock()
-		defer ls.mu.Unlock()
-		if l.linger == timer && ls.all[l.key] == l { // nobody took it up meanwhile
-			delete(ls.all, l.key)
-		}
-	})
-	l.linger = timer
 }
 
-// close drops the legs that linger. The others stay, so that what their calls
+// sweep drops the legs that nobody has used for legLife and nobody needs.
+func (ls *legs) sweep() {
+	limit := int64(time.Since(ls.start) - legLife())
+	for _, l := range ls.unusedSince(limit) {
+		ls.mu.Lock()
+		if l.used.Load() <= limit && (l.over || l.idle()) { // nobody took it up meanwhile
+			ls.delete(l)
+		}
+		ls.mu.Unlock()
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.shrink()
+	ls.sweeper = nil
+	if len(ls.all) > 0 && !ls.closed {
+		ls.sweeper = time.AfterFunc(sweepEvery(), ls.sweep)
+	}
+}
+
+func (ls *legs) unusedSince(limit int64) []*leg {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	var unused []*leg
+	for _, l := range ls.all {
+		if l.used.Load() <= limit {
+			unused = append(unused, l)
+		}
+	}
+	return unused
+}
+
+// shrink gives back what the map took for a burst of calls: deleting from a map
+// frees none of its memory. ls.mu is held.
+func (ls *legs) shrink() {
+	if len(ls.all) > ls.peak/4 {
+		return
+	}
+	all := make(map[legKey]*leg, len(ls.all))
+	for key, l := range ls.all {
+		all[key] = l
+	}
+	ls.all, ls.peak = all, len(all)
+}
+
+// close drops the legs that are over. The others stay, so that what their calls
 // still send is numbered on.
 func (ls *legs) close() {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.closed = true
+	if ls.sweeper != nil {
+		ls.sweeper.Stop()
+	}
 	for _, l := range ls.all {
-		if l.linger != nil {
-			l.linger.Stop()
-			delete(ls.all, l.key)
+		if l.over {
+			ls.delete(l)
 		}
 	}
 }

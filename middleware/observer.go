@@ -14,19 +14,31 @@ type observer struct{ t *Timers }
 
 // DialogChanged implements dialogstore.Observer.
 func (o observer) DialogChanged(_ context.Context, c dialogstore.Change) {
-	now := time.Now()
-	before, after := c.Before.Session, c.After.Session
 	switch {
 	case c.Created():
 		o.log("session timer negotiated", c.After)
-		o.t.opts.onEvent(sessiontimer.Negotiated{Call: c.After.Call(now)})
 	case c.Deleted():
 		o.log("session ended", c.Before)
-		o.t.opts.onEvent(sessiontimer.Ended{Call: c.Before.Call(now)})
-	case !before.Equal(after):
+	case !c.Before.Session.Equal(c.After.Session):
 		o.log("session refreshed", c.After)
-		o.t.opts.onEvent(sessiontimer.Refreshed{Call: c.After.Call(now), Method: c.After.LastMethod})
+	default:
+		return
 	}
+	if o.t.opts.onEvent != nil {
+		o.t.opts.onEvent(event(c))
+	}
+}
+
+// event is what a change of a session means.
+func event(c dialogstore.Change) sessiontimer.Event {
+	now := time.Now()
+	switch {
+	case c.Created():
+		return sessiontimer.Negotiated{Call: c.After.Call(now)}
+	case c.Deleted():
+		return sessiontimer.Ended{Call: c.Before.Call(now)}
+	}
+	return sessiontimer.Refreshed{Call: c.After.Call(now), Method: c.After.LastMethod}
 }
 
 func (o observer) log(text string, d dialogstore.Dialog) {

@@ -29,7 +29,7 @@ type options struct {
 	policyFunc     PolicyFunc
 	store          dialogstore.Store
 	logger         *slog.Logger
-	onEvent        func(sessiontimer.Event)
+	onEvent        func(sessiontimer.Event) // nil if nobody listens
 	credentials    sipgo.DigestAuth
 	answerUpdate   bool
 	answerReInvite *bool
@@ -42,7 +42,6 @@ func defaultOptions() options {
 	return options{
 		policy:       sessiontimer.DefaultPolicy(),
 		logger:       sip.DefaultLogger().With("caller", "SessionTimer"),
-		onEvent:      func(sessiontimer.Event) {},
 		answerUpdate: true,
 		jitter:       0.1,
 		limits:       refresher.Limits{PerSecond: 5000, Unanswered: 5000},

@@ -92,18 +92,12 @@ func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*e
 		return nil, err
 	}
 	r.fallBack(req, d)
-	x := &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: d}
-	if req.IsInvite() {
-		x.watch = func(tx *sip.ClientTx) {
-			tx.OnRetransmission(func(res *sip.Response) { x.acknowledge(res) })
-		}
-	}
-	return x, nil
+	return &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: d}, nil
 }
 
 // run sends a request of ours and waits for its final response.
 func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
-	if err := x.dispatch(ctx); err != nil {
+	if err := x.send(ctx); err != nil {
 		return nil, err
 	}
 	return x.await(ctx)
@@ -133,7 +127,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 				challenges++
 				answered[res.StatusCode] = true
 				setBranch(x.req)
-				if err := x.dispatch(ctx); err != nil {
+				if err := x.send(ctx); err != nil {
 					return nil, err
 				}
 				continue
@@ -215,14 +209,6 @@ func (x *exchange) abandon(tx *sip.ClientTx) {
 			}
 		}
 	}()
-}
-
-// dispatch sends a request, marked if it is one that refreshes.
-func (x *exchange) dispatch(ctx context.Context) error {
-	if x.req.Method == sip.BYE {
-		return x.transmit(ctx)
-	}
-	return x.send(ctx)
 }
 
 // acknowledge sends the ACK of a re-INVITE of ours (RFC 3261 §13.2.2.4), also

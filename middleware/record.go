@@ -27,7 +27,9 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields) {
 	now := time.Now()
 	t.warnMalformed(fields, x.leg.id(x.remoteTag))
-	x.leg.moved(x.remoteTag, res.Contact(), x.laddr)
+	if d, err := t.store.Load(ctx, x.leg.id(x.remoteTag)); err == nil {
+		x.leg.moved(d, res.Contact(), x.laddr)
+	}
 	t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
 		d.Session = x.policy.Settle(x.proposal, fields, before, now)
@@ -42,8 +44,10 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		d.LastMethod = string(x.req.Method)
 		learnPeer(&d, fields)
 		retarget(&d, res.Contact())
-		if relocate(&d, x.req.Contact()) && x.laddr != "" {
-			d.LocalAddr = x.laddr
+		if relocate(&d, x.req.Contact()) {
+			if laddr := x.laddr(); laddr != "" {
+				d.LocalAddr = laddr
+			}
 		}
 		if len(x.req.Body()) > 0 {
 			d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
@@ -62,24 +66,23 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	}
 	t.warnMalformed(fields, x.leg.id(toTag(res)))
 	d := dialogstore.Dialog{
-		ID:           x.leg.id(toTag(res)),
-		LocalURI:     x.req.From().Value(),
-		RemoteURI:    res.To().Value(),
-		RemoteTarget: x.req.Recipient.String(),
-		RouteSet:     routeSet(res, true),
-		Transport:    sip.NetworkToLower(x.req.Transport()),
-		LocalAddr:    x.laddr,
-		LocalCSeq:    x.leg.last(),
-		SDP:          x.req.Body(),
-		SDPType:      contentType(x.req),
-		PeerSDP:      res.Body(),
-		Session:      x.policy.Settle(x.proposal, fields, sessiontimer.Session{}, now),
-		LastMethod:   string(sip.INVITE),
-		OwnsCallID:   true,
-		Policy:       x.policy,
+		ID:         x.leg.id(toTag(res)),
+		LocalURI:   valueText(x.req.From()),
+		RemoteURI:  valueText(res.To()),
+		RouteSet:   routeSet(res, true),
+		Transport:  sip.NetworkToLower(x.req.Transport()),
+		LocalAddr:  x.laddr(),
+		LocalCSeq:  x.leg.last(),
+		SDP:        x.req.Body(),
+		SDPType:    contentType(x.req),
+		PeerSDP:    res.Body(),
+		Session:    x.policy.Settle(x.proposal, fields, sessiontimer.Session{}, now),
+		LastMethod: string(sip.INVITE),
+		OwnsCallID: true,
+		Policy:     x.policy,
 	}
 	if h := x.req.Contact(); h != nil {
-		d.Contact = h.Value()
+		d.Contact = valueText(h)
 	}
 	d.Supported = optionTags(x.req, "Supported", "k")
 	d.Require, d.ProxyRequire = optionTags(x.req, "Require", ""), optionTags(x.req, "Proxy-Require", "")
@@ -89,7 +92,12 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	}
 	learnPeer(&d, rang.fields)
 	learnPeer(&d, fields)
-	retarget(&d, res.Contact())
+	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
+		d.RemoteTarget = text(&x.req.Recipient)
+	}
+	if t.requesterFor(d.Transport) == x.r {
+		x.leg.use(nil)
+	}
 	t.create(ctx, x.leg, d)
 }
 
@@ -179,7 +187,7 @@ func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
 // (RFC 3261 §12.2, RFC 3311 §5).
 func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
 	if contact != nil && !contact.Address.Wildcard {
-		d.RemoteTarget = contact.Address.String()
+		d.RemoteTarget = text(&contact.Address)
 	}
 }
 
@@ -201,9 +209,12 @@ func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
 
 // routeSet is the Record-Route of a message that made a dialog, reversed for the
 // UAC (RFC 3261 §12.1).
-func routeSet(m sip.Message, reversed bool) []string {
+func routeSet(m message, reversed bool) []string {
 	var set []string
-	for _, h := range m.GetHeaders("record-route") {
+	for _, h := range m.Headers() {
+		if _, typed := h.(*sip.RecordRouteHeader); !typed && !strings.EqualFold(h.Name(), "Record-Route") {
+			continue
+		}
 		for _, v := range splitRoutes(h.Value()) {
 			if reversed {
 				set = append([]string{v}, set...)

@@ -142,14 +142,14 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	l.follow(req, t.destinationOf(ctx, l.id(toTag(req))))
+	t.follow(l, req)
 	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.policy}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
 	case sip.BYE:
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
-		t.ended(context.WithoutCancel(ctx), l, x.remoteTag)
+		t.ended(detached(ctx), l, x.remoteTag)
 	case sip.PRACK:
 		r.rewriteRAck(l, req)
 	}
@@ -178,14 +178,14 @@ func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
 // ack sends an ACK to the transport, numbered as its INVITE was and to where the
 // peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's message stays as it is.
 func (r *requester) ack(ctx context.Context, req *sip.Request) error {
-	if l := r.t.legs.find(callID(req), fromTag(req)); l != nil && req.CSeq() != nil {
+	if l := r.t.legOf(ctx, dialogstore.ID{CallID: callID(req), LocalTag: fromTag(req), RemoteTag: toTag(req)}); l != nil && req.CSeq() != nil {
 		wire := l.wireCSeq(req.CSeq().SeqNo)
 		if target, _ := l.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			setCSeq(req, wire)
-			l.follow(req, r.t.destinationOf(ctx, l.id(toTag(req))))
+			r.t.follow(l, req)
 		}
-		ctx := context.WithoutCancel(ctx)
+		ctx := detached(ctx)
 		r.t.joinFork(ctx, l, toTag(req))
 		r.t.acknowledged(ctx, l.id(toTag(req)), req)
 	}
@@ -203,7 +203,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	branch := req.Via().Params.GetOr("branch", "")
 	l.mu.Lock()
 	var x *exchange
-	for candidate := range l.offers {
+	for _, candidate := range l.offers {
 		if candidate.branch == branch {
 			x = candidate
 		}
@@ -245,20 +245,11 @@ func localAddr(conn sip.Connection) string {
 	if a == nil {
 		return ""
 	}
-	if _, _, err := net.SplitHostPort(a.String()); err != nil {
+	addr := a.String()
+	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return ""
 	}
-	return a.String()
-}
-
-// destinationOf is where the application is known to send the requests of a dialog;
-// empty if they follow their URIs.
-func (t *Timers) destinationOf(ctx context.Context, id dialogstore.ID) string {
-	d, err := t.store.Load(context.WithoutCancel(ctx), id)
-	if err != nil {
-		return ""
-	}
-	return d.Destination
+	return addr
 }
 
 // destination is where the application sends a request, if it says so and the

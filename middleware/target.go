@@ -1,34 +1,46 @@
 package middleware
 
 import (
+	"context"
 	"net"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
 // moved notes the Contact of an accepted INVITE or UPDATE: that is where the
-// peer of the dialog is from now on (RFC 3261 §12.2). localAddr is our socket.
-func (l *leg) moved(remoteTag string, contact *sip.ContactHeader, localAddr string) {
+// peer of the dialog is from now on (RFC 3261 §12.2). Until it names another place
+// than d does, the application knows where that is. localAddr is our socket.
+func (l *leg) moved(d dialogstore.Dialog, contact *sip.ContactHeader, localAddr func() string) {
 	if contact == nil || contact.Address.Wildcard {
 		return
 	}
 	l.mu.Lock()
+	m := l.member(d.RemoteTag)
+	same := m == nil || m.target == nil && text(&contact.Address) == d.RemoteTarget
+	l.mu.Unlock()
+	if same {
+		return
+	}
+	target, from := contact.Address.Clone(), localAddr()
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	if m := l.member(remoteTag); m != nil {
-		m.target, m.from = contact.Address.Clone(), localAddr
+	if m := l.member(d.RemoteTag); m != nil {
+		m.target, m.from = target, from
 	}
 }
 
 // follow sends a request of the application to where the peer is. What moved the
 // peer may have been answered here, without the application. A strict router
-// keeps its place, and so does a destination that the application chose; known is
-// the one of the dialog.
-func (l *leg) follow(req *sip.Request, known string) {
+// keeps its place, and so does a destination that the application chose.
+func (t *Timers) follow(l *leg, req *sip.Request) {
 	target, from := l.elsewhere(req)
 	if target == nil {
 		return
 	}
-	if pinned := req.MessageData.Destination(); pinned != "" && pinned != known && pinned == implied(req) {
+	d, _ := t.store.Load(context.Background(), l.id(toTag(req)))
+	if pinned := req.MessageData.Destination(); pinned != "" && pinned != d.Destination && pinned == implied(req) {
 		req.SetDestination("") // by Clone, not by the application
 	}
 	req.Recipient = *target.Clone()

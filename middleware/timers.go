@@ -69,9 +69,6 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if o.logger == nil {
 		o.logger = defaultOptions().logger
 	}
-	if o.onEvent == nil {
-		o.onEvent = defaultOptions().onEvent
-	}
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
@@ -95,7 +92,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		k := kept{Memory: memory, copies: o.store, log: o.logger}
 		t.store, t.adopt = dialogstore.Observe(k, observer{t}, t.refresher), k.adopt
 	}
-	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: o.onEvent, Logger: o.logger,
+	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: o.logger,
 		Jitter: o.jitter, Limits: o.limits})
 	return t, nil
 }
@@ -136,6 +133,13 @@ func (t *Timers) Close() error {
 	return nil
 }
 
+// tell tells the application of an event.
+func (t *Timers) tell(e sessiontimer.Event) {
+	if t.opts.onEvent != nil {
+		t.opts.onEvent(e)
+	}
+}
+
 // policyFor is the policy of a new call.
 func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
 	if t.ctx.Err() != nil {
@@ -174,4 +178,12 @@ func (t *Timers) offersUpdate() bool {
 		return *t.opts.offerUpdate
 	}
 	return t.host.Load().ReInvites
+}
+
+// detached is ctx without its end, for what must be finished once it has begun.
+func detached(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }

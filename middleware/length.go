@@ -1,0 +1,72 @@
+package middleware
+
+import "github.com/emiago/sipgo/sip"
+
+// maxDatagram is the largest message that sipgo sends over UDP.
+func maxDatagram() int { return sip.UDPMTUSize - 200 }
+
+// fits tells whether sipgo will send m: it refuses larger datagrams, and a
+// refused response leaves the peer without any. req is m, or what m answers.
+func fits(m message, req *sip.Request) bool {
+	if longest(m) <= maxDatagram() || sip.IsReliable(req.Transport()) {
+		return true
+	}
+	var n lengthWriter
+	m.StringWrite(&n)
+	return int(n) <= maxDatagram()
+}
+
+// lengthWriter counts what a message would be on the wire.
+type lengthWriter int
+
+func (w *lengthWriter) WriteString(s string) (int, error) {
+	*w += lengthWriter(len(s))
+	return len(s), nil
+}
+
+// longest is what m cannot exceed on the wire. Most messages are far below the
+// limit, and printing one to know costs as much as sending it.
+func longest(m message) int {
+	const number, punctuation = 20, 16
+	n := punctuation + len("SIP/2.0") + len(m.Body())
+	switch m := m.(type) {
+	case *sip.Request:
+		n += len(m.Method) + longestURI(&m.Recipient)
+	case *sip.Response:
+		n += number + len(m.Reason)
+	}
+	for _, h := range m.Headers() {
+		n += len(h.Name()) + punctuation
+		switch h := h.(type) {
+		case *sip.ViaHeader:
+			n += len(h.ProtocolName) + len(h.ProtocolVersion) + len(h.Transport) + len(h.Host) + number + longestParams(h.Params)
+		case *sip.FromHeader:
+			n += len(h.DisplayName) + longestURI(&h.Address) + longestParams(h.Params)
+		case *sip.ToHeader:
+			n += len(h.DisplayName) + longestURI(&h.Address) + longestParams(h.Params)
+		case *sip.ContactHeader:
+			n += len(h.DisplayName) + longestURI(&h.Address) + longestParams(h.Params)
+		case *sip.CSeqHeader:
+			n += number + len(h.MethodName)
+		case *sip.MaxForwardsHeader, *sip.ContentLengthHeader:
+			n += number
+		default:
+			n += len(h.Value())
+		}
+	}
+	return n
+}
+
+func longestURI(u *sip.Uri) int {
+	const number, punctuation = 20, 16
+	return punctuation + len(u.Scheme) + len(u.Raw()) + len(u.User) + len(u.Password) + len(u.Host) + number +
+		longestParams(u.UriParams) + longestParams(u.Headers)
+}
+
+func longestParams(params sip.HeaderParams) int {
+	n := 0
+	for _, p := range params {
+		n += len(p.K) + len(p.V) + len(`;=""`)
+	}
+	return n
+}
