@@ -28,7 +28,7 @@ type exchange struct {
 	sentAt    time.Time
 	heard     map[string]ringing // what provisional responses told, by To tag
 
-	client    *clientTx // what the application sees of an INVITE or UPDATE; nil for others
+	client *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 
 	mu          sync.Mutex
 	tx          *sip.ClientTx
