@@ -22,8 +22,9 @@ type exchange struct {
 	branch    string       // and its branch
 	remoteTag string       // empty before there is a dialog
 	policy    sessiontimer.Policy
-	own       bool               // a request of this package, not the application's
-	dialog    dialogstore.Dialog // of such a request
+	own       bool                // a request of this package, not the application's
+	dialog    *dialogstore.Dialog // of such a request
+	transport string              // of a first INVITE
 	proposal  sessiontimer.Proposal
 	sentAt    time.Time
 	heard     map[string]ringing // what provisional responses told, by To tag
@@ -102,10 +103,11 @@ func (x *exchange) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.mark()
-	if h := x.req.Contact(); h != nil && x.remoteTag == "" {
-		x.leg.reachedAt(h)
+	if x.remoteTag == "" {
+		x.transport = sip.NetworkToLower(x.req.Transport())
+		x.leg.reachedAt(x.req.Contact())
 	}
+	x.mark()
 	x.set(func() { x.tx, x.provisional = tx, false })
 	x.watch(tx)
 	err = x.leg.inTurn(ctx, func() error {

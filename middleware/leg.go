@@ -86,7 +86,7 @@ func (l *leg) use(r *requester) {
 	l.requester = r
 }
 
-// reachedAt notes our Contact in an early dialog.
+// reachedAt notes our Contact in an early dialog; nil if we told none.
 func (l *leg) reachedAt(contact *sip.ContactHeader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -92,7 +92,7 @@ func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*e
 		return nil, err
 	}
 	r.fallBack(req, d)
-	return &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: d}, nil
+	return &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: &d}, nil
 }
 
 // run sends a request of ours and waits for its final response.
@@ -214,7 +214,7 @@ func (x *exchange) abandon(tx *sip.ClientTx) {
 // acknowledge sends the ACK of a re-INVITE of ours (RFC 3261 §13.2.2.4), also
 // if the dialog is over by now.
 func (x *exchange) acknowledge(res *sip.Response) {
-	d := x.dialog
+	d := *x.dialog
 	retarget(&d, res.Contact())
 	if err := x.sendAck(d); err != nil {
 		x.r.t.log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,

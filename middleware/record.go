@@ -70,7 +70,7 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		LocalURI:   valueText(x.req.From()),
 		RemoteURI:  valueText(res.To()),
 		RouteSet:   routeSet(res, true),
-		Transport:  sip.NetworkToLower(x.req.Transport()),
+		Transport:  x.transport,
 		LocalAddr:  x.laddr(),
 		LocalCSeq:  x.leg.last(),
 		SDP:        x.req.Body(),
