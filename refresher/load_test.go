@@ -199,6 +199,9 @@ func TestDeadNetworkStays(t *testing.T) {
 		if len(hangups) != 200 {
 			t.Errorf("%d hang-ups, want 200", len(hangups))
 		}
+		if len(l.failed) != len(attempts) {
+			t.Errorf("%d failures told of %d refreshes that went out, want one each", len(l.failed), len(attempts))
+		}
 	})
 }
 
