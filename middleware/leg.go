@@ -169,14 +169,19 @@ func (l *leg) finish(method sip.RequestMethod) {
 // another INVITE is in progress (RFC 3261 §14.1), nor an UPDATE after another
 // (RFC 3311 §5.2).
 func (l *leg) beginOwn(ctx context.Context, cancel context.CancelFunc, remoteTag string, invite bool) error {
-	wait, stop := context.WithTimeout(ctx, sip.T2)
-	defer stop()
-	err := l.await(wait, func() bool { return l.own == nil && l.busy == 0 && !l.peerInProgress() })
+	free := func() bool { return l.own == nil && l.busy == 0 && !l.peerInProgress() }
+	l.mu.Lock()
+	if !free() {
+		l.mu.Unlock()
+		wait, stop := context.WithTimeout(ctx, sip.T2)
+		defer stop()
+		_ = l.await(wait, free)
+	}
 	defer l.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err != nil && (l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress()) || !invite && l.updates > 0):
+	case l.own != nil || invite && (len(l.offers) > 0 || l.peerInProgress()) || !invite && l.updates > 0:
 		return refresher.ErrBusy
 	}
 	l.own, l.ownTag, l.ownOffer = cancel, remoteTag, invite

@@ -107,8 +107,8 @@ func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
 // challenges.
 func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 	challenges, answered := 0, make(map[int]bool)
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
+	look, stop := x.lookEverySecond()
+	defer stop()
 	for {
 		tx := x.transaction()
 		select {
@@ -141,7 +141,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 				return nil, err
 			}
 			return nil, sip.ErrTransactionTerminated
-		case <-look.C:
+		case <-look:
 			if !x.r.connected(tx) {
 				x.abandon(tx)
 				return nil, errConnectionLost
@@ -151,6 +151,15 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// lookEverySecond ticks where there is a connection to look at.
+func (x *exchange) lookEverySecond() (<-chan time.Time, func()) {
+	if !sip.IsReliable(x.dialog.Transport) {
+		return nil, func() {}
+	}
+	look := time.NewTicker(time.Second)
+	return look.C, look.Stop
 }
 
 // connected tells whether the answer to a request can still come: sipgo says
