@@ -12,6 +12,10 @@ import (
 //
 // A change function runs without a lock, and runs again if another goroutine
 // was faster. A context that is done gives its error, and nothing changes.
+//
+// A dialog takes about 400 bytes beside the texts of its ID and its session
+// descriptions, which it shares with whoever made them. What most calls of a
+// user agent have in common, such as Policy and Contact, is kept once.
 type Memory struct {
 	shards [shardCount]shard
 }

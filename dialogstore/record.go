@@ -16,23 +16,26 @@ type record struct {
 	id      ID
 	version uint64
 	common  unique.Handle[common]
+	contact unique.Handle[string] // not in common: some user agents have one for each number
 	uris    uris
+	routes  *[]string // nil without a route set, as most are
 
-	routeSet              []string
 	localCSeq, remoteCSeq uint32
 	sdp, peerSDP          []byte
-	since                 time.Time
-	refreshAfter          time.Duration
+
+	interval     time.Duration
+	since        time.Time
+	refreshAfter time.Duration
 }
 
 // common is what many calls of a user agent have in common and few updates
 // change. All records with the same share one.
 type common struct {
-	contact, transport, localAddr    string
+	transport, localAddr             string
 	supported, require, proxyRequire string
 	sdpType, lastMethod              string
-	interval, minSE                  time.Duration
 	refresher                        sessiontimer.Refresher
+	minSE                            time.Duration
 
 	peerTimer, peerUpdate, noUpdate, ownsCallID bool
 
@@ -40,51 +43,46 @@ type common struct {
 }
 
 // uris is LocalURI, RemoteURI, RemoteTarget and Destination in one text, which
-// takes less than four.
+// takes less than four that were each printed.
 type uris struct {
 	text                  string
 	local, remote, target uint32 // where each ends
 }
 
 // newRecord is d as it is to be stored, in the place of old if that is not nil.
-// What an update leaves as it was is kept once. The slices have no spare
-// capacity, so that an append to a copy never writes to what another one sees.
+// What is the same in both is taken from old. The slices have no spare capacity,
+// so that an append to a copy never writes to what another one sees.
 func newRecord(d *Dialog, old *record) *record {
-	r := &record{
+	if old == nil {
+		old = &record{}
+	}
+	return &record{
 		id:           d.ID,
 		version:      d.Version,
-		routeSet:     slices.Clip(d.RouteSet),
+		common:       interned(commonOf(d), old.common),
+		contact:      interned(d.Contact, old.contact),
+		uris:         joined(d, old.uris),
+		routes:       routes(d.RouteSet, old.routes),
 		localCSeq:    d.LocalCSeq,
 		remoteCSeq:   d.RemoteCSeq,
 		sdp:          slices.Clip(d.SDP),
 		peerSDP:      slices.Clip(d.PeerSDP),
+		interval:     d.Session.Interval,
 		since:        d.Session.Since,
 		refreshAfter: d.Session.RefreshAfter,
 	}
-	if old != nil && old.uris.are(d) {
-		r.uris = old.uris
-	} else {
-		r.uris = joined(d)
-	}
-	if c := commonOf(d); old != nil && old.common.Value() == c {
-		r.common = old.common
-	} else {
-		r.common = unique.Make(c)
-	}
-	return r
 }
 
 // dialog is the Dialog that r was made of.
 func (r *record) dialog() Dialog {
 	c, u := r.common.Value(), &r.uris
-	return Dialog{
+	d := Dialog{
 		ID:           r.id,
 		Version:      r.version,
 		LocalURI:     u.text[:u.local],
 		RemoteURI:    u.text[u.local:u.remote],
 		RemoteTarget: u.text[u.remote:u.target],
-		RouteSet:     r.routeSet,
-		Contact:      c.contact,
+		Contact:      r.contact.Value(),
 		Transport:    c.transport,
 		LocalAddr:    c.localAddr,
 		Destination:  u.text[u.target:],
@@ -97,7 +95,7 @@ func (r *record) dialog() Dialog {
 		SDPType:      c.sdpType,
 		PeerSDP:      r.peerSDP,
 		Session: sessiontimer.Session{
-			Interval:     c.interval,
+			Interval:     r.interval,
 			Refresher:    c.refresher,
 			Since:        r.since,
 			RefreshAfter: r.refreshAfter,
@@ -110,11 +108,14 @@ func (r *record) dialog() Dialog {
 		OwnsCallID: c.ownsCallID,
 		Policy:     c.policy,
 	}
+	if r.routes != nil {
+		d.RouteSet = *r.routes
+	}
+	return d
 }
 
 func commonOf(d *Dialog) common {
 	return common{
-		contact:      d.Contact,
 		transport:    d.Transport,
 		localAddr:    d.LocalAddr,
 		supported:    d.Supported,
@@ -122,9 +123,8 @@ func commonOf(d *Dialog) common {
 		proxyRequire: d.ProxyRequire,
 		sdpType:      d.SDPType,
 		lastMethod:   d.LastMethod,
-		interval:     d.Session.Interval,
-		minSE:        d.MinSE,
 		refresher:    d.Session.Refresher,
+		minSE:        d.MinSE,
 		peerTimer:    d.PeerTimer,
 		peerUpdate:   d.PeerUpdate,
 		noUpdate:     d.NoUpdate,
@@ -133,7 +133,18 @@ func commonOf(d *Dialog) common {
 	}
 }
 
-func joined(d *Dialog) uris {
+// interned does not look for v if it is what the record before has.
+func interned[T comparable](v T, before unique.Handle[T]) unique.Handle[T] {
+	if before != (unique.Handle[T]{}) && before.Value() == v {
+		return before
+	}
+	return unique.Make(v)
+}
+
+func joined(d *Dialog, before uris) uris {
+	if before.are(d) {
+		return before
+	}
 	u := uris{text: d.LocalURI + d.RemoteURI + d.RemoteTarget + d.Destination}
 	u.local = uint32(len(d.LocalURI))
 	u.remote = u.local + uint32(len(d.RemoteURI))
@@ -141,8 +152,18 @@ func joined(d *Dialog) uris {
 	return u
 }
 
-// are reports whether u is what joined would make of d.
 func (u *uris) are(d *Dialog) bool {
 	return u.text[:u.local] == d.LocalURI && u.text[u.local:u.remote] == d.RemoteURI &&
 		u.text[u.remote:u.target] == d.RemoteTarget && u.text[u.target:] == d.Destination
+}
+
+func routes(set []string, before *[]string) *[]string {
+	switch {
+	case len(set) == 0:
+		return nil
+	case before != nil && slices.Equal(set, *before):
+		return before
+	}
+	clipped := slices.Clip(set)
+	return &clipped
 }
