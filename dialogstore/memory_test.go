@@ -1,12 +1,9 @@
 package dialogstore_test
 
 import (
-	"fmt"
-	"runtime"
 	"strconv"
-	"sync/atomic"
 	"testing"
-	"unsafe"
+	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/storetest"
@@ -94,69 +91,15 @@ func TestMemoryUpdateSeesReplacement(t *testing.T) {
 	}
 }
 
-// Under load each message reads its dialog, so reading must not allocate.
-func TestMemoryLoadDoesNotAllocate(t *testing.T) {
+// A clock that is set during a call must not move its deadlines.
+func TestMemoryKeepsMonotonicReading(t *testing.T) {
 	m, d := dialogstore.NewMemory(), call(1)
+	d.Session.Since = time.Now()
 	if err := m.Create(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	ctx := t.Context()
-	if n := testing.AllocsPerRun(100, func() { _, _ = m.Load(ctx, d.ID) }); n != 0 {
-		t.Errorf("Load allocates %v times, want none", n)
+	got, err := m.Load(t.Context(), d.ID)
+	if err != nil || got.Session.Since != d.Session.Since {
+		t.Errorf("Load = %#v, %v, want the time with its monotonic reading, %#v", got.Session.Since, err, d.Session.Since)
 	}
-}
-
-func BenchmarkMemoryUpdateParallel(b *testing.B) {
-	for _, dialogs := range []int{1, 10_000} {
-		b.Run(fmt.Sprintf("dialogs=%d", dialogs), func(b *testing.B) {
-			m := dialogstore.NewMemory()
-			ids := make([]dialogstore.ID, dialogs)
-			for i := range ids {
-				ids[i] = call(i).ID
-				if err := m.Create(b.Context(), call(i)); err != nil {
-					b.Fatal(err)
-				}
-			}
-			var next atomic.Uint32
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					id := ids[int(next.Add(7919))%dialogs]
-					if _, _, err := m.Update(b.Context(), id, count); err != nil {
-						b.Error(err)
-					}
-				}
-			})
-		})
-	}
-}
-
-// BenchmarkMemoryIdle tells what a dialog that nothing happens to takes, beside
-// the Dialog and its texts.
-func BenchmarkMemoryIdle(b *testing.B) {
-	const n = 100_000
-	dialogs := make([]dialogstore.Dialog, n)
-	for i := range dialogs {
-		dialogs[i] = call(i)
-	}
-	for b.Loop() {
-		m := dialogstore.NewMemory()
-		before := heap()
-		for i := range dialogs {
-			if err := m.Create(b.Context(), dialogs[i]); err != nil {
-				b.Fatal(err)
-			}
-		}
-		each := float64(heap()-before) / n
-		b.ReportMetric(each-float64(unsafe.Sizeof(dialogs[0])), "overhead-B/dialog")
-		b.ReportMetric(each, "B/dialog")
-		runtime.KeepAlive(m)
-	}
-}
-
-func heap() uint64 {
-	var s runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&s)
-	return s.HeapAlloc
 }

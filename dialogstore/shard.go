@@ -1,58 +1,94 @@
 package dialogstore
 
-// The methods of shard are the only places that lock. None calls out.
+import "sync"
+
+// shard is a part of the dialogs, each under the hash of its ID: beside IDs, a
+// map that has just grown would be half as large as the records. The methods
+// are the only places that lock. None calls out.
+type shard struct {
+	mu      sync.Mutex
+	records map[uint64]*record
+	others  map[ID]*record // whose hash was taken by another dialog; hardly ever any
+	_       [40]byte       // to a cache line of its own
+}
 
 func (s *shard) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.dialogs)
+	return len(s.records) + len(s.others)
 }
 
-func (s *shard) get(id ID) *Dialog {
+func (s *shard) get(hash uint64, id ID) *record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dialogs[id]
+	return s.find(hash, id)
 }
 
 // add reports false if the dialog is there.
-func (s *shard) add(d *Dialog) bool {
+func (s *shard) add(hash uint64, r *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.dialogs[d.ID]; ok {
+	if s.find(hash, r.id) != nil {
 		return false
 	}
-	if s.dialogs == nil {
-		s.dialogs = make(map[ID]*Dialog)
-	}
-	s.dialogs[d.ID] = d
+	s.put(hash, r)
 	return true
 }
 
 // swap reports false if old is not the dialog any more: changed by another
 // goroutine, or deleted, even if it has been created again since.
-func (s *shard) swap(old, next *Dialog) bool {
+func (s *shard) swap(hash uint64, old, next *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dialogs[old.ID] != old {
+	if s.find(hash, old.id) != old {
 		return false
 	}
-	s.dialogs[old.ID] = next
+	s.put(hash, next)
 	return true
 }
 
-func (s *shard) remove(id ID) *Dialog {
+func (s *shard) remove(hash uint64, id ID) *record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.dialogs[id]
-	delete(s.dialogs, id)
-	return d
+	r := s.find(hash, id)
+	if r == s.records[hash] {
+		delete(s.records, hash)
+	} else {
+		delete(s.others, id)
+	}
+	return r
 }
 
-func (s *shard) appendTo(page []*Dialog) []*Dialog {
+func (s *shard) appendTo(page []*record) []*record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, d := range s.dialogs {
-		page = append(page, d)
+	for _, r := range s.records {
+		page = append(page, r)
+	}
+	for _, r := range s.others {
+		page = append(page, r)
 	}
 	return page
+}
+
+// find is for a holder of the lock.
+func (s *shard) find(hash uint64, id ID) *record {
+	if r := s.records[hash]; r != nil && r.id == id {
+		return r
+	}
+	return s.others[id]
+}
+
+// put is for a holder of the lock. A record that is among the others is replaced
+// there, even if its hash is free by now.
+func (s *shard) put(hash uint64, r *record) {
+	if s.records == nil {
+		s.records, s.others = make(map[uint64]*record), make(map[ID]*record)
+	}
+	first := s.records[hash]
+	if s.others[r.id] != nil || first != nil && first.id != r.id {
+		s.others[r.id] = r
+		return
+	}
+	s.records[hash] = r
 }

@@ -1,0 +1,169 @@
+package dialogstore
+
+import (
+	"slices"
+	"time"
+	"unique"
+
+	"github.com/sipgo-contrib/sessiontimer"
+)
+
+// record is what Memory keeps of a dialog. It is never written to once it is
+// stored: an update puts another record in its place. So a pointer is a
+// snapshot, and whoever finds the same pointer again knows that nothing has
+// changed.
+type record struct {
+	id      ID
+	version uint64
+	common  unique.Handle[common]
+	contact unique.Handle[string] // not in common: some user agents have one for each number
+	uris    uris
+	routes  *[]string // nil without a route set, as most are
+
+	localCSeq, remoteCSeq uint32
+	sdp, peerSDP          []byte
+
+	interval     time.Duration
+	since        time.Time
+	refreshAfter time.Duration
+}
+
+// common is what many calls of a user agent have in common and few updates
+// change. All records with the same share one.
+type common struct {
+	transport, localAddr             string
+	supported, require, proxyRequire string
+	sdpType, lastMethod              string
+	refresher                        sessiontimer.Refresher
+	minSE                            time.Duration
+
+	peerTimer, peerUpdate, noUpdate, ownsCallID bool
+
+	policy sessiontimer.Policy
+}
+
+// uris is LocalURI, RemoteURI, RemoteTarget and Destination in one text, which
+// takes less than four that were each printed.
+type uris struct {
+	text                  string
+	local, remote, target uint32 // where each ends
+}
+
+// newRecord is d as it is to be stored, in the place of old if that is not nil.
+// What is the same in both is taken from old. The slices have no spare capacity,
+// so that an append to a copy never writes to what another one sees.
+func newRecord(d *Dialog, old *record) *record {
+	if old == nil {
+		old = &record{}
+	}
+	return &record{
+		id:           d.ID,
+		version:      d.Version,
+		common:       interned(commonOf(d), old.common),
+		contact:      interned(d.Contact, old.contact),
+		uris:         joined(d, old.uris),
+		routes:       routes(d.RouteSet, old.routes),
+		localCSeq:    d.LocalCSeq,
+		remoteCSeq:   d.RemoteCSeq,
+		sdp:          slices.Clip(d.SDP),
+		peerSDP:      slices.Clip(d.PeerSDP),
+		interval:     d.Session.Interval,
+		since:        d.Session.Since,
+		refreshAfter: d.Session.RefreshAfter,
+	}
+}
+
+// dialog is the Dialog that r was made of.
+func (r *record) dialog() Dialog {
+	c, u := r.common.Value(), &r.uris
+	d := Dialog{
+		ID:           r.id,
+		Version:      r.version,
+		LocalURI:     u.text[:u.local],
+		RemoteURI:    u.text[u.local:u.remote],
+		RemoteTarget: u.text[u.remote:u.target],
+		Contact:      r.contact.Value(),
+		Transport:    c.transport,
+		LocalAddr:    c.localAddr,
+		Destination:  u.text[u.target:],
+		LocalCSeq:    r.localCSeq,
+		RemoteCSeq:   r.remoteCSeq,
+		Supported:    c.supported,
+		Require:      c.require,
+		ProxyRequire: c.proxyRequire,
+		SDP:          r.sdp,
+		SDPType:      c.sdpType,
+		PeerSDP:      r.peerSDP,
+		Session: sessiontimer.Session{
+			Interval:     r.interval,
+			Refresher:    c.refresher,
+			Since:        r.since,
+			RefreshAfter: r.refreshAfter,
+		},
+		LastMethod: c.lastMethod,
+		MinSE:      c.minSE,
+		PeerTimer:  c.peerTimer,
+		PeerUpdate: c.peerUpdate,
+		NoUpdate:   c.noUpdate,
+		OwnsCallID: c.ownsCallID,
+		Policy:     c.policy,
+	}
+	if r.routes != nil {
+		d.RouteSet = *r.routes
+	}
+	return d
+}
+
+func commonOf(d *Dialog) common {
+	return common{
+		transport:    d.Transport,
+		localAddr:    d.LocalAddr,
+		supported:    d.Supported,
+		require:      d.Require,
+		proxyRequire: d.ProxyRequire,
+		sdpType:      d.SDPType,
+		lastMethod:   d.LastMethod,
+		refresher:    d.Session.Refresher,
+		minSE:        d.MinSE,
+		peerTimer:    d.PeerTimer,
+		peerUpdate:   d.PeerUpdate,
+		noUpdate:     d.NoUpdate,
+		ownsCallID:   d.OwnsCallID,
+		policy:       d.Policy,
+	}
+}
+
+// interned does not look for v if it is what the record before has.
+func interned[T comparable](v T, before unique.Handle[T]) unique.Handle[T] {
+	if before != (unique.Handle[T]{}) && before.Value() == v {
+		return before
+	}
+	return unique.Make(v)
+}
+
+func joined(d *Dialog, before uris) uris {
+	if before.are(d) {
+		return before
+	}
+	u := uris{text: d.LocalURI + d.RemoteURI + d.RemoteTarget + d.Destination}
+	u.local = uint32(len(d.LocalURI))
+	u.remote = u.local + uint32(len(d.RemoteURI))
+	u.target = u.remote + uint32(len(d.RemoteTarget))
+	return u
+}
+
+func (u *uris) are(d *Dialog) bool {
+	return u.text[:u.local] == d.LocalURI && u.text[u.local:u.remote] == d.RemoteURI &&
+		u.text[u.remote:u.target] == d.RemoteTarget && u.text[u.target:] == d.Destination
+}
+
+func routes(set []string, before *[]string) *[]string {
+	switch {
+	case len(set) == 0:
+		return nil
+	case before != nil && slices.Equal(set, *before):
+		return before
+	}
+	clipped := slices.Clip(set)
+	return &clipped
+}

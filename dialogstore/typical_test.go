@@ -1,0 +1,86 @@
+package dialogstore_test
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+var sdp = []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n")
+
+// typicalID is the ID of the i-th call as the SIP stack made it, with hex digits
+// in the usual numbers.
+func typicalID(i int) dialogstore.ID {
+	n := uint64(i) * 0x9e3779b97f4a7c15 // so that they differ everywhere
+	return dialogstore.ID{
+		CallID:    fmt.Sprintf("%016x%016x", n, ^n),
+		LocalTag:  fmt.Sprintf("%016x", n+1),
+		RemoteTag: fmt.Sprintf("%016x", n+2),
+	}
+}
+
+func typicalIDs(n int) []dialogstore.ID {
+	ids := make([]dialogstore.ID, n)
+	for i := range ids {
+		ids[i] = typicalID(i)
+	}
+	return ids
+}
+
+// typical is the i-th call of a user agent. Only its ID and the session
+// descriptions are anybody else's; all other texts are printed for it.
+func typical(id dialogstore.ID, i int) dialogstore.Dialog {
+	ours := sip.Uri{Scheme: "sip", User: "pbx", Host: "10.20.30.40", Port: 5060}
+	theirs := sip.Uri{Scheme: "sip", User: fmt.Sprintf("+4930%07d", i), Host: "10.20.30.41", Port: 5060}
+	caller := sip.Uri{Scheme: "sip", User: fmt.Sprintf("+4940%07d", i), Host: "10.20.30.40", Port: 5060}
+	target := sip.Uri{Scheme: "sip", User: "user", Host: "192.0.2.7", Port: 5060}
+	from := sip.FromHeader{Address: caller, Params: sip.NewParams()}
+	from.Params.Add("tag", id.LocalTag)
+	to := sip.ToHeader{Address: theirs, Params: sip.NewParams()}
+	to.Params.Add("tag", id.RemoteTag)
+	contact := sip.ContactHeader{Address: ours}
+	return dialogstore.Dialog{
+		ID:           id,
+		Version:      1,
+		LocalURI:     from.Value(),
+		RemoteURI:    to.Value(),
+		RemoteTarget: target.String(),
+		Contact:      contact.Value(),
+		Transport:    "udp",
+		LocalAddr:    "10.20.30.40:5060",
+		LocalCSeq:    1,
+		Supported:    "replaces, 100rel",
+		SDP:          sdp,
+		SDPType:      "application/sdp",
+		PeerSDP:      sdp,
+		Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
+		LastMethod:   "INVITE",
+		PeerTimer:    true,
+		PeerUpdate:   true,
+		OwnsCallID:   true,
+		Policy:       sessiontimer.DefaultPolicy(),
+	}
+}
+
+// refreshed is what a refresh makes of a dialog.
+func refreshed(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	d.Version++
+	d.LocalCSeq++
+	d.Session.Since = d.Session.Since.Add(d.Session.Interval / 2)
+	d.Session.RefreshAfter = d.Session.Interval/2 - time.Millisecond
+	return d, nil
+}
+
+// heap is what is in use and will stay.
+func heap() uint64 {
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
+}
