@@ -21,7 +21,7 @@ import (
 )
 
 // Command is an example program: the words that explain it, and what its flags
-// say. Add flags of its own with the methods Seconds and Text, then call Main.
+// say. Add flags of its own with the methods Seconds, Text and so on, then call Main.
 type Command struct {
 	Name    string // "uas"
 	About   string // one sentence that begins with a verb: "answers every call"
@@ -35,21 +35,38 @@ type Command struct {
 
 	// Events prints to standard output; give Events.Handle to the timers.
 	Events *Events
+	Output io.Writer    // standard output
+	Logger *slog.Logger // of the timers: warnings, to standard error
+
+	// Closing ends the usage text.
+	Closing string
 
 	stderr   io.Writer
-	logger   *slog.Logger // of the timers
 	policy   sessiontimer.Policy
 	flags    *flag.FlagSet
 	rows     []flagRow
 	required []string
+	check    func(given map[string]bool) error // what no flag finds wrong alone
 }
 
-// New makes a command with the shared flags and their defaults.
-func New(name, about, example, listen string) *Command {
-	c := &Command{Name: name, About: about, Example: example, Listen: listen, Transport: "udp"}
-	c.policy = sessiontimer.DefaultPolicy()
+// Bare makes a command without flags.
+func Bare(name, about, example string) *Command {
+	c := &Command{Name: name, About: about, Example: example}
 	c.flags = flag.NewFlagSet(name, flag.ContinueOnError)
 	c.flags.SetOutput(io.Discard)
+	c.check = func(map[string]bool) error { return nil }
+	return c
+}
+
+// New makes the command of a user agent, with the flags that all of them share
+// and their defaults.
+func New(name, about, example, listen string) *Command {
+	c := Bare(name, about, example)
+	c.Listen, c.Transport = listen, "udp"
+	c.policy = sessiontimer.DefaultPolicy()
+	c.Closing = "Events go to standard output, one JSON object a line, and log lines to standard\n" +
+		"error. The exit status is 0 after a normal end, 1 after an error, 2 for bad flags.\n"
+	c.check = c.checkUserAgent
 	c.shared()
 	return c
 }
@@ -63,8 +80,8 @@ func (c *Command) Main(run func(context.Context) error) {
 
 // Run is Main without a process: it returns the exit status.
 func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer, run func(context.Context) error) int {
-	c.Events, c.stderr = NewEvents(stdout), stderr
-	c.logger = textLogger(stderr, slog.LevelWarn)
+	c.Events, c.Output, c.stderr = NewEvents(stdout), stdout, stderr
+	c.Logger = textLogger(stderr, slog.LevelWarn)
 	sip.SetDefaultLogger(textLogger(stderr, slog.LevelError)) // warns of its own housekeeping
 	err := c.parse(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -137,7 +154,7 @@ func (c *Command) Options() []middleware.Option {
 		middleware.WithMethod(p.Method),
 		middleware.WithMaxInterval(p.MaxInterval),
 		middleware.WithMaxMinSE(p.MaxMinSE),
-		middleware.WithLogger(c.logger),
+		middleware.WithLogger(c.Logger),
 		middleware.WithEventHandler(c.Events.Handle),
 		middleware.WithJitter(0), // a few calls need no spread, and show the half
 	}

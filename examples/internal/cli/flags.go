@@ -17,14 +17,14 @@ import (
 func (c *Command) shared() {
 	p := &c.policy
 	c.Text(&c.Listen, "listen", "HOST:PORT", "where to listen; port 0 takes a free one")
-	choice(c, &c.Transport, "transport", "udp|tcp", "what the messages travel over", "udp", "tcp")
+	Choice(c, &c.Transport, "transport", "udp|tcp", "what the messages travel over", "udp", "tcp")
 	c.Seconds(&p.SessionExpires, "session-expires", "DUR", "a call is dead after this long without a refresh")
 	c.Seconds(&p.MinSE, "min-se", "DUR", "the shortest that the other side may ask for")
-	choice(c, &p.Refresher, "refresher", "auto|local|peer", "who should refresh: anyone, we, the other side",
+	Choice(c, &p.Refresher, "refresher", "auto|local|peer", "who should refresh: anyone, we, the other side",
 		sessiontimer.Auto, sessiontimer.Local, sessiontimer.Peer)
-	choice(c, &p.Method, "method", "auto|update|invite", "how we refresh; auto prefers UPDATE",
+	Choice(c, &p.Method, "method", "auto|update|invite", "how we refresh; auto prefers UPDATE",
 		sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite)
-	choice(c, &p.Mode, "mode", "off|accept|offer|require|always", "timers: never, if asked, offered, required, even alone",
+	Choice(c, &p.Mode, "mode", "off|accept|offer|require|always", "timers: never, if asked, offered, required, even alone",
 		sessiontimer.Off, sessiontimer.Accept, sessiontimer.Offer, sessiontimer.Require, sessiontimer.Always)
 	c.Switch(&p.Unsafe, "unsafe-intervals", "allow less than 90s, down to 1s: for labs")
 	c.Text(&c.User, "user", "NAME", "for digest authentication")
@@ -81,9 +81,41 @@ func (c *Command) Seconds(p *time.Duration, name, arg, usage string) {
 	}, name, usage)
 }
 
-// choice adds a flag for one of several values; arg is their names, a|b|c, in
+// Count adds a flag that takes a whole number, 0 or more.
+func (c *Command) Count(p *int, name, arg, usage string) {
+	c.note(name, arg)
+	c.flags.Var(&value{
+		text: func() string { return strconv.Itoa(*p) },
+		set: func(s string) error {
+			n, err := strconv.ParseUint(s, 10, 31)
+			if err != nil {
+				return errors.New("want a whole number")
+			}
+			*p = int(n)
+			return nil
+		},
+	}, name, usage)
+}
+
+// Share adds a flag that takes a fraction, 0 to 1.
+func (c *Command) Share(p *float64, name, arg, usage string) {
+	c.note(name, arg)
+	c.flags.Var(&value{
+		text: func() string { return strconv.FormatFloat(*p, 'g', -1, 64) },
+		set: func(s string) error {
+			f, err := strconv.ParseFloat(s, 64)
+			if err != nil || !(f >= 0 && f <= 1) {
+				return errors.New("want a fraction such as 0.1")
+			}
+			*p = f
+			return nil
+		},
+	}, name, usage)
+}
+
+// Choice adds a flag for one of several values; arg is their names, a|b|c, in
 // the same order.
-func choice[T comparable](c *Command, p *T, name, arg, usage string, values ...T) {
+func Choice[T comparable](c *Command, p *T, name, arg, usage string, values ...T) {
 	names := strings.Split(arg, "|")
 	c.note(name, arg)
 	c.flags.Var(&value{
@@ -139,6 +171,11 @@ func (c *Command) parse(args []string) error {
 			return Misuse("-%s is missing", name)
 		}
 	}
+	return c.check(given)
+}
+
+// checkUserAgent is the check of the shared flags.
+func (c *Command) checkUserAgent(given map[string]bool) error {
 	if given["user"] != given["password"] {
 		return Misuse("-user and -password go together")
 	}

@@ -29,7 +29,8 @@ func (c *Command) Usage() string {
 		}
 		fmt.Fprintln(&b)
 	}
-	b.WriteString("\nEvents go to standard output, one JSON object a line, and log lines to standard\n" +
-		"error. The exit status is 0 after a normal end, 1 after an error, 2 for bad flags.\n")
+	if c.Closing != "" {
+		b.WriteString("\n" + c.Closing)
+	}
 	return b.String()
 }

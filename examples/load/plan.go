@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// realCall is about what a call takes with sipgo's own sessions at both ends, in
+// bytes; measured with this program.
+const realCall = 40 << 10
+
+// plan is what is made of the flags.
+type plan struct {
+	*config
+	interval time.Duration
+	stubbed  bool
+	why      string // stubbed or not
+}
+
+func newPlan(cfg *config) (plan, error) {
+	p := plan{config: cfg, interval: cfg.expires}
+	if cfg.calls == 0 || cfg.rate == 0 || cfg.hold == 0 {
+		return p, cli.Misuse("-calls, -rate and -hold must be more than 0")
+	}
+	if p.interval == 0 {
+		seconds := (2*cfg.calls + cfg.rate - 1) / cfg.rate
+		p.interval = max(time.Duration(seconds)*time.Second, 4*time.Second)
+	}
+	p.stubbed, p.why = stubbed(cfg, memoryAvailable())
+	return p, nil
+}
+
+// stubbed decides about stub dialogs. Nobody knows the free memory if available
+// is 0.
+func stubbed(cfg *config, available int64) (bool, string) {
+	need := int64(cfg.calls) * realCall
+	switch {
+	case cfg.stub != "auto":
+		return cfg.stub == "yes", "as -stub says"
+	case available == 0:
+		return need > 4<<30, "calls of sipgo would take about " + size(need)
+	}
+	return need > available*6/10, fmt.Sprintf("calls of sipgo take about %s, %s are free", size(need), size(available))
+}
+
+// String says what will run.
+func (p plan) String() string {
+	kind := "calls of sipgo"
+	if p.stubbed {
+		kind = "stub dialogs"
+	}
+	ends := "in one process"
+	if p.split {
+		ends = "in two processes"
+	}
+	return fmt.Sprintf("%s %s (%s), %s; interval %v", number(p.calls), kind, p.why, ends, p.interval)
+}
+
+// setUpRate is how many calls are set up a second.
+func (p plan) setUpRate() float64 {
+	if p.burst > 0 {
+		return float64(p.calls) / p.burst.Seconds()
+	}
+	return float64(p.rate)
+}
+
+// indexes is how many calls there can be, arrivals included.
+func (p plan) indexes() int {
+	return p.calls + int(float64(p.arrivals)*(p.hold+10*time.Second).Seconds())
+}
+
+// timerOptions are those of the timers at both ends.
+func (p plan) timerOptions() []middleware.Option {
+	opts := []middleware.Option{
+		middleware.WithSessionExpires(p.interval),
+		middleware.WithMethod(p.method),
+		middleware.WithJitter(p.jitter),
+		middleware.WithRefreshLimits(p.limit, p.limit),
+	}
+	if p.interval < sessiontimer.Floor {
+		opts = append(opts, middleware.WithUnsafeIntervals())
+	}
+	return opts
+}
+
+// policy is that of a stub dialog, the same as timerOptions make.
+func (p plan) policy() sessiontimer.Policy {
+	policy := sessiontimer.DefaultPolicy()
+	policy.SessionExpires, policy.Method, policy.Refresher = p.interval, p.method, sessiontimer.Local
+	if policy.Unsafe = p.interval < sessiontimer.Floor; policy.Unsafe {
+		policy.MinSE = policy.Floor()
+	}
+	return policy
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+)
+
+// setUpStubs stores dialogs that no INVITE made. Without a burst they are those
+// of calls that began one after the other until now, so that refreshes are due at
+// a steady rate from the start.
+func (l *load) setUpStubs(ctx context.Context) error {
+	half := l.interval / 2
+	steady := time.Now().Add(time.Second + time.Duration(l.calls)*15*time.Microsecond) // when storing them is over
+	pause := time.NewTicker(time.Millisecond)
+	defer pause.Stop()
+	start := time.Now()
+	for i := range l.calls {
+		since := steady.Add(time.Duration(float64(i)/float64(l.calls)*float64(half)) - half)
+		if l.burst > 0 {
+			since = start.Add(time.Duration(float64(i) / float64(l.calls) * float64(l.burst)))
+			for time.Now().Before(since) && ctx.Err() == nil {
+				<-pause.C
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := l.timers.Store().Create(ctx, l.stub(i, since)); err != nil {
+			return err
+		}
+		l.begun.Add(1)
+		l.held.Add(1)
+	}
+	if l.burst == 0 {
+		time.Sleep(time.Until(steady))
+	}
+	return nil
+}
+
+// stub is a dialog as the middleware stores it when a call of ours is answered.
+func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
+	addr := l.conn.LocalAddr().String()
+	d := dialogstore.Dialog{
+		ID:           dialogstore.ID{CallID: fmt.Sprint(callIDs, i), LocalTag: fmt.Sprintf("%016x", i), RemoteTag: fmt.Sprintf("%016x", ^i)},
+		RemoteTarget: l.target.String(),
+		Contact:      "<sip:load@" + addr + ">",
+		Transport:    "udp",
+		LocalAddr:    addr,
+		LocalCSeq:    1,
+		SDP:          []byte(sipnet.SDP),
+		SDPType:      "application/sdp",
+		Session:      sessiontimer.Session{Interval: l.interval, Refresher: sessiontimer.Local, Since: since},
+		LastMethod:   string(sip.INVITE),
+		PeerTimer:    true,
+		PeerUpdate:   true,
+		OwnsCallID:   true,
+		Policy:       l.policy(),
+	}
+	d.LocalURI = "<sip:load@" + addr + ">;tag=" + d.LocalTag
+	d.RemoteURI = "<" + d.RemoteTarget + ">;tag=" + d.RemoteTag
+	return d
+}
+
+// answerStubs answers every request that arrives at conn with 200 until that is
+// closed, and keeps nothing.
+func answerStubs(conn net.PacketConn) {
+	buf := make([]byte, 1<<16)
+	contact := sip.NewHeader("Contact", "<sip:answer@"+conn.LocalAddr().String()+">")
+	for {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		msg, err := sip.ParseMessage(append([]byte(nil), buf[:n]...))
+		req, ok := msg.(*sip.Request)
+		if err != nil || !ok || req.IsAck() {
+			continue
+		}
+		_, _ = conn.WriteTo([]byte(stubAnswer(req, contact).String()), from)
+	}
+}
+
+// stubAnswer grants what the request asks for.
+func stubAnswer(req *sip.Request, contact sip.Header) *sip.Response {
+	var body []byte
+	if req.IsInvite() {
+		body = []byte(sipnet.SDP)
+	}
+	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
+	res.AppendHeader(contact)
+	res.AppendHeader(sip.NewHeader("Allow", "INVITE, ACK, CANCEL, BYE, UPDATE"))
+	if req.IsInvite() {
+		res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	}
+	if h := req.GetHeader(sessiontimer.HeaderSessionExpires); h != nil {
+		if se, err := sessiontimer.ParseSessionExpires(h.Value()); err == nil {
+			se.Refresher = sessiontimer.UAC
+			res.AppendHeader(sip.NewHeader(sessiontimer.HeaderSessionExpires, se.String()))
+			res.AppendHeader(sip.NewHeader("Require", sessiontimer.OptionTag))
+		}
+	}
+	return res
+}

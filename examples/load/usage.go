@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bufio"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// used is what this process has used so far.
+type used struct {
+	at    time.Time
+	cpu   time.Duration // user and system time
+	gc    float64       // CPU seconds, as the runtime reckons
+	total float64       // likewise, of all that ran
+}
+
+// usage collects garbage first: the runtime reckons CPU time at each collection.
+func usage() used {
+	runtime.GC()
+	u := used{at: time.Now(), gc: read("/cpu/classes/gc/total:cpu-seconds"),
+		total: read("/cpu/classes/total:cpu-seconds") - read("/cpu/classes/idle:cpu-seconds")}
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err == nil {
+		u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	return u
+}
+
+// spent is what was used between two moments.
+type spent struct {
+	time, cpu time.Duration
+	gcShare   float64
+}
+
+func (u used) since(before used) spent {
+	s := spent{time: u.at.Sub(before.at), cpu: u.cpu - before.cpu}
+	if total := u.total - before.total; total > 0 {
+		s.gcShare = (u.gc - before.gc) / total
+	}
+	return s
+}
+
+// heapInUse is the memory that the process needs, in bytes.
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
+
+// memoryAvailable is what the system can give, in bytes; 0 if it does not say.
+func memoryAvailable() int64 {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = f.Close() }()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) == 3 && fields[0] == "MemAvailable:" {
+			kib, _ := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}
