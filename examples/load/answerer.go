@@ -15,7 +15,6 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -70,7 +69,7 @@ func (r role) start() (*answerer, error) {
 	calls := sipgo.NewDialogServerCache(u.client, u.contact)
 	srv.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
 		if d, err := calls.ReadInvite(req, tx); err == nil {
-			_ = d.RespondSDP([]byte(sipnet.SDP))
+			_ = d.RespondSDP(sdp)
 		}
 	})
 	srv.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = calls.ReadAck(req, tx) })

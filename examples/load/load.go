@@ -23,6 +23,9 @@ import (
 // callIDs names calls by number, so that what is seen of one needs no map.
 const callIDs = "load-"
 
+// sdp is what both sides say, and one copy of it for all calls.
+var sdp = []byte(sipnet.SDP)
+
 // load is the calling side, the one that refreshes.
 type load struct {
 	plan
@@ -152,7 +155,7 @@ func (l *load) callAtRate(ctx context.Context, perSecond float64, n int) error {
 // call sets one call up.
 func (l *load) call(ctx context.Context) {
 	id := sip.CallIDHeader(callIDs + strconv.FormatInt(l.begun.Add(1)-1, 10))
-	d, err := l.dialer.Invite(ctx, l.target, []byte(sipnet.SDP), sip.NewHeader("Content-Type", "application/sdp"), &id)
+	d, err := l.dialer.Invite(ctx, l.target, sdp, sip.NewHeader("Content-Type", "application/sdp"), &id)
 	if err == nil {
 		err = d.WaitAnswer(ctx, sipgo.AnswerOptions{})
 	}
@@ -176,7 +179,7 @@ func (l *load) hold(ctx context.Context, r *report) error {
 		go func() { _ = l.callAtRate(meanwhile, float64(l.arrivals), l.indexes()) }()
 	}
 	<-meanwhile.Done()
-	r.use(usage().since(before))
+	r.spent = usage().since(before)
 	r.lateness = l.late.all()
 	r.held, r.failed, r.dropped = int(l.held.Load()), int(l.failed.Load()), int(l.dropped.Load())
 	l.stopping.Store(true)

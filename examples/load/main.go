@@ -61,19 +61,24 @@ func command() (*cli.Command, *config) {
 	return cmd, cfg
 }
 
-// run is the whole of a run: set up, hold, report.
+// run is the whole of a run.
 func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 	p, err := newPlan(cfg)
 	if err != nil {
 		return err
 	}
-	cmd.Say("%s", p)
+	cmd.Say("%v", p)
 	far, err := newAnswerer(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer far.close()
-	l, err := newLoad(cmd, p, far.addr)
+	return measure(ctx, cmd, p, far.addr)
+}
+
+// measure holds calls to target and prints what it finds.
+func measure(ctx context.Context, cmd *cli.Command, p plan, target string) error {
+	l, err := newLoad(cmd, p, target)
 	if err != nil {
 		return err
 	}
@@ -87,12 +92,12 @@ func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 		return err
 	}
 	r.setUp = time.Since(begun)
-	r.bytesPerCall = (heapInUse() - before) / int64(cfg.calls)
+	r.bytesPerCall = (heapInUse() - before) / int64(p.calls)
 	if err := l.hold(ctx, &r); err != nil {
 		return err
 	}
 	r.samples = stop()
-	if err := r.save(cfg); err != nil {
+	if err := r.save(p.config); err != nil {
 		return err
 	}
 	r.print(cmd.Output)

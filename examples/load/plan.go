@@ -11,7 +11,7 @@ import (
 
 // realCall is about what a call takes with sipgo's own sessions at both ends, in
 // bytes; measured with this program.
-const realCall = 40 << 10
+const realCall = 22 << 10
 
 // plan is what is made of the flags.
 type plan struct {
@@ -42,9 +42,9 @@ func stubbed(cfg *config, available int64) (bool, string) {
 	case cfg.stub != "auto":
 		return cfg.stub == "yes", "as -stub says"
 	case available == 0:
-		return need > 4<<30, "calls of sipgo would take about " + size(need)
+		return need > 4<<30, "calls of sipgo would take about " + size(need) + " of memory"
 	}
-	return need > available*6/10, fmt.Sprintf("calls of sipgo take about %s, %s are free", size(need), size(available))
+	return need > available*6/10, fmt.Sprintf("calls of sipgo would take about %s of memory, %s is free", size(need), size(available))
 }
 
 // String says what will run.
@@ -57,7 +57,7 @@ func (p plan) String() string {
 	if p.split {
 		ends = "in two processes"
 	}
-	return fmt.Sprintf("%s %s (%s), %s; interval %v", number(p.calls), kind, p.why, ends, p.interval)
+	return fmt.Sprintf("%s %s, %s: %s; interval %v", number(p.calls), kind, ends, p.why, p.interval)
 }
 
 // setUpRate is how many calls are set up a second.

@@ -20,8 +20,6 @@ type report struct {
 	samples      []sample
 }
 
-func (r *report) use(s spent) { r.spent = s }
-
 // print writes the table.
 func (r *report) print(w io.Writer) {
 	n := len(r.lateness)

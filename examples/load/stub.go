@@ -10,7 +10,6 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
-	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
 // setUpStubs stores dialogs that no INVITE made. Without a burst they are those
@@ -18,7 +17,7 @@ import (
 // a steady rate from the start.
 func (l *load) setUpStubs(ctx context.Context) error {
 	half := l.interval / 2
-	steady := time.Now().Add(time.Second + time.Duration(l.calls)*15*time.Microsecond) // when storing them is over
+	steady := time.Now().Add(time.Second + time.Duration(l.calls)*10*time.Microsecond) // when storing them is over
 	pause := time.NewTicker(time.Millisecond)
 	defer pause.Stop()
 	start := time.Now()
@@ -55,7 +54,7 @@ func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
 		Transport:    "udp",
 		LocalAddr:    addr,
 		LocalCSeq:    1,
-		SDP:          []byte(sipnet.SDP),
+		SDP:          sdp,
 		SDPType:      "application/sdp",
 		Session:      sessiontimer.Session{Interval: l.interval, Refresher: sessiontimer.Local, Since: since},
 		LastMethod:   string(sip.INVITE),
@@ -92,7 +91,7 @@ func answerStubs(conn net.PacketConn) {
 func stubAnswer(req *sip.Request, contact sip.Header) *sip.Response {
 	var body []byte
 	if req.IsInvite() {
-		body = []byte(sipnet.SDP)
+		body = sdp
 	}
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", body)
 	res.AppendHeader(contact)

@@ -18,9 +18,9 @@ type used struct {
 	total float64       // likewise, of all that ran
 }
 
-// usage collects garbage first: the runtime reckons CPU time at each collection.
+// usage is what was used until now, and of garbage collection until the last one:
+// that is when the runtime reckons CPU time.
 func usage() used {
-	runtime.GC()
 	u := used{at: time.Now(), gc: read("/cpu/classes/gc/total:cpu-seconds"),
 		total: read("/cpu/classes/total:cpu-seconds") - read("/cpu/classes/idle:cpu-seconds")}
 	var r syscall.Rusage

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"encoding/xml"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The second process of a split run is this test binary again.
+func TestMain(m *testing.M) {
+	if isAnswerer() {
+		os.Exit(answerForParent(os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// outcome is what a run printed and how it ended.
+type outcome struct {
+	status         int
+	stdout, stderr string
+}
+
+func runLoad(t *testing.T, args string) outcome {
+	t.Helper()
+	cmd, cfg := command()
+	var stdout, stderr strings.Builder
+	status := cmd.Run(t.Context(), strings.Fields(args), &stdout, &stderr, func(ctx context.Context) error { return run(ctx, cmd, cfg) })
+	return outcome{status, stdout.String(), stderr.String()}
+}
+
+// row is the number that begins a row of the table.
+func (o outcome) row(t *testing.T, name string) int {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + name + ` +([0-9,]+)`).FindStringSubmatch(o.stdout)
+	if m == nil {
+		t.Fatalf("no row %q in\n%s%s", name, o.stdout, o.stderr)
+	}
+	n, _ := strconv.Atoi(strings.ReplaceAll(m[1], ",", ""))
+	return n
+}
+
+// Each call is refreshed at each half, in every way that calls are made, and none
+// is dropped.
+func TestRuns(t *testing.T) {
+	for _, c := range []struct {
+		name, args       string
+		calls, refreshes int
+		kind             string
+	}{
+		{"calls of sipgo, and arrivals", "-calls 40 -rate 20 -hold 3s -arrivals 20", 80, 50, "calls of sipgo"},
+		{"two processes, re-INVITE", "-calls 40 -rate 20 -hold 3s -split -method invite", 40, 50, "calls of sipgo"},
+		{"stub dialogs", "-calls 2000 -rate 1000 -hold 2s -stub yes", 2000, 1500, "stub dialogs"},
+		{"stub dialogs, two processes, re-INVITE", "-calls 400 -rate 200 -hold 2s -stub yes -split -method invite", 400, 300, "stub dialogs"},
+		{"a burst, spread", "-calls 500 -burst 1s -session-expires 4s -hold 3s -stub yes -jitter 0.3", 500, 500, "stub dialogs"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := runLoad(t, c.args)
+			if o.status != 0 || o.row(t, "calls dropped") != 0 || o.row(t, "refreshes failed") != 0 {
+				t.Errorf("status %d, dropped or failed:\n%s%s", o.status, o.stdout, o.stderr)
+			}
+			if got := o.row(t, "calls held"); got < c.calls || !strings.Contains(o.stdout, c.kind) {
+				t.Errorf("%d calls held, want %d %s", got, c.calls, c.kind)
+			}
+			if got := o.row(t, "refreshes"); got < c.refreshes {
+				t.Errorf("%d refreshes, want %d or more", got, c.refreshes)
+			}
+		})
+	}
+}
+
+// Calls whose other end is gone are dropped, and the program says so.
+func TestDroppedCalls(t *testing.T) {
+	cmd, cfg := command()
+	cfg.calls, cfg.rate, cfg.hold, cfg.stub = 20, 10, 5*time.Second, "yes"
+	var stdout, stderr strings.Builder
+	status := cmd.Run(t.Context(), nil, &stdout, &stderr, func(ctx context.Context) error {
+		p, err := newPlan(cfg)
+		if err != nil {
+			return err
+		}
+		silent, err := listen()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = silent.Close() }()
+		return measure(ctx, cmd, p, silent.LocalAddr().String())
+	})
+	if status != 1 || !strings.Contains(stderr.String(), "calls were dropped") {
+		t.Errorf("status %d, want 1 and the reason:\n%s%s", status, stdout.String(), stderr.String())
+	}
+}
+
+func TestFiles(t *testing.T) {
+	data, plot := filepath.Join(t.TempDir(), "data.csv"), filepath.Join(t.TempDir(), "plot.svg")
+	if o := runLoad(t, "-calls 20 -rate 10 -hold 2s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
+		t.Fatalf("status %d: %s", o.status, o.stderr)
+	}
+	text, err := os.ReadFile(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(string(text)), "\n"); len(lines) < 3 || !strings.HasPrefix(lines[0], "second,calls,refreshes,p50_ms") {
+		t.Errorf("data:\n%s", text)
+	}
+	f, err := os.Open(plot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for d := xml.NewDecoder(f); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatalf("plot: %v", err)
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	const gib = 1 << 30
+	for _, c := range []struct {
+		cfg       config
+		available int64
+		interval  time.Duration
+		stubbed   bool
+	}{
+		{config{calls: 10_000, rate: 2000, stub: "auto"}, 8 * gib, 10 * time.Second, false},
+		{config{calls: 1_000_000, rate: 1100, stub: "auto"}, 22 * gib, 1819 * time.Second, true},
+		{config{calls: 1_000_000, rate: 1100, stub: "auto"}, 64 * gib, 1819 * time.Second, false},
+		{config{calls: 1_000_000, rate: 1100, stub: "auto"}, 0, 1819 * time.Second, true},
+		{config{calls: 10, rate: 1000, stub: "yes"}, 8 * gib, 4 * time.Second, true},
+		{config{calls: 1_000_000, rate: 1100, expires: time.Hour, stub: "no"}, gib, time.Hour, false},
+	} {
+		c.cfg.hold = time.Second
+		p, err := newPlan(&c.cfg)
+		if err != nil || p.interval != c.interval {
+			t.Errorf("%+v: interval %v, want %v (%v)", c.cfg, p.interval, c.interval, err)
+		}
+		if got, why := stubbed(&c.cfg, c.available); got != c.stubbed {
+			t.Errorf("%+v with %d free: stub dialogs %v (%s), want %v", c.cfg, c.available, got, why, c.stubbed)
+		}
+	}
+	if o := runLoad(t, "-calls 0"); o.status != 2 {
+		t.Errorf("without calls the status is %d, want 2", o.status)
+	}
+}
+
+func TestLateness(t *testing.T) {
+	l := newLateness(3)
+	update := func(id string) []byte { return []byte("UPDATE sip:b SIP/2.0\r\nVia: x\r\nCall-ID: " + id + "\r\n\r\n") }
+	l.expect(1, time.Now().Add(-50*time.Millisecond))
+	l.expect(2, time.Now().Add(time.Hour))
+	l.expect(7, time.Now())
+	for _, data := range [][]byte{update("load-1"), update("load-1"), update("load-2"), update("load-0"), update("load-7"), update("other"),
+		[]byte("BYE sip:b SIP/2.0\r\nCall-ID: load-1\r\n\r\n"), nil} {
+		l.sent(data)
+	}
+	got := l.sample()
+	if len(got) != 2 || got[0] > -59*time.Minute || got[1] < 50*time.Millisecond {
+		t.Errorf("lateness %v, want an hour early and 50 ms late", got)
+	}
+	if len(l.sample()) != 0 || len(l.all()) != 2 {
+		t.Error("a sample should hold what is new, all should hold everything")
+	}
+	l.begin()
+	if len(l.all()) != 0 {
+		t.Error("begin should forget")
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
+		if got := number(n); got != want {
+			t.Errorf("number(%d) is %s, want %s", n, got, want)
+		}
+	}
+	sorted := []time.Duration{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}
+	if a, b, c := percentile(sorted, 50), percentile(sorted, 99), percentile(nil, 50); a != 6 || b != 11 || c != 0 {
+		t.Errorf("percentiles %d, %d, %d, want 6, 11, 0", a, b, c)
+	}
+}
