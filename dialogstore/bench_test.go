@@ -139,6 +139,7 @@ func BenchmarkUpdate(b *testing.B) {
 func BenchmarkUpdateParallel(b *testing.B) {
 	each(b, func(b *testing.B, s measured, ids []dialogstore.ID) {
 		var workers atomic.Int64
+		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			i := int(workers.Add(1)) * len(ids) / 7
 			for pb.Next() {

@@ -74,40 +74,36 @@ func newRecord(d *Dialog, old *record) *record {
 }
 
 // dialog is the Dialog that r was made of.
-func (r *record) dialog() Dialog {
+func (r *record) dialog() (d Dialog) {
 	c, u := r.common.Value(), &r.uris
-	d := Dialog{
-		ID:           r.id,
-		Version:      r.version,
-		LocalURI:     u.text[:u.local],
-		RemoteURI:    u.text[u.local:u.remote],
-		RemoteTarget: u.text[u.remote:u.target],
-		Contact:      r.contact.Value(),
-		Transport:    c.transport,
-		LocalAddr:    c.localAddr,
-		Destination:  u.text[u.target:],
-		LocalCSeq:    r.localCSeq,
-		RemoteCSeq:   r.remoteCSeq,
-		Supported:    c.supported,
-		Require:      c.require,
-		ProxyRequire: c.proxyRequire,
-		SDP:          r.sdp,
-		SDPType:      c.sdpType,
-		PeerSDP:      r.peerSDP,
-		Session: sessiontimer.Session{
-			Interval:     r.interval,
-			Refresher:    c.refresher,
-			Since:        r.since,
-			RefreshAfter: r.refreshAfter,
-		},
-		LastMethod: c.lastMethod,
-		MinSE:      c.minSE,
-		PeerTimer:  c.peerTimer,
-		PeerUpdate: c.peerUpdate,
-		NoUpdate:   c.noUpdate,
-		OwnsCallID: c.ownsCallID,
-		Policy:     c.policy,
-	}
+	d.ID = r.id
+	d.Version = r.version
+	d.LocalURI = u.text[:u.local]
+	d.RemoteURI = u.text[u.local:u.remote]
+	d.RemoteTarget = u.text[u.remote:u.target]
+	d.Contact = r.contact.Value()
+	d.Transport = c.transport
+	d.LocalAddr = c.localAddr
+	d.Destination = u.text[u.target:]
+	d.LocalCSeq = r.localCSeq
+	d.RemoteCSeq = r.remoteCSeq
+	d.Supported = c.supported
+	d.Require = c.require
+	d.ProxyRequire = c.proxyRequire
+	d.SDP = r.sdp
+	d.SDPType = c.sdpType
+	d.PeerSDP = r.peerSDP
+	d.Session.Interval = r.interval
+	d.Session.Refresher = c.refresher
+	d.Session.Since = r.since
+	d.Session.RefreshAfter = r.refreshAfter
+	d.LastMethod = c.lastMethod
+	d.MinSE = c.minSE
+	d.PeerTimer = c.peerTimer
+	d.PeerUpdate = c.peerUpdate
+	d.NoUpdate = c.noUpdate
+	d.OwnsCallID = c.ownsCallID
+	d.Policy = c.policy
 	if r.routes != nil {
 		d.RouteSet = *r.routes
 	}

@@ -2,9 +2,9 @@ package dialogstore
 
 import "sync"
 
-// shard is a part of the dialogs, each under the hash of its ID: beside IDs, a
-// map that has just grown would be half as large as the records. The methods
-// are the only places that lock. None calls out.
+// shard is a part of the dialogs, each under the hash of its ID: a map with IDs
+// for keys is three times as large. The methods are the only places that lock.
+// None calls out.
 type shard struct {
 	mu      sync.Mutex
 	records map[uint64]*record
