@@ -66,7 +66,6 @@ func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e
 		if u.timers, err = middleware.New(u.ua, append(opts, middleware.WithLogger(sipua.Quiet))...); err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { _ = u.timers.Close() })
 		if handlers, err = u.timers.Attach(u.server, u.client); err != nil {
 			b.Fatal(err)
 		}
@@ -94,7 +93,12 @@ func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e
 		l := n.Listener(addr)
 		go func() { _ = u.server.ServeTCP(l) }()
 	}
-	b.Cleanup(func() { _ = u.ua.Close() })
+	b.Cleanup(func() {
+		if u.timers != nil {
+			_ = u.timers.Close()
+		}
+		_ = u.ua.Close()
+	})
 	return u
 }
 
