@@ -14,10 +14,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
+// TestMain silences sipgo, which warns at each stream that both sides close.
+func TestMain(m *testing.M) {
+	sip.SetDefaultLogger(sipua.Quiet)
+	m.Run()
+}
+
 // benchUA is a user agent without virtual time, with or without the timers.
 type benchUA struct {
 	ua      *sipgo.UserAgent
 	client  *sipgo.Client
+	server  *sipgo.Server
 	timers  *middleware.Timers // nil without
 	contact sip.ContactHeader
 	calls   *sipgo.DialogClientCache
@@ -40,27 +47,26 @@ const (
 	hooked            // the timers
 )
 
-func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e end) *benchUA {
+func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e end, opts ...middleware.Option) *benchUA {
 	b.Helper()
 	u := &benchUA{}
 	u.ua, _ = sipgo.NewUA(sipgo.WithUserAgent(name),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(sipua.Quiet)))
-	server, _ := sipgo.NewServer(u.ua, sipgo.WithServerLogger(sipua.Quiet))
-	opts := []sipgo.ClientOption{sipgo.WithClientAddr(addr), sipgo.WithClientLogger(sipua.Quiet)}
+	u.server, _ = sipgo.NewServer(u.ua, sipgo.WithServerLogger(sipua.Quiet))
+	clientOpts := []sipgo.ClientOption{sipgo.WithClientAddr(addr), sipgo.WithClientLogger(sipua.Quiet)}
 	if transport == "udp" {
-		opts = append(opts, sipgo.WithClientConnectionAddr(addr))
+		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(addr))
 	}
-	u.client, _ = sipgo.NewClient(u.ua, opts...)
-	var handlers handlerSet = server
+	u.client, _ = sipgo.NewClient(u.ua, clientOpts...)
+	var handlers handlerSet = u.server
 	switch e {
 	case hooked:
 		var err error
-		if u.timers, err = middleware.New(u.ua, middleware.WithLogger(sipua.Quiet)); err != nil {
+		if u.timers, err = middleware.New(u.ua, append(opts, middleware.WithLogger(sipua.Quiet))...); err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(func() { _ = u.timers.Close() })
-		if handlers, err = u.timers.Attach(server, u.client); err != nil {
+		if handlers, err = u.timers.Attach(u.server, u.client); err != nil {
 			b.Fatal(err)
 		}
 	case fields:
@@ -82,12 +88,17 @@ func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e
 	handlers.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = u.answers.ReadBye(req, tx) })
 	if transport == "udp" {
 		conn := n.PacketConn(addr)
-		go func() { _ = server.ServeUDP(conn) }()
+		go func() { _ = u.server.ServeUDP(conn) }()
 	} else {
 		l := n.Listener(addr)
-		go func() { _ = server.ServeTCP(l) }()
+		go func() { _ = u.server.ServeTCP(l) }()
 	}
-	b.Cleanup(func() { _ = u.ua.Close() })
+	b.Cleanup(func() {
+		if u.timers != nil {
+			_ = u.timers.Close()
+		}
+		_ = u.ua.Close()
+	})
 	return u
 }
 
@@ -110,12 +121,15 @@ func pair(b testing.TB, transport string, caller, callee end) (alice, bob *bench
 	if transport == "tcp" {
 		n.ConnectTCP("10.0.0.1:5060", "10.0.0.2:5060")
 	}
-	for _, u := range []*benchUA{alice, bob} {
-		for u.ua.TransportLayer().Pool(transport).Size() == 0 {
-			runtime.Gosched()
-		}
-	}
+	alice.awaitServing(transport)
+	bob.awaitServing(transport)
 	return alice, bob
+}
+
+func (u *benchUA) awaitServing(transport string) {
+	for u.ua.TransportLayer().Pool(transport).Size() == 0 {
+		runtime.Gosched()
+	}
 }
 
 // BenchmarkCall is a whole call, INVITE, 200, ACK, BYE and 200, between two user

@@ -1,0 +1,51 @@
+package middleware_test
+
+import "testing"
+
+// allocs is how much f allocates, with all that other goroutines do for it.
+func allocs(runs int, f func()) float64 {
+	for range runs / 4 {
+		f() // pools and maps fill
+	}
+	return testing.AllocsPerRun(runs, f)
+}
+
+// A message that timers have nothing to do with costs no allocation more.
+func TestOtherMethodsAllocateNothing(t *testing.T) {
+	for _, o := range other {
+		if o.side == "client-info" {
+			continue // it is numbered and stored
+		}
+		t.Run(o.side, func(t *testing.T) {
+			without, with := allocs(400, o.make(t, stock)), allocs(400, o.make(t, hooked))
+			t.Logf("%v allocations without timers, %v with", without, with)
+			if with > without {
+				t.Errorf("%v allocations with timers, %v without", with, without)
+			}
+		})
+	}
+}
+
+// What timers add to the allocations of a call, at the end that has them. The
+// bounds are a little above what is measured.
+func TestCallAllocations(t *testing.T) {
+	calls := func(caller, callee end) float64 {
+		alice, bob := pair(t, "udp", caller, callee)
+		return allocs(300, func() { alice.call(t, bob) })
+	}
+	without := calls(stock, stock)
+	for _, c := range []struct {
+		name           string
+		caller, callee end
+		bound          float64
+	}{
+		{"caller", hooked, stock, 1.16},
+		{"callee", stock, hooked, 1.07},
+	} {
+		with := calls(c.caller, c.callee)
+		t.Logf("%s: %v allocations, %v without timers: %.3f", c.name, with, without, with/without)
+		if with > c.bound*without {
+			t.Errorf("%s: %v allocations, %v without timers, want %v times that at most", c.name, with, without, c.bound)
+		}
+	}
+}

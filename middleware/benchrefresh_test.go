@@ -1,0 +1,258 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+const (
+	refreshed = 2000 // calls
+	atOnce    = 64   // refreshes under way
+	firstCSeq = 1000
+)
+
+// sender refreshes calls with a peer as fast as it can. Each refresh that was
+// answered is told to done, until stop is closed.
+type sender func(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{})
+
+// BenchmarkRefresh is one refresh among many under way: the refresher and its
+// schedule, beside an application that knows what to send, reads no answer and
+// has sipgo send it. Bytes on the wire and the peer are the same.
+func BenchmarkRefresh(b *testing.B) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		for _, s := range []struct {
+			name string
+			send sender
+		}{{"stock", sendRefreshes}, {"refresher", runRefresher}} {
+			b.Run(fmt.Sprintf("method=%s/sender=%s", strings.ToLower(string(method)), s.name), func(b *testing.B) {
+				n := sipnet.New()
+				n.StopRecording()
+				b.Cleanup(n.Close)
+				done := refresh(b, n, method, s.send)
+				for range refreshed {
+					<-done
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					<-done
+				}
+			})
+		}
+	}
+}
+
+// refresh has calls refreshed until the end of the test.
+func refresh(b testing.TB, n *sipnet.Network, method sip.RequestMethod, send sender) <-chan struct{} {
+	done, stop := make(chan struct{}, atOnce), make(chan struct{})
+	refreshedPeer(b, n)
+	send(b, n, method, done, stop)
+	b.Cleanup(func() { close(stop) })
+	return done
+}
+
+// refreshedPeer is a stock user agent that accepts refreshes.
+func refreshedPeer(b testing.TB, n *sipnet.Network) {
+	bob := newBenchUA(b, n, "bob", bobAddr, "udp", stock)
+	accept := func(req *sip.Request, tx sip.ServerTransaction) {
+		res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
+		res.AppendHeader(&bob.contact)
+		for _, h := range answerFields() {
+			res.AppendHeader(h)
+		}
+		if req.IsInvite() {
+			res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+			res.SetBody([]byte(sipnet.SDP))
+		}
+		_ = tx.Respond(res)
+	}
+	bob.server.OnInvite(accept)
+	bob.server.OnUpdate(accept)
+	bob.server.OnAck(func(*sip.Request, sip.ServerTransaction) {})
+	bob.awaitServing("udp")
+}
+
+// runRefresher has the refresher refresh calls whose next refresh is always due
+// by the time that it has served the others.
+func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", hooked, middleware.WithJitter(0),
+		middleware.WithRefreshLimits(1_000_000_000, atOnce),
+		middleware.WithEventHandler(func(e sessiontimer.Event) {
+			switch e.(type) {
+			case sessiontimer.Refreshed:
+				tell(done, stop)
+			case sessiontimer.RefreshFailed, sessiontimer.Expired:
+				b.Errorf("%#v", e)
+			}
+		}))
+	alice.awaitServing("udp")
+	for i := range refreshed {
+		if err := alice.timers.Store().Create(context.Background(), refreshedDialog(alice, i, method)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// refreshedDialog is a dialog that is due for a refresh 20 ms after the last.
+func refreshedDialog(u *benchUA, i int, method sip.RequestMethod) dialogstore.Dialog {
+	const again = 20 * time.Millisecond
+	d := dialogstore.Dialog{
+		ID:           dialogstore.ID{CallID: fmt.Sprintf("%036d", i), LocalTag: fmt.Sprintf("%016d", i), RemoteTag: fmt.Sprintf("%032d", i)},
+		RemoteTarget: bobURI.String(),
+		Contact:      "<" + u.contact.Address.String() + ">",
+		Transport:    "udp",
+		LocalAddr:    aliceAddr,
+		LocalCSeq:    firstCSeq,
+		SDP:          []byte(sipnet.SDP),
+		SDPType:      "application/sdp",
+		PeerSDP:      []byte(sipnet.SDP),
+		Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local,
+			Since: time.Now(), RefreshAfter: again},
+		PeerTimer:  true,
+		PeerUpdate: true,
+		OwnsCallID: true,
+		Policy:     sessiontimer.DefaultPolicy(),
+	}
+	d.LocalURI = fmt.Sprintf("<sip:alice@10.0.0.1>;tag=%s", d.LocalTag)
+	d.RemoteURI = fmt.Sprintf("<sip:bob@10.0.0.2>;tag=%s", d.RemoteTag)
+	d.Policy.MaxInterval = 2 * again
+	if d.Policy.Method = sessiontimer.MethodUpdate; method == sip.INVITE {
+		d.Policy.Method = sessiontimer.MethodReInvite
+	}
+	return d
+}
+
+// sendRefreshes is an application that refreshes by hand.
+func sendRefreshes(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", stock)
+	alice.awaitServing("udp")
+	var wg sync.WaitGroup
+	b.Cleanup(wg.Wait)
+	for i := range atOnce {
+		wg.Go(func() {
+			var calls []*refreshedCall
+			for i := i; i < refreshed; i += atOnce {
+				calls = append(calls, newRefreshedCall(alice, i))
+			}
+			for {
+				for _, c := range calls {
+					if err := c.refresh(method); err != nil {
+						b.Errorf("refresh by hand: %v", err)
+						return
+					}
+					if !tell(done, stop) {
+						return
+					}
+				}
+			}
+		})
+	}
+}
+
+// tell returns false once stop is closed.
+func tell(done chan<- struct{}, stop <-chan struct{}) bool {
+	select {
+	case done <- struct{}{}:
+		return true
+	case <-stop:
+		return false
+	}
+}
+
+// refreshedCall is what an application keeps of a call to refresh it by hand.
+type refreshedCall struct {
+	u      *benchUA
+	from   sip.FromHeader
+	to     sip.ToHeader
+	callID sip.CallIDHeader
+	cseq   uint32
+}
+
+func newRefreshedCall(u *benchUA, i int) *refreshedCall {
+	d := refreshedDialog(u, i, sip.UPDATE)
+	c := &refreshedCall{u: u, callID: sip.CallIDHeader(d.CallID), cseq: d.LocalCSeq}
+	c.from.Address = sip.Uri{Scheme: "sip", User: "alice", Host: "10.0.0.1"}
+	c.from.Params.Add("tag", d.LocalTag)
+	c.to.Address = sip.Uri{Scheme: "sip", User: "bob", Host: "10.0.0.2"}
+	c.to.Params.Add("tag", d.RemoteTag)
+	return c
+}
+
+func (c *refreshedCall) request(method sip.RequestMethod) *sip.Request {
+	req := sip.NewRequest(method, bobURI)
+	req.AppendHeader(sip.HeaderClone(&c.from))
+	req.AppendHeader(sip.HeaderClone(&c.to))
+	req.AppendHeader(&c.callID)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: c.cseq, MethodName: method})
+	req.AppendHeader(sip.HeaderClone(&c.u.contact))
+	return req
+}
+
+// refresh sends the request, and the ACK of a re-INVITE.
+func (c *refreshedCall) refresh(method sip.RequestMethod) error {
+	c.cseq++
+	req := c.request(method)
+	req.AppendHeader(sip.NewHeader("Supported", "timer"))
+	req.AppendHeader(sip.NewHeader("Session-Expires", "1800;refresher=uac"))
+	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	if method == sip.INVITE {
+		req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+		req.SetBody([]byte(sipnet.SDP))
+	}
+	res, err := c.u.client.Do(context.Background(), req)
+	switch {
+	case err != nil:
+		return err
+	case !res.IsSuccess():
+		return fmt.Errorf("answered %d", res.StatusCode)
+	case method == sip.INVITE:
+		return c.u.client.WriteRequest(c.request(sip.ACK))
+	}
+	return nil
+}
+
+// What both senders of BenchmarkRefresh put on the wire, and what they get, is
+// the same but for the order of header fields and what is random.
+func TestRefreshBytes(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		stock, ours := refreshLines(t, method, sendRefreshes), refreshLines(t, method, runRefresher)
+		if diff := cmp.Diff(stock, ours); diff != "" {
+			t.Errorf("%s (-stock +refresher):\n%s", method, diff)
+		}
+	}
+}
+
+// refreshLines are the sorted lines of each message of the first refresh of the
+// first call.
+func refreshLines(t *testing.T, method sip.RequestMethod, send sender) map[string][]string {
+	n := sipnet.New()
+	defer n.Close()
+	first := refreshedDialog(&benchUA{}, 0, method).CallID
+	lines := make(map[string][]string)
+	t.Run("", func(t *testing.T) {
+		done := refresh(t, n, method, send)
+		for range refreshed {
+			<-done
+		}
+	})
+	for _, m := range n.Messages() {
+		if m.SIP.CallID().Value() != first || m.SIP.CSeq().SeqNo != firstCSeq+1 {
+			continue
+		}
+		text := strings.ReplaceAll(m.SIP.String(), m.SIP.Via().Params.GetOr("branch", ""), "branch")
+		lines[sipnet.Label(m.SIP)] = slices.Sorted(strings.SplitSeq(text, "\r\n"))
+	}
+	return lines
+}
