@@ -16,12 +16,12 @@ import (
 // as soon as it has handed over the final response, and an application that
 // selects on Responses and Done must not see the end first.
 type clientTx struct {
-	x         *exchange
 	responses chan *sip.Response
 	done      chan struct{}
 
 	mu               sync.Mutex
-	asked            bool // for its responses
+	x                *exchange // nil after the end: sipgo's dialogs keep their INVITE's transaction
+	asked            bool      // for its responses
 	pumping          bool
 	ended, stopped   bool
 	err              error
@@ -43,7 +43,7 @@ func (c *clientTx) Responses() <-chan *sip.Response {
 	defer c.mu.Unlock()
 	if !c.asked && !c.stopped && !c.ended {
 		c.pumping = true
-		go c.pump()
+		go c.pump(c.x)
 	}
 	c.asked = true
 	return c.responses
@@ -65,15 +65,15 @@ func (c *clientTx) Err() error {
 // Terminate implements sip.Transaction.
 func (c *clientTx) Terminate() {
 	c.mu.Lock()
-	stopped := c.stopped
+	x, stopped := c.x, c.stopped
 	c.stopped = true
 	c.mu.Unlock()
-	if stopped {
+	if stopped || x == nil {
 		return
 	}
-	c.x.over(nil)
+	x.over(nil)
 	c.finish(sip.ErrTransactionCanceled, sip.ErrTransactionTerminated)
-	c.x.transaction().Terminate()
+	x.transaction().Terminate()
 }
 
 // OnTerminate implements sip.Transaction.
@@ -99,9 +99,9 @@ func (c *clientTx) OnRetransmission(f sip.FnTxResponse) bool {
 }
 
 // watch follows a transaction below, before it sends.
-func (c *clientTx) watch(tx *sip.ClientTx) {
+func (c *clientTx) watch(x *exchange, tx *sip.ClientTx) {
 	tx.OnRetransmission(func(res *sip.Response) {
-		c.x.forked(res)
+		x.forked(res)
 		c.mu.Lock()
 		hooks := c.onRetransmission
 		c.mu.Unlock()
@@ -113,27 +113,27 @@ func (c *clientTx) watch(tx *sip.ClientTx) {
 		c.mu.Lock()
 		pumping := c.pumping
 		c.mu.Unlock()
-		if !pumping && c.x.transaction() == tx {
-			c.x.over(nil)
+		if !pumping && x.transaction() == tx {
+			x.over(nil)
 			c.finish(err, err)
 		}
 	})
 }
 
 // pump passes responses on until the final one.
-func (c *clientTx) pump() {
+func (c *clientTx) pump(x *exchange) {
 	for {
-		tx := c.x.transaction()
+		tx := x.transaction()
 		select {
 		case res := <-tx.Responses():
-			if c.x.handle(context.Background(), res) {
+			if x.handle(context.Background(), res) {
 				if c.isStopped() {
-					c.x.transaction().Terminate()
+					x.transaction().Terminate()
 					return
 				}
 				continue
 			}
-			if !c.deliver(tx, res) {
+			if !c.deliver(x, tx, res) {
 				return
 			}
 			if !res.IsProvisional() {
@@ -141,7 +141,7 @@ func (c *clientTx) pump() {
 				return
 			}
 		case <-tx.Done():
-			c.x.over(nil)
+			x.over(nil)
 			c.finish(tx.Err(), tx.Err())
 			return
 		case <-c.done:
@@ -152,10 +152,10 @@ func (c *clientTx) pump() {
 
 // deliver waits for the application to take res, however long it is busy with
 // the one before: as sipgo's own transactions do.
-func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
+func (c *clientTx) deliver(x *exchange, tx *sip.ClientTx, res *sip.Response) bool {
 	lost := tx.Done()
 	if !res.IsProvisional() {
-		lost = c.x.r.t.ctx.Done() // the one below ends by itself after its final response
+		lost = x.r.t.ctx.Done() // the one below ends by itself after its final response
 	}
 	select {
 	case c.responses <- res:
@@ -165,7 +165,7 @@ func (c *clientTx) deliver(tx *sip.ClientTx, res *sip.Response) bool {
 	case <-lost:
 	}
 	if res.IsProvisional() {
-		c.x.over(nil)
+		x.over(nil)
 		c.finish(tx.Err(), tx.Err())
 		return false
 	}
@@ -214,10 +214,11 @@ func (c *clientTx) finish(err, cause error) {
 		return
 	}
 	c.ended, c.err = true, err
-	hooks := c.onTerminate
+	hooks, key := c.onTerminate, c.x.transaction().Key()
+	c.x = nil
 	close(c.done)
 	c.mu.Unlock()
 	for _, f := range hooks {
-		f(c.x.transaction().Key(), cause)
+		f(key, cause)
 	}
 }

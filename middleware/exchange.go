@@ -128,7 +128,7 @@ func (x *exchange) send(ctx context.Context) error {
 func (x *exchange) watch(tx *sip.ClientTx) {
 	switch {
 	case x.client != nil:
-		x.client.watch(tx)
+		x.client.watch(x, tx)
 	case !x.own:
 		tx.OnTerminate(func(string, error) { x.leg.finish(x.req.Method) })
 	case x.req.IsInvite():

@@ -195,11 +195,13 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	in.invite = in.leg.expectAck(in.req.CSeq().SeqNo, now)
-	in.t.create(ctx, in.leg, d)
+	l := in.leg
+	in.leg = nil // sipgo's dialogs keep their INVITE's transaction
+	l.expectAck(in.req.CSeq().SeqNo, now)
+	in.t.create(ctx, l, d)
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
-		in.t.ended(ctx, in.leg, remote)
+		in.t.ended(ctx, l, remote)
 	}
 	return err
 }

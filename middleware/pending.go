@@ -70,11 +70,10 @@ func (in *incoming) closeInvite() {
 }
 
 // expectAck notes an INVITE of the peer that is answered with a 2xx.
-func (l *leg) expectAck(cseq uint32, now time.Time) *peerInvite {
+func (l *leg) expectAck(cseq uint32, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
-	return l.peer
 }
 
 func (l *leg) answered(p *peerInvite, now time.Time) {
