@@ -104,18 +104,16 @@ func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
 // allowed is the Allow header field of an application that sends none: what it
 // handles, and what every user agent of sipgo can do.
-func (t *Timers) allowed() string {
+func (t *Timers) allowed() sip.Header {
 	methods := []string{"INVITE", "ACK", "CANCEL", "BYE"}
-	host := t.host.Load()
-	if host.Methods == nil {
-		return strings.Join(methods, ", ")
-	}
-	have := host.Methods()
-	slices.Sort(have)
-	for _, m := range append(have, "UPDATE") {
-		if !slices.Contains(methods, m) {
-			methods = append(methods, m)
+	if host := t.host.Load(); host.Methods != nil {
+		have := host.Methods()
+		slices.Sort(have)
+		for _, m := range append(have, "UPDATE") {
+			if !slices.Contains(methods, m) {
+				methods = append(methods, m)
+			}
 		}
 	}
-	return strings.Join(methods, ", ")
+	return sip.NewHeader("Allow", strings.Join(methods, ", "))
 }

@@ -142,7 +142,7 @@ func (x *exchange) mark() {
 	if x.req.IsInvite() || x.req.Method == sip.UPDATE {
 		x.r.t.mark(x.req, x.proposal)
 	}
-	addToken(x.req, "Supported", "k", sessiontimer.OptionTag)
+	addToken(x.req, supportedTimer, "k")
 }
 
 // fit takes the session timer out of a request that would not go out with it.

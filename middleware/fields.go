@@ -61,9 +61,18 @@ func firstField(m message, name, short string) sip.Header {
 	return nil
 }
 
-// addToken adds a token to a list header field unless some field of that name
+// What is written where a message has no field of the name. Messages share them;
+// none is ever changed.
+var (
+	supportedTimer = sip.NewHeader("Supported", sessiontimer.OptionTag)
+	requireTimer   = sip.NewHeader("Require", sessiontimer.OptionTag)
+	allowUpdate    = sip.NewHeader("Allow", "UPDATE")
+)
+
+// addToken adds the token of a list header field unless some field of that name
 // has it. It joins the first field, since many parsers read only that one.
-func addToken(m message, name, short, token string) {
+func addToken(m message, field sip.Header, short string) {
+	name, token := field.Name(), field.Value()
 	for _, h := range m.Headers() {
 		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
 			if sessiontimer.HasToken(h.Value(), token) {
@@ -73,7 +82,7 @@ func addToken(m message, name, short, token string) {
 	}
 	h := firstField(m, name, short)
 	if h == nil {
-		m.AppendHeader(sip.NewHeader(name, token))
+		m.AppendHeader(field)
 		return
 	}
 	list := strings.TrimSpace(h.Value())
@@ -136,7 +145,7 @@ func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
 	setField(req, sessiontimer.HeaderMinSE, "", minSE)
 	removeToken(req, "Require", "", sessiontimer.OptionTag)
 	if p.Require {
-		addToken(req, "Require", "", sessiontimer.OptionTag)
+		addToken(req, requireTimer, "")
 	}
 	t.markAllow(req)
 }
@@ -144,7 +153,7 @@ func (t *Timers) mark(req *sip.Request, p sessiontimer.Proposal) {
 // markAnswer writes an answer into a 2xx (RFC 4028 §9). It may be called again
 // for the same response, which sipgo sends anew for each retransmission.
 func (t *Timers) markAnswer(res *sip.Response, a sessiontimer.Answer) {
-	addToken(res, "Supported", "k", sessiontimer.OptionTag)
+	addToken(res, supportedTimer, "k")
 	se := ""
 	if a.Send {
 		se = a.SessionExpires.String()
@@ -152,7 +161,7 @@ func (t *Timers) markAnswer(res *sip.Response, a sessiontimer.Answer) {
 	setField(res, sessiontimer.HeaderSessionExpires, "x", se)
 	setField(res, sessiontimer.HeaderMinSE, "", "")
 	if a.Require {
-		addToken(res, "Require", "", sessiontimer.OptionTag)
+		addToken(res, requireTimer, "")
 	}
 	t.markAllow(res)
 }
@@ -161,9 +170,9 @@ func (t *Timers) markAnswer(res *sip.Response, a sessiontimer.Answer) {
 // it (RFC 3311 §4).
 func (t *Timers) markAllow(m message) {
 	if firstField(m, "Allow", "") == nil {
-		m.AppendHeader(sip.NewHeader("Allow", t.allow()))
+		m.AppendHeader(t.allow())
 	} else if t.answersUpdate() {
-		addToken(m, "Allow", "", "UPDATE")
+		addToken(m, allowUpdate, "")
 	}
 }
 
@@ -175,7 +184,7 @@ func (t *Timers) unmarkToFit(m message, req *sip.Request) (kept bool) {
 	if fits(m, req) {
 		return true
 	}
-	if h := firstField(m, "Allow", ""); h != nil && h.Value() == t.allow() {
+	if h := firstField(m, "Allow", ""); h == t.allow() {
 		m.RemoveHeader(h.Name())
 	}
 	removeField(m, sessiontimer.HeaderMinSE, "")

@@ -217,7 +217,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 		return nil, err
 	}
 	x.set(func() { x.cancelled = true })
-	addToken(req, "Supported", "k", sessiontimer.OptionTag)
+	addToken(req, supportedTimer, "k")
 	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
 	setCSeq(req, sent.CSeq().SeqNo)
 	return r.direct(ctx, req)

@@ -30,7 +30,7 @@ type Timers struct {
 	refresher *refresher.Refresher
 	legs      *legs
 	host      atomic.Pointer[Host]
-	allow     func() string
+	allow     func() sip.Header
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
 
