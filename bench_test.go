@@ -104,9 +104,9 @@ func BenchmarkFields(b *testing.B) {
 		op, by string
 		run    func()
 	}{
-		{"parse", "library", parseFields}, {"parse", "hand", parseFieldsByHand},
-		{"parse-value", "library", parseValue}, {"parse-value", "hand", parseValueByHand},
-		{"print", "library", printValue}, {"print", "hand", printValueByHand},
+		{"parse", "hand", parseFieldsByHand}, {"parse", "library", parseFields},
+		{"parse-value", "hand", parseValueByHand}, {"parse-value", "library", parseValue},
+		{"print", "hand", printValueByHand}, {"print", "library", printValue},
 	} {
 		b.Run("op="+c.op+"/by="+c.by, func(b *testing.B) {
 			b.ReportAllocs()
