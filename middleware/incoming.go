@@ -219,12 +219,11 @@ func (in *incoming) withdraw() {
 func (in *incoming) renew(res *sip.Response) bool {
 	now := time.Now()
 	d, err := in.t.store.Load(context.Background(), in.id)
-	var a sessiontimer.Answer
-	if err == nil {
-		in.leg.moved(d, in.req.Contact(), in.laddr)
-		a = in.markToFit(res, in.policy.Respond(in.fields, d.Session, now))
+	if err != nil {
+		return in.renewed(res, false, now)
 	}
-	stored := err == nil && in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	a := in.markToFit(res, in.policy.Respond(in.fields, d.Session, now))
+	before, stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.Session = a.Session
 		d.LastMethod = string(in.req.Method)
 		d.RemoteCSeq = max(d.RemoteCSeq, in.req.CSeq().SeqNo)
@@ -243,6 +242,14 @@ func (in *incoming) renew(res *sip.Response) bool {
 		}
 		return d
 	})
+	if stored {
+		in.leg.moved(before, in.req.Contact(), in.laddr)
+	}
+	return in.renewed(res, stored, now)
+}
+
+// renewed follows renew: the peer's INVITE is answered, if it is.
+func (in *incoming) renewed(res *sip.Response, stored bool, now time.Time) bool {
 	if !stored {
 		in.markToFit(res, sessiontimer.Answer{})
 	}

@@ -50,11 +50,11 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	if !now.Session.Equal(d.Session) {
 		return nil, refresher.ErrSuperseded
 	}
-	x, err := p.t.ownExchange(l, d, req)
+	x, err := p.t.ownExchange(l, now, req)
 	if err != nil {
 		return nil, err
 	}
-	x.propose(ctx)
+	x.proposal = x.policy.Propose(now.Session, now.MinSE, now.PeerTimer)
 	return x.run(ctx)
 }
 

@@ -27,10 +27,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields) {
 	now := time.Now()
 	t.warnMalformed(fields, x.leg.id(x.remoteTag))
-	if d, err := t.store.Load(ctx, x.leg.id(x.remoteTag)); err == nil {
-		x.leg.moved(d, res.Contact(), x.laddr)
-	}
-	t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+	before, ok := t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
 		d.Session = x.policy.Settle(x.proposal, fields, before, now)
 		if x.req.Method == sip.UPDATE {
@@ -57,6 +54,9 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		}
 		return d
 	})
+	if ok {
+		x.leg.moved(before, res.Contact(), x.laddr)
+	}
 }
 
 // settleFirst makes the dialog of a 2xx that arrived at now.
@@ -113,13 +113,13 @@ func (t *Timers) create(ctx context.Context, l *leg, d dialogstore.Dialog) {
 	}
 }
 
-// renew updates a dialog that may have ended meanwhile.
-func (t *Timers) renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) bool {
-	_, _, err := t.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
+// renew updates a dialog that may have ended meanwhile, and returns what it was.
+func (t *Timers) renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) (before dialogstore.Dialog, ok bool) {
+	before, _, err := t.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		t.log.Error("dialog not updated", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 	}
-	return err == nil
+	return before, err == nil
 }
 
 // acknowledged takes an ACK of the application: it may answer a late offer, and

@@ -44,7 +44,7 @@ func (g *gate) open(s *schedule, now time.Time) bool {
 
 // urgent tells that s may not wait any longer.
 func (g *gate) urgent(s *schedule, now time.Time) bool {
-	return s.action == sessiontimer.Refresh && !now.Before(s.deadline()) && now.Sub(g.heard) < silence
+	return s.action == sessiontimer.Refresh && !now.Before(s.late) && now.Sub(g.heard) < silence
 }
 
 // paced tells that this slice of time has seen enough.
@@ -68,7 +68,7 @@ func (g *gate) leave() { g.underWay-- }
 // opens is when to ask again for s, at the latest. A place that becomes free in
 // between is a reason too.
 func (g *gate) opens(s *schedule, now time.Time) time.Time {
-	at := s.deadline()
+	at := s.late
 	if !now.Before(at) {
 		at = now.Add(pace)
 	}

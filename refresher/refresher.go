@@ -70,6 +70,7 @@ type Refresher struct {
 	waiting queue                        // due, by the time when it is too late
 	gate    gate
 	alarm   *time.Timer // for the first of armed, or when the gate opens
+	wakes   time.Time   // when it goes off; zero if it is not set
 	look    *time.Timer // for the next look through the store; nil if none is needed
 }
 
@@ -79,7 +80,7 @@ func New() *Refresher {
 		seed:    maphash.MakeSeed(),
 		dialogs: make(map[dialogstore.ID]*schedule),
 		armed:   queue{before: func(a, b *schedule) bool { return a.at.Before(b.at) }},
-		waiting: queue{before: func(a, b *schedule) bool { return a.deadline().Before(b.deadline()) }},
+		waiting: queue{before: func(a, b *schedule) bool { return a.late.Before(b.late) }},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r

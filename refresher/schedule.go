@@ -24,18 +24,10 @@ type schedule struct {
 
 	action sessiontimer.Action
 	at     time.Time          // when it is due
+	late   time.Time          // when waiting any longer would cost the call
 	in     *queue             // nil if nothing is to be done
 	place  int                // in the queue
 	cancel context.CancelFunc // ends the attempt under way; nil if none is
-}
-
-// deadline is when waiting any longer would cost the call: a refresh would come
-// too late for the peer, a hang-up leave a dead call.
-func (s *schedule) deadline() time.Time {
-	if s.action == sessiontimer.Refresh {
-		return s.session.LastChance()
-	}
-	return s.session.ExpiresAt()
 }
 
 func (s *schedule) disarm() {
@@ -72,7 +64,10 @@ func (r *Refresher) plan(s *schedule, attempted bool) {
 // arm replaces what was scheduled. r.mu is held.
 func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
 	s.disarm()
-	s.action, s.at = action, at
+	s.action, s.at, s.late = action, at, s.session.ExpiresAt()
+	if action == sessiontimer.Refresh {
+		s.late = s.session.LastChance() // later is too late for the peer
+	}
 	if action == sessiontimer.Idle || r.closed {
 		r.release(s)
 		return

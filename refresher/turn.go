@@ -42,8 +42,14 @@ func (r *Refresher) turn() {
 	}
 }
 
-// wakeAt sets the alarm. r.mu is held.
+// wakeAt sees to it that the alarm goes off at that time or earlier: most that is
+// scheduled comes after what is already waited for, and moving a timer is dear.
+// r.mu is held.
 func (r *Refresher) wakeAt(at time.Time) {
+	if !r.wakes.IsZero() && !at.Before(r.wakes) {
+		return
+	}
+	r.wakes = at
 	if r.alarm == nil {
 		r.alarm = time.AfterFunc(time.Until(at), r.woken)
 		return
@@ -54,6 +60,7 @@ func (r *Refresher) wakeAt(at time.Time) {
 func (r *Refresher) woken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.wakes = time.Time{}
 	r.turn()
 }
 
