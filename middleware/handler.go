@@ -62,7 +62,7 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	defer in.close()
-	next(req, in)
+	next(req, &firstTx{ServerTransaction: tx, in: in})
 }
 
 // onReInvite gives a re-INVITE to the application, or answers it.

@@ -24,8 +24,8 @@ func TestIdleCallMemory(t *testing.T) {
 		fields float64
 		bound  float64
 	}{
-		{"caller", idleCall(t, hooked, stock), idleCall(t, fields, stock), 3250},
-		{"callee", idleCall(t, stock, hooked), idleCall(t, stock, fields), 1850},
+		{"caller", idleCall(t, hooked, stock), idleCall(t, fields, stock), 1000},
+		{"callee", idleCall(t, stock, hooked), idleCall(t, stock, fields), 650},
 	} {
 		more := c.with - without
 		t.Logf("%s: %.0f bytes a call, %.0f without timers: %.0f more, %.0f of them for header fields", c.name, c.with, without,

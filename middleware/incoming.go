@@ -90,8 +90,8 @@ func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
 // settles (RFC 4028 §9). Called again with the same 2xx it only sends.
 func (in *incoming) Respond(res *sip.Response) error {
 	in.mu.Lock()
-	repeated := in.success != nil && res.IsSuccess()
-	first := in.success == nil && res.IsSuccess()
+	sent := in.success
+	first := sent == nil && res.IsSuccess()
 	if first {
 		in.success = res
 	}
@@ -100,8 +100,8 @@ func (in *incoming) Respond(res *sip.Response) error {
 	}
 	in.mu.Unlock()
 	switch {
-	case repeated:
-		in.again(res)
+	case sent != nil && res.IsSuccess():
+		again(sent, res)
 	case first && in.id.RemoteTag != "":
 		if !in.renew(res) && in.local {
 			in.withdraw() // the dialog ended meanwhile
@@ -117,22 +117,6 @@ func (in *incoming) Respond(res *sip.Response) error {
 		in.close()
 	}
 	return in.ServerTransaction.Respond(res)
-}
-
-// again marks a 2xx that was built anew like the one sent.
-func (in *incoming) again(res *sip.Response) {
-	in.mu.Lock()
-	sent := in.success
-	in.mu.Unlock()
-	if res == sent {
-		return
-	}
-	for _, h := range sent.Headers() {
-		switch name := h.Name(); name {
-		case "Supported", "Require", "Allow", sessiontimer.HeaderSessionExpires:
-			setField(res, name, "", h.Value())
-		}
-	}
 }
 
 // openLeg notes the early dialog that a provisional response makes.
@@ -195,13 +179,11 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	l := in.leg
-	in.leg = nil // sipgo's dialogs keep their INVITE's transaction
-	l.expectAck(in.req.CSeq().SeqNo, now)
-	in.t.create(ctx, l, d)
+	in.leg.expectAck(in.req.CSeq().SeqNo, now)
+	in.t.create(ctx, in.leg, d)
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
-		in.t.ended(ctx, l, remote)
+		in.t.ended(ctx, in.leg, remote)
 	}
 	return err
 }
