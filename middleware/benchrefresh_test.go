@@ -30,13 +30,18 @@ type sender func(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done
 
 // BenchmarkRefresh is one refresh among many under way: the refresher and its
 // schedule, beside an application that knows what to send, reads no answer and
-// has sipgo send it. Bytes on the wire and the peer are the same.
+// has sipgo send it. Bytes on the wire and the peer are the same. Stock forgets a
+// re-INVITE once it is answered; stock-acks, as the refresher, keeps it for as long
+// as the 2xx may come again and want another ACK (RFC 3261 §13.2.2.4).
 func BenchmarkRefresh(b *testing.B) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		for _, s := range []struct {
 			name string
 			send sender
-		}{{"stock", sendRefreshes}, {"refresher", runRefresher}} {
+		}{{"stock", sendRefreshes}, {"stock-acks", sendAndKeep}, {"refresher", runRefresher}} {
+			if method == sip.UPDATE && s.name == "stock-acks" {
+				continue
+			}
 			b.Run(fmt.Sprintf("method=%s/sender=%s", strings.ToLower(string(method)), s.name), func(b *testing.B) {
 				n := sipnet.New()
 				n.StopRecording()
@@ -136,6 +141,18 @@ func refreshedDialog(u *benchUA, i int, method sip.RequestMethod) dialogstore.Di
 
 // sendRefreshes is an application that refreshes by hand.
 func sendRefreshes(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+	byHand(b, n, method, (*refreshedCall).do, done, stop)
+}
+
+// sendAndKeep is sendRefreshes with re-INVITEs that are acknowledged again.
+func sendAndKeep(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+	byHand(b, n, method, (*refreshedCall).doAndKeep, done, stop)
+}
+
+// exchange sends a request and waits for its answer.
+type exchange func(*refreshedCall, *sip.Request) (*sip.Response, error)
+
+func byHand(b testing.TB, n *sipnet.Network, method sip.RequestMethod, do exchange, done chan<- struct{}, stop <-chan struct{}) {
 	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", stock)
 	alice.awaitServing("udp")
 	var wg sync.WaitGroup
@@ -148,7 +165,7 @@ func sendRefreshes(b testing.TB, n *sipnet.Network, method sip.RequestMethod, do
 			}
 			for {
 				for _, c := range calls {
-					if err := c.refresh(method); err != nil {
+					if err := c.refresh(method, do); err != nil {
 						b.Errorf("refresh by hand: %v", err)
 						return
 					}
@@ -190,20 +207,20 @@ func newRefreshedCall(u *benchUA, i int) *refreshedCall {
 	return c
 }
 
-func (c *refreshedCall) request(method sip.RequestMethod) *sip.Request {
+func (c *refreshedCall) request(method sip.RequestMethod, cseq uint32) *sip.Request {
 	req := sip.NewRequest(method, bobURI)
 	req.AppendHeader(sip.HeaderClone(&c.from))
 	req.AppendHeader(sip.HeaderClone(&c.to))
 	req.AppendHeader(&c.callID)
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: c.cseq, MethodName: method})
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: cseq, MethodName: method})
 	req.AppendHeader(sip.HeaderClone(&c.u.contact))
 	return req
 }
 
 // refresh sends the request, and the ACK of a re-INVITE.
-func (c *refreshedCall) refresh(method sip.RequestMethod) error {
+func (c *refreshedCall) refresh(method sip.RequestMethod, do exchange) error {
 	c.cseq++
-	req := c.request(method)
+	req := c.request(method, c.cseq)
 	req.AppendHeader(sip.NewHeader("Supported", "timer"))
 	req.AppendHeader(sip.NewHeader("Session-Expires", "1800;refresher=uac"))
 	req.AppendHeader(sip.NewHeader("Allow", allowed))
@@ -211,16 +228,39 @@ func (c *refreshedCall) refresh(method sip.RequestMethod) error {
 		req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 		req.SetBody([]byte(sipnet.SDP))
 	}
-	res, err := c.u.client.Do(context.Background(), req)
+	res, err := do(c, req)
 	switch {
 	case err != nil:
 		return err
 	case !res.IsSuccess():
 		return fmt.Errorf("answered %d", res.StatusCode)
 	case method == sip.INVITE:
-		return c.u.client.WriteRequest(c.request(sip.ACK))
+		return c.ack(c.cseq)
 	}
 	return nil
+}
+
+func (c *refreshedCall) ack(cseq uint32) error {
+	return c.u.client.WriteRequest(c.request(sip.ACK, cseq))
+}
+
+func (c *refreshedCall) do(req *sip.Request) (*sip.Response, error) {
+	return c.u.client.Do(context.Background(), req)
+}
+
+func (c *refreshedCall) doAndKeep(req *sip.Request) (*sip.Response, error) {
+	tx, err := c.u.client.TransactionRequest(context.Background(), req)
+	if err != nil {
+		return nil, err
+	}
+	cseq := req.CSeq().SeqNo
+	tx.OnRetransmission(func(*sip.Response) { _ = c.ack(cseq) })
+	select {
+	case res := <-tx.Responses():
+		return res, nil
+	case <-tx.Done():
+		return nil, tx.Err()
+	}
 }
 
 // What both senders of BenchmarkRefresh put on the wire, and what they get, is
@@ -242,9 +282,13 @@ func refreshLines(t *testing.T, method sip.RequestMethod, send sender) map[strin
 	first := refreshedDialog(&benchUA{}, 0, method).CallID
 	lines := make(map[string][]string)
 	t.Run("", func(t *testing.T) {
-		done := refresh(t, n, method, send)
+		done, limit := refresh(t, n, method, send), time.After(30*time.Second)
 		for range refreshed {
-			<-done
+			select {
+			case <-done:
+			case <-limit:
+				t.Fatal("no refresh")
+			}
 		}
 	})
 	for _, m := range n.Messages() {
