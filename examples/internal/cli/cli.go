@@ -75,14 +75,14 @@ func New(name, about, example, listen string) *Command {
 // and 1 for everything else. run gets a context that ends with SIGINT, SIGTERM
 // or -run-for.
 func (c *Command) Main(run func(context.Context) error) {
+	sip.SetDefaultLogger(textLogger(os.Stderr, slog.LevelError)) // warns of its own housekeeping
 	os.Exit(c.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, run))
 }
 
-// Run is Main without a process: it returns the exit status.
+// Run is Main without what a process has only once: it returns the exit status.
 func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer, run func(context.Context) error) int {
 	c.Events, c.Output, c.stderr = NewEvents(stdout), stdout, stderr
 	c.Logger = textLogger(stderr, slog.LevelWarn)
-	sip.SetDefaultLogger(textLogger(stderr, slog.LevelError)) // warns of its own housekeeping
 	err := c.parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		_, _ = io.WriteString(stdout, c.Usage())
