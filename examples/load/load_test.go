@@ -9,12 +9,16 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/emiago/sipgo/sip"
 )
 
 // The second process of a split run is this test binary again.
 func TestMain(m *testing.M) {
+	sip.SetDefaultLogger(quiet)
 	if isAnswerer() {
 		os.Exit(answerForParent(os.Stdin, os.Stdout))
 	}
@@ -27,10 +31,29 @@ type outcome struct {
 	stdout, stderr string
 }
 
+// log is standard error, which many goroutines write to.
+type log struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 func runLoad(t *testing.T, args string) outcome {
 	t.Helper()
 	cmd, cfg := command()
-	var stdout, stderr strings.Builder
+	var stdout strings.Builder
+	var stderr log
 	status := cmd.Run(t.Context(), strings.Fields(args), &stdout, &stderr, func(ctx context.Context) error { return run(ctx, cmd, cfg) })
 	return outcome{status, stdout.String(), stderr.String()}
 }
@@ -61,6 +84,7 @@ func TestRuns(t *testing.T) {
 		{"a burst, spread", "-calls 500 -burst 1s -session-expires 4s -hold 3s -stub yes -jitter 0.3", 500, 500, "stub dialogs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			o := runLoad(t, c.args)
 			if o.status != 0 || o.row(t, "calls dropped") != 0 || o.row(t, "refreshes failed") != 0 {
 				t.Errorf("status %d, dropped or failed:\n%s%s", o.status, o.stdout, o.stderr)
@@ -79,7 +103,8 @@ func TestRuns(t *testing.T) {
 func TestDroppedCalls(t *testing.T) {
 	cmd, cfg := command()
 	cfg.calls, cfg.rate, cfg.hold, cfg.stub = 20, 10, 5*time.Second, "yes"
-	var stdout, stderr strings.Builder
+	var stdout strings.Builder
+	var stderr log
 	status := cmd.Run(t.Context(), nil, &stdout, &stderr, func(ctx context.Context) error {
 		p, err := newPlan(cfg)
 		if err != nil {
