@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -38,16 +37,22 @@ type load struct {
 	timers *middleware.Timers
 	dialer *sipgo.DialogClientCache
 
-	wg       sync.WaitGroup // of calls being set up
-	begun    atomic.Int64   // calls, of all
+	ctx    context.Context // of calls being set up
+	giveUp context.CancelCauseFunc
+	wg     sync.WaitGroup // of them, and of what begins them
+
+	began    time.Time
+	begun    atomic.Int64 // calls, of all
 	held     atomic.Int64
+	lost     atomic.Int64 // calls that could not be set up
 	failed   atomic.Int64 // refreshes
 	dropped  atomic.Int64
 	stopping atomic.Bool
 }
 
-func newLoad(cmd *cli.Command, p plan, target string) (*load, error) {
-	l := &load{plan: p, cmd: cmd, late: newLateness(p.indexes())}
+// newLoad makes a load whose calls are given up when ctx ends.
+func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*load, error) {
+	l := &load{plan: p, cmd: cmd, late: newLateness(p.indexes()), began: time.Now()}
 	host, port, err := sip.ParseAddr(target)
 	if err != nil {
 		return nil, err
@@ -75,12 +80,16 @@ func newLoad(cmd *cli.Command, p plan, target string) (*load, error) {
 	l.dialer = sipgo.NewDialogClientCache(u.client, u.contact)
 	srv.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = l.dialer.ReadBye(req, tx) })
 	u.serve()
+	l.ownCalls(ctx)
 	return l, nil
 }
 
-// close stops the timers and leaves the calls as they are.
+// close stops what is being set up, then the timers, and leaves the calls as they
+// are. When it returns nothing is under way any more.
 func (l *load) close() {
 	l.stopping.Store(true)
+	l.giveUp(sipgo.WaitAnswerForceCancelErr)
+	l.wg.Wait()
 	_ = l.timers.Close()
 	_ = l.ua.Close()
 	_ = l.conn.Close()
@@ -113,75 +122,4 @@ func indexOf(callID string) int {
 		return -1
 	}
 	return i
-}
-
-// setUp returns when all calls are there.
-func (l *load) setUp(ctx context.Context) error {
-	if l.stubbed {
-		return l.setUpStubs(ctx)
-	}
-	if err := l.callAtRate(ctx, l.setUpRate(), l.calls); err != nil {
-		return err
-	}
-	l.wg.Wait()
-	if held := int(l.held.Load()); held < l.calls {
-		return fmt.Errorf("%s of %s calls could be set up; try a lower -rate", number(held), number(l.calls))
-	}
-	return nil
-}
-
-// callAtRate sets n calls up, perSecond each second; fewer if ctx ends.
-func (l *load) callAtRate(ctx context.Context, perSecond float64, n int) error {
-	places := make(chan struct{}, 500)
-	start := time.Now()
-	for i := range n {
-		due := start.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Until(due)):
-		}
-		places <- struct{}{}
-		l.wg.Add(1)
-		go func() {
-			defer l.wg.Done()
-			defer func() { <-places }()
-			l.call(ctx)
-		}()
-	}
-	return nil
-}
-
-// call sets one call up.
-func (l *load) call(ctx context.Context) {
-	id := sip.CallIDHeader(callIDs + strconv.FormatInt(l.begun.Add(1)-1, 10))
-	d, err := l.dialer.Invite(ctx, l.target, sdp, sip.NewHeader("Content-Type", "application/sdp"), &id)
-	if err == nil {
-		err = d.WaitAnswer(ctx, sipgo.AnswerOptions{})
-	}
-	if err == nil {
-		err = d.Ack(ctx)
-	}
-	if err == nil {
-		l.held.Add(1)
-	} else if ctx.Err() == nil {
-		l.cmd.Say("call not set up: %v", err)
-	}
-}
-
-// hold measures for as long as the flags say.
-func (l *load) hold(ctx context.Context, r *report) error {
-	meanwhile, stop := context.WithTimeout(ctx, l.plan.hold)
-	defer stop()
-	l.late.begin()
-	before := usage()
-	if l.arrivals > 0 {
-		go func() { _ = l.callAtRate(meanwhile, float64(l.arrivals), l.indexes()) }()
-	}
-	<-meanwhile.Done()
-	r.spent = usage().since(before)
-	r.lateness = l.late.all()
-	r.held, r.failed, r.dropped = int(l.held.Load()), int(l.failed.Load()), int(l.dropped.Load())
-	l.stopping.Store(true)
-	return ctx.Err()
 }

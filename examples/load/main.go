@@ -78,7 +78,7 @@ func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 
 // measure holds calls to target and prints what it finds.
 func measure(ctx context.Context, cmd *cli.Command, p plan, target string) error {
-	l, err := newLoad(cmd, p, target)
+	l, err := newLoad(ctx, cmd, p, target)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (l *load) setUpStubs(ctx context.Context) error {
 		l.held.Add(1)
 	}
 	if l.burst == 0 {
-		time.Sleep(time.Until(steady))
+		return sleepUntil(ctx, steady)
 	}
 	return nil
 }
