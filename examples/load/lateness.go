@@ -4,52 +4,67 @@ import (
 	"bytes"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
+
+// underWay stands for the time when a refresh is due that is sent and not answered.
+const underWay = -1
 
 // lateness compares when refreshes are sent with when they were due. It is used
 // by many goroutines at once.
 type lateness struct {
 	base time.Time
-	due  []atomic.Int64 // of each call, in nanoseconds since base; 0 if nothing is
 
-	mu     sync.Mutex
-	second []time.Duration // since the last sample
-	held   []time.Duration // since begin
+	mu         sync.Mutex
+	due        []time.Duration // of each call, since base; 0 if nothing is
+	second     []time.Duration // since the last sample
+	held       []time.Duration // since begin
+	unanswered int
+	most       int // unanswered since begin
 }
 
 func newLateness(calls int) *lateness {
 	// No call is due at base itself.
-	return &lateness{base: time.Now().Add(-time.Hour), due: make([]atomic.Int64, calls)}
+	return &lateness{base: time.Now().Add(-time.Hour), due: make([]time.Duration, calls)}
 }
 
-// expect notes when the next refresh of a call is due.
-func (l *lateness) expect(i int, at time.Time) {
-	if i >= 0 && i < len(l.due) {
-		l.due[i].Store(int64(at.Sub(l.base)))
+// expect notes when the next refresh of a call is due; the one before is answered.
+func (l *lateness) expect(i int, at time.Time) { l.set(i, at.Sub(l.base)) }
+
+// forget a call that has ended.
+func (l *lateness) forget(i int) { l.set(i, 0) }
+
+func (l *lateness) set(i int, due time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i < 0 || i >= len(l.due) {
+		return
 	}
+	if l.due[i] == underWay {
+		l.unanswered--
+	}
+	l.due[i] = due
 }
 
-// sent looks at a datagram that leaves. Of a request that is sent again only the
-// first counts: after it nothing is due until the refresh has its answer.
+// sent looks at a datagram that leaves, or would if the line were not down. Of a
+// request that is sent again only the first counts: after it nothing is due until
+// the refresh has its answer.
 func (l *lateness) sent(data []byte) {
 	now := time.Since(l.base)
 	if !bytes.HasPrefix(data, []byte("UPDATE ")) && !bytes.HasPrefix(data, []byte("INVITE ")) {
 		return
 	}
 	i := callOf(data)
-	if i < 0 || i >= len(l.due) {
-		return
-	}
-	due := time.Duration(l.due[i].Swap(0))
-	if due == 0 {
-		return // the INVITE that sets the call up
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.second = append(l.second, now-due)
-	l.held = append(l.held, now-due)
+	if i < 0 || i >= len(l.due) || l.due[i] == underWay || l.due[i] == 0 {
+		return // it is 0 for the INVITE that sets the call up
+	}
+	late := now - l.due[i]
+	l.second, l.held = append(l.second, late), append(l.held, late)
+	l.due[i] = underWay
+	l.unanswered++
+	l.most = max(l.most, l.unanswered)
 }
 
 // callOf is the number of the call that a message belongs to, -1 if none of ours.
@@ -66,14 +81,14 @@ func callOf(data []byte) int {
 func (l *lateness) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = nil
+	l.held, l.most = nil, l.unanswered
 }
 
-// all is sorted.
-func (l *lateness) all() []time.Duration {
+// all is what was sent since begin, sorted, and how many were unanswered at most.
+func (l *lateness) all() (sent []time.Duration, unanswered int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Sorted(slices.Values(l.held))
+	return slices.Sorted(slices.Values(l.held)), l.most
 }
 
 // sample is what was sent since the sample before, sorted.

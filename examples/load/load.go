@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,7 +31,7 @@ type load struct {
 	target sip.Uri
 	late   *lateness
 
-	conn   net.PacketConn
+	line   *line
 	ua     *sipgo.UserAgent
 	timers *middleware.Timers
 	dialer *sipgo.DialogClientCache
@@ -62,8 +61,8 @@ func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*loa
 	if err != nil {
 		return nil, err
 	}
-	l.conn = sipnet.TapPacketConn(socket, func(_, _ string, data []byte, _ bool) { l.late.sent(data) })
-	u, err := newUserAgent("load", l.conn)
+	l.line = &line{PacketConn: socket, sent: l.late.sent}
+	u, err := newUserAgent("load", l.line)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +91,7 @@ func (l *load) close() {
 	l.wg.Wait()
 	_ = l.timers.Close()
 	_ = l.ua.Close()
-	_ = l.conn.Close()
+	_ = l.line.Close()
 }
 
 // event keeps account of the timers.
@@ -107,6 +106,7 @@ func (l *load) event(e sessiontimer.Event) {
 	case sessiontimer.RefreshFailed:
 		l.failed.Add(1)
 	case sessiontimer.Ended:
+		l.late.forget(indexOf(call.CallID))
 		if !l.stopping.Load() {
 			l.dropped.Add(1)
 			l.held.Add(-1)

@@ -72,6 +72,7 @@ func (o outcome) row(t *testing.T, name string) int {
 // Each call is refreshed at each half, in every way that calls are made, and none
 // is dropped.
 func TestRuns(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, args       string
 		calls, refreshes int
@@ -101,6 +102,7 @@ func TestRuns(t *testing.T) {
 
 // Calls whose other end is gone are dropped, and the program says so.
 func TestDroppedCalls(t *testing.T) {
+	t.Parallel()
 	cmd, cfg := command()
 	cfg.calls, cfg.rate, cfg.hold, cfg.stub = 20, 10, 5*time.Second, "yes"
 	var stdout strings.Builder
@@ -123,6 +125,7 @@ func TestDroppedCalls(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	data, plot := filepath.Join(t.TempDir(), "data.csv"), filepath.Join(t.TempDir(), "plot.svg")
 	if o := runLoad(t, "-calls 20 -rate 10 -hold 2s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
 		t.Fatalf("status %d: %s", o.status, o.stderr)
@@ -163,7 +166,7 @@ func TestPlan(t *testing.T) {
 		{config{calls: 10, rate: 1000, stub: "yes"}, 8 * gib, 4 * time.Second, true},
 		{config{calls: 1_000_000, rate: 1100, expires: time.Hour, stub: "no"}, gib, time.Hour, false},
 	} {
-		c.cfg.hold = time.Second
+		c.cfg.hold, c.cfg.limit = time.Second, 5000
 		p, err := newPlan(&c.cfg)
 		if err != nil || p.interval != c.interval {
 			t.Errorf("%+v: interval %v, want %v (%v)", c.cfg, p.interval, c.interval, err)
@@ -171,9 +174,6 @@ func TestPlan(t *testing.T) {
 		if got, why := stubbed(&c.cfg, c.available); got != c.stubbed {
 			t.Errorf("%+v with %d free: stub dialogs %v (%s), want %v", c.cfg, c.available, got, why, c.stubbed)
 		}
-	}
-	if o := runLoad(t, "-calls 0"); o.status != 2 {
-		t.Errorf("without calls the status is %d, want 2", o.status)
 	}
 }
 
@@ -191,12 +191,18 @@ func TestLateness(t *testing.T) {
 	if len(got) != 2 || got[0] > -59*time.Minute || got[1] < 50*time.Millisecond {
 		t.Errorf("lateness %v, want an hour early and 50 ms late", got)
 	}
-	if len(l.sample()) != 0 || len(l.all()) != 2 {
+	if sent, unanswered := l.all(); len(l.sample()) != 0 || len(sent) != 2 || unanswered != 2 {
 		t.Error("a sample should hold what is new, all should hold everything")
 	}
+	l.expect(1, time.Now())
 	l.begin()
-	if len(l.all()) != 0 {
-		t.Error("begin should forget")
+	if sent, unanswered := l.all(); len(sent) != 0 || unanswered != 1 {
+		t.Error("begin should forget all but what waits for an answer")
+	}
+	l.forget(2)
+	l.sent(update("load-1"))
+	if sent, unanswered := l.all(); len(sent) != 1 || unanswered != 1 {
+		t.Errorf("%d sent, %d unanswered at most, want 1 each", len(sent), unanswered)
 	}
 }
 

@@ -27,6 +27,7 @@ type config struct {
 	calls, rate    int
 	expires, burst time.Duration
 	hold           time.Duration
+	outage         time.Duration
 	arrivals       int
 	method         sessiontimer.Method
 	stub           string // auto, yes or no
@@ -45,6 +46,7 @@ func command() (*cli.Command, *config) {
 	cmd.Seconds(&cfg.expires, "session-expires", "DUR", "the interval; 0 = as -rate needs it, 2*calls/rate")
 	cmd.Seconds(&cfg.burst, "burst", "DUR", "set all calls up within this time instead of at -rate; 0 = do not")
 	cmd.Seconds(&cfg.hold, "hold", "DUR", "how long to measure once the calls are set up")
+	cmd.Seconds(&cfg.outage, "outage", "DUR", "lose every message for this long in the middle of that; 0 = do not")
 	cmd.Count(&cfg.arrivals, "arrivals", "N", "further calls set up a second meanwhile")
 	cli.Choice(cmd, &cfg.method, "method", "auto|update|invite", "how calls are refreshed",
 		sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite)
@@ -68,6 +70,9 @@ func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 		return err
 	}
 	cmd.Say("%v", p)
+	if need := p.overdue(); need > p.patience() {
+		cmd.Say("the outage may end calls: a refresh can be answered %v after it was due, a call of this interval waits for %v", need, p.patience())
+	}
 	far, err := newAnswerer(ctx, p)
 	if err != nil {
 		return err

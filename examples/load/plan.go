@@ -26,6 +26,12 @@ func newPlan(cfg *config) (plan, error) {
 	if cfg.calls == 0 || cfg.rate == 0 || cfg.hold == 0 {
 		return p, cli.Misuse("-calls, -rate and -hold must be more than 0")
 	}
+	if cfg.outage >= cfg.hold {
+		return p, cli.Misuse("-outage %v must be shorter than -hold, which is %v", cfg.outage, cfg.hold)
+	}
+	if cfg.limit < 10 {
+		return p, cli.Misuse("-limit must be 10 or more")
+	}
 	if p.interval == 0 {
 		seconds := (2*cfg.calls + cfg.rate - 1) / cfg.rate
 		p.interval = max(time.Duration(seconds)*time.Second, 4*time.Second)

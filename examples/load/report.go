@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -17,6 +16,9 @@ type report struct {
 	held         int
 	failed       int
 	dropped      int
+	unanswered   int           // refreshes, at most
+	begun        time.Duration // when measuring began, as in the samples
+	recovered    time.Duration // when the outage was over, likewise
 	samples      []sample
 }
 
@@ -27,13 +29,14 @@ func (r *report) print(w io.Writer) {
 	if n > 0 {
 		perRefresh = fmt.Sprintf("%d µs%s", (r.spent.cpu / time.Duration(n)).Microseconds(), r.ends())
 	}
-	busiest, goroutines := r.most()
+	busiest, goroutines := most(r.samples, r.begun)
 	for _, row := range [][2]string{
 		{"calls held", number(r.held) + " " + r.kind()},
 		{"interval", fmt.Sprintf("%v, refreshed by us", r.plan.interval)},
 		{"set up in", seconds(r.setUp)},
 		{"measured for", seconds(r.spent.time)},
 		{"refreshes", fmt.Sprintf("%s, %s a second, %s in the busiest", number(n), number(int(float64(n)/r.spent.time.Seconds())), number(busiest))},
+		{"outage", r.outage()},
 		{"lateness p50", millis(percentile(r.lateness, 50))},
 		{"lateness p99", millis(percentile(r.lateness, 99))},
 		{"lateness max", millis(percentile(r.lateness, 100))},
@@ -44,7 +47,9 @@ func (r *report) print(w io.Writer) {
 		{"refreshes failed", number(r.failed)},
 		{"calls dropped", number(r.dropped)},
 	} {
-		_, _ = fmt.Fprintf(w, "%-18s%s\n", row[0], row[1])
+		if row[1] != "" {
+			_, _ = fmt.Fprintf(w, "%-18s%s\n", row[0], row[1])
+		}
 	}
 }
 
@@ -73,25 +78,24 @@ func (r *report) memoryOf() string {
 	return ", both ends, sipgo's sessions included"
 }
 
-// most is the busiest second of the run, and the most goroutines.
-func (r *report) most() (refreshes, goroutines int) {
-	for _, s := range r.samples {
-		refreshes, goroutines = max(refreshes, s.refreshes), max(goroutines, s.goroutines)
+// outage is empty if there was none. What was due meanwhile and may not start at
+// once makes the seconds after it busy.
+func (r *report) outage() string {
+	if r.plan.outage == 0 {
+		return ""
+	}
+	busiest, _ := most(r.samples, r.recovered)
+	return fmt.Sprintf("%v; %s refreshes unanswered at most, %s in the busiest second after it; -limit is %s",
+		r.plan.outage, number(r.unanswered), number(busiest), number(r.plan.limit))
+}
+
+// most are the refreshes of the busiest second that ends after from, and the most
+// goroutines at the end of one.
+func most(samples []sample, from time.Duration) (refreshes, goroutines int) {
+	for _, s := range samples {
+		if s.at > from {
+			refreshes, goroutines = max(refreshes, s.refreshes), max(goroutines, s.goroutines)
+		}
 	}
 	return refreshes, goroutines
 }
-
-// number prints 1,234,567.
-func number(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func size(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-
-func millis(d time.Duration) string { return fmt.Sprintf("%.2f ms", d.Seconds()*1000) }

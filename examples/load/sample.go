@@ -25,7 +25,7 @@ type sample struct {
 // stop is called, which returns them.
 func (l *load) sampleEverySecond() (stop func() []sample) {
 	var samples []sample
-	begun, done, over := time.Now(), make(chan struct{}), make(chan struct{})
+	done, over := make(chan struct{}), make(chan struct{})
 	tick := time.NewTicker(time.Second)
 	go func() {
 		defer close(over)
@@ -36,7 +36,7 @@ func (l *load) sampleEverySecond() (stop func() []sample) {
 			case <-done:
 				return
 			}
-			s := l.sampleNow(time.Since(begun))
+			s := l.sampleNow(time.Since(l.began))
 			samples = append(samples, s)
 			if len(samples)%5 == 0 {
 				l.cmd.Say("%3.0f s: %s calls, %s refreshes a second, p99 %s late", s.at.Seconds(), number(s.calls), number(s.refreshes), millis(s.p99))

@@ -46,7 +46,7 @@ func (l *load) setUpStubs(ctx context.Context) error {
 
 // stub is a dialog as the middleware stores it when a call of ours is answered.
 func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
-	addr := l.conn.LocalAddr().String()
+	addr := l.line.LocalAddr().String()
 	d := dialogstore.Dialog{
 		ID:           dialogstore.ID{CallID: fmt.Sprint(callIDs, i), LocalTag: fmt.Sprintf("%016x", i), RemoteTag: fmt.Sprintf("%016x", ^i)},
 		RemoteTarget: l.target.String(),
