@@ -56,7 +56,7 @@ func (o *Observed) Create(ctx context.Context, d Dialog) error {
 	if err := o.store.Create(ctx, d); err != nil {
 		return err
 	}
-	o.tell(ctx, Change{After: d})
+	o.tell(ctx, &Change{After: d})
 	return nil
 }
 
@@ -68,7 +68,7 @@ func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialo
 		return next, err
 	})
 	if err == nil {
-		o.tell(ctx, Change{Before: before, After: after})
+		o.tell(ctx, &Change{Before: before, After: after})
 	}
 	return before, after, err
 }
@@ -77,7 +77,7 @@ func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialo
 func (o *Observed) Delete(ctx context.Context, id ID) (Dialog, error) {
 	d, err := o.store.Delete(ctx, id)
 	if err == nil {
-		o.tell(ctx, Change{Before: d})
+		o.tell(ctx, &Change{Before: d})
 	}
 	return d, err
 }
@@ -87,11 +87,11 @@ func (o *Observed) All(ctx context.Context) iter.Seq2[Dialog, error] {
 	return o.store.All(ctx)
 }
 
-func (o *Observed) tell(ctx context.Context, c Change) {
+func (o *Observed) tell(ctx context.Context, c *Change) {
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx) // the change is committed; hearing of it cannot be called off
 	}
 	for _, obs := range o.observers {
-		obs.DialogChanged(ctx, c)
+		obs.DialogChanged(ctx, *c)
 	}
 }

@@ -16,21 +16,21 @@ type observer struct{ t *Timers }
 func (o observer) DialogChanged(_ context.Context, c dialogstore.Change) {
 	switch {
 	case c.Created():
-		o.log("session timer negotiated", c.After)
+		o.log("session timer negotiated", &c.After)
 	case c.Deleted():
-		o.log("session ended", c.Before)
+		o.log("session ended", &c.Before)
 	case !c.Before.Session.Equal(c.After.Session):
-		o.log("session refreshed", c.After)
+		o.log("session refreshed", &c.After)
 	default:
 		return
 	}
 	if o.t.opts.onEvent != nil {
-		o.t.opts.onEvent(event(c))
+		o.t.opts.onEvent(event(&c))
 	}
 }
 
 // event is what a change of a session means.
-func event(c dialogstore.Change) sessiontimer.Event {
+func event(c *dialogstore.Change) sessiontimer.Event {
 	now := time.Now()
 	switch {
 	case c.Created():
@@ -41,7 +41,7 @@ func event(c dialogstore.Change) sessiontimer.Event {
 	return sessiontimer.Refreshed{Call: c.After.Call(now), Method: c.After.LastMethod}
 }
 
-func (o observer) log(text string, d dialogstore.Dialog) {
+func (o observer) log(text string, d *dialogstore.Dialog) {
 	if !o.t.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}

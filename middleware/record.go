@@ -41,7 +41,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		d.LastMethod = string(x.req.Method)
 		learnPeer(&d, fields)
 		retarget(&d, res.Contact())
-		if relocate(&d, x.req.Contact()) {
+		if !x.own && relocate(&d, x.req.Contact()) {
 			if laddr := x.laddr(); laddr != "" {
 				d.LocalAddr = laddr
 			}
@@ -98,12 +98,12 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	if t.requesterFor(d.Transport) == x.r {
 		x.leg.use(nil)
 	}
-	t.create(ctx, x.leg, d)
+	t.create(ctx, x.leg, &d)
 }
 
 // create stores a dialog, unless it has ended by now.
-func (t *Timers) create(ctx context.Context, l *leg, d dialogstore.Dialog) {
-	if err := t.store.Create(ctx, d); err != nil {
+func (t *Timers) create(ctx context.Context, l *leg, d *dialogstore.Dialog) {
+	if err := t.store.Create(ctx, *d); err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 		return

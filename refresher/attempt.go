@@ -73,7 +73,7 @@ func (r *Refresher) current(s *schedule, session sessiontimer.Session) bool {
 // newer ones, made a schedule of what is history.
 func (r *Refresher) catchUp(ctx context.Context, id dialogstore.ID) {
 	if d, err := r.cfg.Store.Load(ctx, id); err == nil {
-		r.heed(d)
+		r.heed(&d)
 	}
 }
 

@@ -3,9 +3,9 @@
 // by the changes of its value. All requests go out through a [Pipeline], so
 // that one place numbers and marks everything that a dialog sends.
 //
-// What is due within two minutes is armed, in one queue with one alarm; an idle
-// call costs nothing here, for once a minute a look through the store finds what
-// has come near. What is due starts as [Limits] allow, the most urgent first.
+// What is due within 40 s is armed, in one queue with one alarm. Of an idle call
+// there is no more here than its name, in a list of those that will come near in
+// the same half minute. What is due starts as [Limits] allow, the most urgent first.
 //
 //	2xx               half                                  end
 //	 |-----------------|-----x-----------x------------------|

@@ -2,6 +2,7 @@ package refresher
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -9,82 +10,132 @@ import (
 )
 
 // A call is idle for most of its life, and a million of them are many timers.
-// What is due later than the horizon has none: a look through the store, once
-// each lookEvery, finds it in time.
+// What is due later than the horizon has none. It sleeps, in a list with all that
+// are to be looked at in the same slot of time, and is looked at when the slot is
+// over: between 10 s and the horizon before it is due.
 const (
-	lookEvery = time.Minute
-	horizon   = 2 * lookEvery
+	horizon = 40 * time.Second // nearer than half of 90 s, the shortest interval of RFC 4028 §4
+	slot    = 30 * time.Second
+	// longestSleep bounds how long a call that is over lies here. A call of 1800 s,
+	// the usual interval, sleeps once until its refresh.
+	longestSleep = 15 * time.Minute
+	// pageSize bounds what is moved when a list grows.
+	pageSize = 256
 )
 
-// far tells that nothing is due for a session within the horizon.
-func (r *Refresher) far(id dialogstore.ID, session sessiontimer.Session, now time.Time) bool {
-	action, at := session.Next(now, false)
-	if action == sessiontimer.Idle {
-		return true
-	}
-	soon := now.Add(horizon)
-	if !at.After(soon) {
-		return false
-	}
-	earliest := at.Add(-time.Duration(r.cfg.Jitter * float64(at.Sub(session.Since))))
-	if earliest.After(soon) {
-		return true
-	}
-	_, at = r.next(id, session, now, false)
-	return at.After(soon)
+// sleeper is a call of which nothing is due soon. It is awake, and this of no
+// more use, if its session has another beginning by now.
+type sleeper struct {
+	id    dialogstore.ID
+	since int64
 }
 
-// lookLater sees to it that the store is looked through, for the sake of a
-// session that is far. r.mu is held.
-func (r *Refresher) lookLater(session sessiontimer.Session) {
-	if session.Active() && r.look == nil && !r.closed {
-		r.look = time.AfterFunc(lookEvery, r.lookThrough)
-	}
+// far tells that nothing is due at a time within the horizon.
+func far(action sessiontimer.Action, at, now time.Time) bool {
+	return action == sessiontimer.Idle || at.Sub(now) > horizon
 }
 
-// lookThrough takes up what has come near.
-func (r *Refresher) lookThrough() {
-	r.mu.Lock()
-	r.look = nil
-	closed := r.closed
-	if !closed {
-		r.wg.Add(1)
-	}
-	r.mu.Unlock()
-	if closed {
+// sleep puts a call aside of which something is due at a time that is far. r.mu
+// is held.
+func (r *Refresher) sleep(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
+	if !session.Active() || r.closed {
 		return
 	}
-	defer r.wg.Done()
-	if err := r.takeUp(r.ctx); err != nil && r.ctx.Err() == nil {
-		r.cfg.Logger.Error("store not read, refreshes may be missed", "error", err)
-		r.mu.Lock()
-		r.look = time.AfterFunc(lookEvery, r.lookThrough)
-		r.mu.Unlock()
+	r.lay(r.slotAt(now.Add(min(at.Sub(now)-horizon, longestSleep))), sleeper{id, session.Since.UnixNano()})
+	r.lookLater()
+}
+
+// lay adds a sleeper to a slot. r.mu is held.
+func (r *Refresher) lay(slot int64, s sleeper) {
+	pages := r.asleep[slot]
+	if last := len(pages) - 1; last >= 0 && len(pages[last]) < pageSize {
+		pages[last] = append(pages[last], s)
+		return
+	}
+	r.asleep[slot] = append(pages, []sleeper{s})
+}
+
+func (r *Refresher) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / slot) }
+
+// lookLater sees to it that the slot of now is looked at when it is over. r.mu is
+// held.
+func (r *Refresher) lookLater() {
+	if r.look == nil && !r.closed && len(r.asleep) > 0 {
+		over := r.base.Add(time.Duration(r.slotAt(time.Now())+1) * slot)
+		r.look = time.AfterFunc(time.Until(over), r.lookAround)
 	}
 }
 
-// takeUp schedules the dialogs of the store that something is due for soon.
-func (r *Refresher) takeUp(ctx context.Context) error {
-	var later sessiontimer.Session
-	now := time.Now()
-	for d, err := range r.cfg.Store.All(ctx) {
-		if err != nil {
-			return err
-		}
-		if r.far(d.ID, d.Session, now) {
-			if d.Session.Active() {
-				later = d.Session
+// lookAround takes up what has come near.
+func (r *Refresher) lookAround() {
+	pages, ok := r.wake()
+	if !ok {
+		return
+	}
+	defer r.looking.Done()
+	var failed error
+	for _, page := range pages {
+		for _, s := range page {
+			if err := r.takeUp(r.ctx, s); err != nil {
+				failed = err
 			}
-			continue
 		}
-		r.DialogChanged(ctx, dialogstore.Change{After: d})
+	}
+	if failed != nil && r.ctx.Err() == nil {
+		r.cfg.Logger.Error("dialogs not read, their refreshes are late", "error", failed)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lookLater(later)
+	r.look = nil
+	r.lookLater()
+}
+
+// wake empties the slots that are over, unless r is closed.
+func (r *Refresher) wake() (pages [][]sleeper, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, false
+	}
+	r.looking.Add(1)
+	now := r.slotAt(time.Now())
+	for n, those := range r.asleep {
+		if n < now {
+			pages = append(pages, those...)
+			delete(r.asleep, n)
+		}
+	}
+	return pages, true
+}
+
+// takeUp schedules a dialog that has slept, if its session is still the same. One
+// that cannot be read sleeps on for a slot.
+func (r *Refresher) takeUp(ctx context.Context, s sleeper) error {
+	d, err := r.cfg.Store.Load(ctx, s.id)
+	switch {
+	case errors.Is(err, dialogstore.ErrNotFound):
+		return nil
+	case err != nil:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.closed {
+			r.lay(r.slotAt(time.Now()), s)
+		}
+		return err
+	case d.Session.Since.UnixNano() == s.since:
+		r.adopt(ctx, &d)
+	}
 	return nil
 }
 
 // Restore schedules every dialog of the store: after a restart, what is overdue
 // is done as fast as Limits allow, the most urgent first.
-func (r *Refresher) Restore(ctx context.Context) error { return r.takeUp(ctx) }
+func (r *Refresher) Restore(ctx context.Context) error {
+	for d, err := range r.cfg.Store.All(ctx) {
+		if err != nil {
+			return err
+		}
+		r.adopt(ctx, &d)
+	}
+	return nil
+}

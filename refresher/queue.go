@@ -1,50 +1,90 @@
 package refresher
 
-import "container/heap"
+import "time"
 
-// queue is a heap of schedules that know their place in it.
+// queue is a heap of schedules by time, a lazy one: what is called off or put off
+// meanwhile stays where it is until it comes first. That makes both as cheap
+// among a million as among a few.
 type queue struct {
-	before func(a, b *schedule) bool
-	all    []*schedule
+	base time.Time
+	due  func(*schedule) time.Time
+	all  []place
 }
 
-// first is nil if the queue is empty.
-func (q *queue) first() *schedule {
-	if len(q.all) == 0 {
-		return nil
+// place is where a schedule stands in a queue: by a time, as long as after base,
+// that may have been put off since.
+type place struct {
+	at time.Duration
+	s  *schedule
+}
+
+// add puts s in its place, or leaves it where it is if it is only put off.
+func (q *queue) add(s *schedule) {
+	at := q.due(s).Sub(q.base)
+	if s.in == q && s.key <= at {
+		return
 	}
-	return q.all[0]
+	s.in, s.key = q, at
+	q.all = append(q.all, place{at, s})
+	q.up(len(q.all) - 1)
 }
 
-func (q *queue) add(s *schedule) { heap.Push(q, s) }
-
-func (q *queue) remove(s *schedule) { heap.Remove(q, s.place) }
-
-// Len implements heap.Interface.
-func (q *queue) Len() int { return len(q.all) }
-
-// Less implements heap.Interface.
-func (q *queue) Less(i, j int) bool { return q.before(q.all[i], q.all[j]) }
-
-// Swap implements heap.Interface.
-func (q *queue) Swap(i, j int) {
-	q.all[i], q.all[j] = q.all[j], q.all[i]
-	q.all[i].place, q.all[j].place = i, j
+// first is nil if nothing is in the queue.
+func (q *queue) first() *schedule {
+	for len(q.all) > 0 {
+		p := &q.all[0]
+		if p.s.in != q || p.s.key != p.at {
+			q.drop()
+			continue
+		}
+		at := q.due(p.s).Sub(q.base)
+		if at <= p.at {
+			return p.s
+		}
+		p.at, p.s.key = at, at
+		q.down(0)
+	}
+	return nil
 }
 
-// Push implements heap.Interface.
-func (q *queue) Push(x any) {
-	s := x.(*schedule)
-	s.in, s.place = q, len(q.all)
-	q.all = append(q.all, s)
+// take removes the one that is first.
+func (q *queue) take() {
+	q.all[0].s.in = nil
+	q.drop()
 }
 
-// Pop implements heap.Interface.
-func (q *queue) Pop() any {
+func (q *queue) drop() {
 	last := len(q.all) - 1
-	s := q.all[last]
-	q.all[last] = nil
+	q.all[0] = q.all[last]
+	q.all[last] = place{}
 	q.all = q.all[:last]
-	s.in = nil
-	return s
+	q.down(0)
+}
+
+func (q *queue) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if q.all[parent].at <= q.all[i].at {
+			return
+		}
+		q.all[parent], q.all[i] = q.all[i], q.all[parent]
+		i = parent
+	}
+}
+
+func (q *queue) down(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(q.all) {
+			return
+		}
+		if right := child + 1; right < len(q.all) && q.all[right].at < q.all[child].at {
+			child = right
+		}
+		if q.all[i].at <= q.all[child].at {
+			return
+		}
+		q.all[i], q.all[child] = q.all[child], q.all[i]
+		i = child
+	}
 }

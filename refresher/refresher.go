@@ -58,31 +58,37 @@ type Config struct {
 type Refresher struct {
 	cfg  Config
 	seed maphash.Seed // of the jitter
+	base time.Time    // that slots and places in the queues are counted from
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // of what is under way
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers *workers       // for what is under way
+	looking sync.WaitGroup // for who has slept
 
 	mu      sync.Mutex
 	closed  bool
 	dialogs map[dialogstore.ID]*schedule // with something due soon, or under way
+	asleep  map[int64][][]sleeper        // the others, by slot, in pages
 	armed   queue                        // by the time when they are due
 	waiting queue                        // due, by the time when it is too late
 	gate    gate
 	alarm   *time.Timer // for the first of armed, or when the gate opens
 	wakes   time.Time   // when it goes off; zero if it is not set
-	look    *time.Timer // for the next look through the store; nil if none is needed
+	look    *time.Timer // for the end of the slot; nil if nobody is asleep
 }
 
 // New makes a Refresher; Configure it before the store changes.
 func New() *Refresher {
 	r := &Refresher{
 		seed:    maphash.MakeSeed(),
+		base:    time.Now(),
 		dialogs: make(map[dialogstore.ID]*schedule),
-		armed:   queue{before: func(a, b *schedule) bool { return a.at.Before(b.at) }},
-		waiting: queue{before: func(a, b *schedule) bool { return a.late.Before(b.late) }},
+		asleep:  make(map[int64][][]sleeper),
 	}
+	r.armed = queue{base: r.base, due: func(s *schedule) time.Time { return s.at }}
+	r.waiting = queue{base: r.base, due: func(s *schedule) time.Time { return s.late }}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.workers = newWorkers(r.ctx.Done())
 	return r
 }
 
@@ -111,10 +117,12 @@ func (r *Refresher) Close() {
 		}
 	}
 	clear(r.dialogs)
+	clear(r.asleep)
 	r.armed.all, r.waiting.all = nil, nil
 	r.mu.Unlock()
 	r.cancel()
-	r.wg.Wait()
+	r.workers.wg.Wait()
+	r.looking.Wait()
 }
 
 // DialogChanged implements dialogstore.Observer. A changed session cancels what
@@ -124,28 +132,37 @@ func (r *Refresher) DialogChanged(ctx context.Context, c dialogstore.Change) {
 	case c.Deleted():
 		r.forget(c.ID())
 	case !c.Created() && c.Before.Session.Equal(c.After.Session):
-	case r.heed(c.After):
-		// News may come late. That of its end may have come before, and not again.
-		if _, err := r.cfg.Store.Load(ctx, c.ID()); errors.Is(err, dialogstore.ErrNotFound) {
-			r.forget(c.ID())
-		}
+	default:
+		r.adopt(ctx, &c.After)
+	}
+}
+
+// adopt heeds a dialog as it was a moment ago. The news of its end may have come
+// before, and will not come again.
+func (r *Refresher) adopt(ctx context.Context, d *dialogstore.Dialog) {
+	if !r.heed(d) {
+		return
+	}
+	if _, err := r.cfg.Store.Load(ctx, d.ID); errors.Is(err, dialogstore.ErrNotFound) {
+		r.forget(d.ID)
 	}
 }
 
 // heed takes a dialog up as it is now; it returns true if it was not scheduled
 // before.
-func (r *Refresher) heed(d dialogstore.Dialog) (fresh bool) {
+func (r *Refresher) heed(d *dialogstore.Dialog) (fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.dialogs[d.ID]
-	switch {
-	case r.closed || s != nil && d.Version <= s.version:
+	if r.closed || s != nil && d.Version <= s.version {
 		return false
-	case s == nil && r.far(d.ID, d.Session, time.Now()):
-		r.lookLater(d.Session)
-		return false
-	case s == nil:
-		fresh = true
+	}
+	if fresh = s == nil; fresh {
+		now := time.Now()
+		if action, at := r.next(d.ID, d.Session, now, false); far(action, at, now) {
+			r.sleep(d.ID, d.Session, at, now)
+			return false
+		}
 		s = &schedule{id: d.ID}
 		r.dialogs[d.ID] = s
 	}
@@ -162,7 +179,7 @@ func (r *Refresher) forget(id dialogstore.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.dialogs[id]; s != nil {
-		s.disarm()
+		s.in = nil
 		if s.cancel != nil {
 			s.cancel()
 		}

@@ -26,14 +26,8 @@ type schedule struct {
 	at     time.Time          // when it is due
 	late   time.Time          // when waiting any longer would cost the call
 	in     *queue             // nil if nothing is to be done
-	place  int                // in the queue
+	key    time.Duration      // its place there
 	cancel context.CancelFunc // ends the attempt under way; nil if none is
-}
-
-func (s *schedule) disarm() {
-	if s.in != nil {
-		s.in.remove(s)
-	}
 }
 
 // next is what is due for a session and when, spread by the jitter.
@@ -51,29 +45,29 @@ func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now ti
 // r.mu is held.
 func (r *Refresher) plan(s *schedule, attempted bool) {
 	now := time.Now()
-	if r.far(s.id, s.session, now) {
-		s.disarm()
-		r.lookLater(s.session)
+	action, at := r.next(s.id, s.session, now, attempted)
+	if !attempted && far(action, at, now) {
+		s.in = nil
+		r.sleep(s.id, s.session, at, now)
 		r.release(s)
 		return
 	}
-	action, at := r.next(s.id, s.session, now, attempted)
 	r.arm(s, action, at)
 }
 
 // arm replaces what was scheduled. r.mu is held.
 func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
-	s.disarm()
 	s.action, s.at, s.late = action, at, s.session.ExpiresAt()
 	if action == sessiontimer.Refresh {
 		s.late = s.session.LastChance() // later is too late for the peer
 	}
 	if action == sessiontimer.Idle || r.closed {
+		s.in = nil
 		r.release(s)
 		return
 	}
 	r.armed.add(s)
-	if s.place == 0 {
+	if r.armed.first() == s {
 		r.turn()
 	}
 }

@@ -1,7 +1,6 @@
 package refresher
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"time"
@@ -21,11 +20,11 @@ func (r *Refresher) turn() {
 	}
 	now := time.Now()
 	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
-		heap.Pop(&r.armed)
+		r.armed.take()
 		r.waiting.add(s)
 	}
 	for s := r.waiting.first(); s != nil && r.gate.open(s, now); s = r.waiting.first() {
-		heap.Pop(&r.waiting)
+		r.waiting.take()
 		r.start(s, now)
 	}
 	var wake time.Time
@@ -64,7 +63,7 @@ func (r *Refresher) woken() {
 	r.turn()
 }
 
-// start does what is due, in a goroutine of its own. r.mu is held.
+// start has a worker do what is due. r.mu is held.
 func (r *Refresher) start(s *schedule, now time.Time) {
 	if s.action == sessiontimer.Refresh && s.cancel != nil {
 		// The one before is not over yet; it may make this one unnecessary.
@@ -79,24 +78,26 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 		s.action = sessiontimer.Hangup // it waited for too long
 	}
 	r.gate.enter()
-	r.wg.Add(1)
-	ctx, cancel := r.ctx, context.CancelFunc(func() {})
-	if s.action == sessiontimer.Refresh {
-		ctx, cancel = context.WithDeadline(r.ctx, s.session.HangupAt())
-		s.cancel = cancel
-		s.attempts++
+	session, reason := s.session, s.reason
+	if s.action == sessiontimer.Hangup {
+		r.workers.run(func() {
+			r.hangup(r.ctx, s, session, reason)
+			r.done(s)
+		})
+		return
 	}
-	go r.do(ctx, cancel, s, s.action, s.session, s.reason)
+	ctx, cancel := context.WithDeadline(r.ctx, session.HangupAt())
+	s.cancel = cancel
+	s.attempts++
+	r.workers.run(func() {
+		r.refresh(ctx, s, session)
+		cancel()
+		r.done(s)
+	})
 }
 
-func (r *Refresher) do(ctx context.Context, cancel context.CancelFunc, s *schedule, action sessiontimer.Action, session sessiontimer.Session, reason string) {
-	defer r.wg.Done()
-	if action == sessiontimer.Refresh {
-		r.refresh(ctx, s, session)
-	} else {
-		r.hangup(ctx, s, session, reason)
-	}
-	cancel()
+// done makes room for what waits.
+func (r *Refresher) done(s *schedule) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gate.leave()
@@ -108,7 +109,7 @@ func (r *Refresher) do(ctx context.Context, cancel context.CancelFunc, s *schedu
 func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason string) {
 	d, err := r.cfg.Store.Load(ctx, s.id)
 	if err == nil && !d.Session.Equal(session) {
-		r.heed(d)
+		r.heed(&d)
 		return
 	}
 	if err == nil {

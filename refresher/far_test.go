@@ -1,0 +1,164 @@
+package refresher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// idle is a refresher and the store with its calls.
+type idle struct {
+	*Refresher
+	store *dialogstore.Observed
+	calls []dialogstore.ID
+}
+
+func newIdle(tb testing.TB, calls int, interval time.Duration) *idle {
+	tb.Helper()
+	l := &idle{Refresher: New()}
+	l.store = dialogstore.Observe(dialogstore.NewMemory(), l.Refresher)
+	l.Configure(Config{Store: l.store, Event: func(sessiontimer.Event) {}, Logger: slog.New(slog.DiscardHandler)})
+	tb.Cleanup(l.Close)
+	for i := range calls {
+		l.call(tb, i, interval)
+	}
+	return l
+}
+
+func (l *idle) call(tb testing.TB, i int, interval time.Duration) {
+	tb.Helper()
+	id := dialogstore.ID{CallID: fmt.Sprintf("%032d", i), LocalTag: fmt.Sprintf("%016d", i), RemoteTag: fmt.Sprintf("%016d", i)}
+	session := sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Peer, Since: time.Now()}
+	if err := l.store.Create(context.Background(), dialogstore.Dialog{ID: id, Session: session}); err != nil {
+		tb.Fatal(err)
+	}
+	l.calls = append(l.calls, id)
+}
+
+func (l *idle) sleeping() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, pages := range l.asleep {
+		for _, p := range pages {
+			n += len(p)
+		}
+	}
+	return n
+}
+
+// A call that the peer keeps refreshing is forgotten under its session of before,
+// and one that is over altogether.
+func TestSleepersDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const calls = 10
+		l := newIdle(t, calls, 24*time.Hour)
+		for range 100 {
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			for _, id := range l.calls {
+				_, _, err := l.store.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+					d.Session.Since = time.Now()
+					return d, nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := l.sleeping(); n > 5*calls {
+				t.Fatalf("%d sleepers of %d calls, want a few of each at most", n, calls)
+			}
+		}
+		for _, id := range l.calls {
+			if _, err := l.store.Delete(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(longestSleep + 2*slot)
+		synctest.Wait()
+		if n := l.sleeping(); n != 0 || l.look != nil {
+			t.Errorf("%d sleepers when all calls are over, looked for: %v; want none", n, l.look != nil)
+		}
+	})
+}
+
+// A call is looked at in good time, however long its interval: the latest is 10 s
+// before it is due.
+func TestSleepersWakeInTime(t *testing.T) {
+	for after := time.Duration(0); after < slot; after += 7 * time.Second {
+		synctest.Test(t, func(t *testing.T) {
+			l := newIdle(t, 0, 0)
+			time.Sleep(after)
+			for interval := 91 * time.Second; interval < time.Hour; interval += 97 * time.Second {
+				id := dialogstore.ID{CallID: interval.String()}
+				d := dialogstore.Dialog{ID: id, Session: sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()}}
+				if err := l.store.Create(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(interval/2 - 10*time.Second)
+				synctest.Wait()
+				if n := l.Len(); n != 1 {
+					t.Errorf("interval %v, begun %v after a slot: %d calls scheduled 10 s before the refresh is due, want it", interval, after, n)
+				}
+				if _, err := l.store.Delete(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// failing is a store that cannot be read for a while.
+type failing struct {
+	dialogstore.Store
+	until time.Time
+}
+
+func (f failing) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
+	if time.Now().Before(f.until) {
+		return dialogstore.Dialog{}, context.DeadlineExceeded
+	}
+	return f.Store.Load(ctx, id)
+}
+
+// A call that could not be read is looked at again.
+func TestSleeperOfUnreadableStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newIdle(t, 0, 0)
+		l.cfg.Store = failing{l.store, time.Now().Add(1200 * time.Second)}
+		for i := range 3 {
+			l.call(t, i, 1800*time.Second)
+		}
+		time.Sleep(1740 * time.Second)
+		synctest.Wait()
+		if n := l.Len(); n != 3 {
+			t.Errorf("%d calls scheduled before their end, want 3", n)
+		}
+	})
+}
+
+// BenchmarkWake is one look at a call that has slept. A call of 1800 s is looked at
+// once until its refresh.
+func BenchmarkWake(b *testing.B) {
+	for _, calls := range []int{1_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {
+			l := newIdle(b, calls, 24*time.Hour)
+			rounds := 0
+			for b.Loop() {
+				l.base = l.base.Add(-longestSleep - slot)
+				l.lookAround()
+				rounds++
+			}
+			if n := l.sleeping(); n != calls {
+				b.Errorf("%d sleepers, want %d", n, calls)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*calls), "ns/call")
+		})
+	}
+}
