@@ -135,6 +135,7 @@ func (u *benchUA) awaitServing(transport string) {
 // BenchmarkCall is a whole call, INVITE, 200, ACK, BYE and 200, between two user
 // agents on the in-memory network: with timers at neither end, one or both. An
 // end of the twin writes the header fields of the timers and does nothing else.
+// One call at a time tells how long a call takes, and many how many there can be.
 func BenchmarkCall(b *testing.B) {
 	designs := []struct {
 		name           string
@@ -146,16 +147,32 @@ func BenchmarkCall(b *testing.B) {
 		{"both-fields", fields, fields}, {"both", hooked, hooked},
 	}
 	for _, transport := range []string{"udp", "tcp"} {
-		for _, d := range designs {
-			b.Run(fmt.Sprintf("transport=%s/timers=%s", transport, d.name), func(b *testing.B) {
-				alice, bob := pair(b, transport, d.caller, d.callee)
-				b.ReportAllocs()
-				for b.Loop() {
-					alice.call(b, bob)
-				}
-			})
+		for _, atOnce := range []string{"one", "many"} {
+			for _, d := range designs {
+				b.Run(fmt.Sprintf("transport=%s/atonce=%s/timers=%s", transport, atOnce, d.name), func(b *testing.B) {
+					alice, bob := pair(b, transport, d.caller, d.callee)
+					b.ReportAllocs()
+					if atOnce == "many" {
+						alice.callMany(b, bob)
+						return
+					}
+					for b.Loop() {
+						alice.call(b, bob)
+					}
+				})
+			}
 		}
 	}
+}
+
+// callMany has 16 calls under way for each processor.
+func (u *benchUA) callMany(b *testing.B, to *benchUA) {
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			u.call(b, to)
+		}
+	})
 }
 
 // call makes a call and hangs it up.

@@ -24,7 +24,8 @@ func (l *load) hold(ctx context.Context, r *report) error {
 	r.spent = usage().since(before)
 	r.lateness, r.unanswered = l.late.all()
 	l.wg.Wait()
-	r.held, r.failed, r.dropped = int(l.held.Load()), int(l.failed.Load()), int(l.dropped.Load())
+	r.held, r.lost = int(l.held.Load()), int(l.lost.Load())
+	r.failed, r.dropped = int(l.failed.Load()), int(l.dropped.Load())
 	l.stopping.Store(true)
 	return ctx.Err()
 }

@@ -78,11 +78,11 @@ func TestRuns(t *testing.T) {
 		calls, refreshes int
 		kind             string
 	}{
-		{"calls of sipgo, and arrivals", "-calls 40 -rate 20 -hold 3s -arrivals 20", 80, 50, "calls of sipgo"},
-		{"two processes, re-INVITE", "-calls 40 -rate 20 -hold 3s -split -method invite", 40, 50, "calls of sipgo"},
-		{"stub dialogs", "-calls 2000 -rate 1000 -hold 2s -stub yes", 2000, 1500, "stub dialogs"},
-		{"stub dialogs, two processes, re-INVITE", "-calls 400 -rate 200 -hold 2s -stub yes -split -method invite", 400, 300, "stub dialogs"},
-		{"a burst, spread", "-calls 500 -burst 1s -session-expires 4s -hold 3s -stub yes -jitter 0.3", 500, 500, "stub dialogs"},
+		{"calls of sipgo, and arrivals", "-calls 80 -burst 2s -session-expires 10s -hold 5s -arrivals 20", 160, 75, "calls of sipgo"},
+		{"two processes, re-INVITE", "-calls 80 -burst 2s -session-expires 10s -hold 5s -split -method invite", 80, 75, "calls of sipgo"},
+		{"stub dialogs", "-calls 10000 -rate 1000 -hold 2s -stub yes", 10000, 1500, "stub dialogs"},
+		{"stub dialogs, two processes, re-INVITE", "-calls 2000 -rate 200 -hold 2s -stub yes -split -method invite", 2000, 300, "stub dialogs"},
+		{"a burst, spread", "-calls 500 -burst 1s -session-expires 8s -hold 4s -stub yes -jitter 0.3", 500, 475, "stub dialogs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +127,7 @@ func TestDroppedCalls(t *testing.T) {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	data, plot := filepath.Join(t.TempDir(), "data.csv"), filepath.Join(t.TempDir(), "plot.svg")
-	if o := runLoad(t, "-calls 20 -rate 10 -hold 2s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
+	if o := runLoad(t, "-calls 100 -rate 10 -hold 2s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
 		t.Fatalf("status %d: %s", o.status, o.stderr)
 	}
 	text, err := os.ReadFile(data)

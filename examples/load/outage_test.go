@@ -18,8 +18,8 @@ import (
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, args string }{
-		{"calls of sipgo", "-calls 150 -rate 50 -hold 3s -outage 400ms -limit 70"},
-		{"two processes, re-INVITE", "-calls 150 -rate 50 -hold 3s -outage 400ms -limit 70 -split -method invite"},
+		{"calls of sipgo", "-calls 100 -burst 2s -session-expires 10s -hold 6s -outage 400ms -limit 70"},
+		{"two processes, re-INVITE", "-calls 100 -burst 2s -session-expires 10s -hold 6s -outage 400ms -limit 70 -split -method invite"},
 		{"stub dialogs, more than may start", "-calls 1000 -rate 100 -hold 6s -outage 2s -limit 150 -stub yes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,10 +118,12 @@ func TestPatience(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	for args, want := range map[string]string{
-		"-outage 20s":         "-outage 20s must be shorter than -hold, which is 20s",
-		"-hold 5s -outage 9s": "-outage 9s must be shorter than -hold, which is 5s",
-		"-limit 9":            "-limit must be 10 or more",
-		"-calls 0":            "-calls, -rate and -hold must be more than 0",
+		"-outage 20s":           "-outage 20s must be shorter than -hold, which is 20s",
+		"-hold 5s -outage 9s":   "-outage 9s must be shorter than -hold, which is 5s",
+		"-limit 9":              "-limit must be 10 or more",
+		"-jitter 0.6":           "-jitter 0.5 or less",
+		"-session-expires 1.5s": "SessionExpires is 1.5s",
+		"-calls 0":              "-calls, -rate and -hold must be more than 0",
 	} {
 		if o := runLoad(t, args); o.status != 2 || !strings.Contains(o.stderr, want) {
 			t.Errorf("%s: status %d, %s, want 2 and %q", args, o.status, o.stderr, want)

@@ -10,7 +10,7 @@ import (
 )
 
 // realCall is about what a call takes with sipgo's own sessions at both ends, in
-// bytes; measured with this program.
+// bytes, when its transactions are gone; measured with this program.
 const realCall = 22 << 10
 
 // plan is what is made of the flags.
@@ -29,12 +29,15 @@ func newPlan(cfg *config) (plan, error) {
 	if cfg.outage >= cfg.hold {
 		return p, cli.Misuse("-outage %v must be shorter than -hold, which is %v", cfg.outage, cfg.hold)
 	}
-	if cfg.limit < 10 {
-		return p, cli.Misuse("-limit must be 10 or more")
+	if cfg.limit < 10 || cfg.jitter > 0.5 {
+		return p, cli.Misuse("-limit must be 10 or more, and -jitter 0.5 or less")
 	}
 	if p.interval == 0 {
 		seconds := (2*cfg.calls + cfg.rate - 1) / cfg.rate
 		p.interval = max(time.Duration(seconds)*time.Second, 4*time.Second)
+	}
+	if err := p.policy().Validate(); err != nil {
+		return p, cli.Misuse("%v", err)
 	}
 	p.stubbed, p.why = stubbed(cfg, memoryAvailable())
 	return p, nil
@@ -48,9 +51,9 @@ func stubbed(cfg *config, available int64) (bool, string) {
 	case cfg.stub != "auto":
 		return cfg.stub == "yes", "as -stub says"
 	case available == 0:
-		return need > 4<<30, "calls of sipgo would take about " + size(need) + " of memory"
+		return need > 4<<30, "calls of sipgo need about " + size(need) + " of memory"
 	}
-	return need > available*6/10, fmt.Sprintf("calls of sipgo would take about %s of memory, %s is free", size(need), size(available))
+	return need > available*6/10, fmt.Sprintf("calls of sipgo need about %s of memory, %s is free", size(need), size(available))
 }
 
 // String says what will run.
@@ -63,7 +66,7 @@ func (p plan) String() string {
 	if p.split {
 		ends = "in two processes"
 	}
-	return fmt.Sprintf("%s %s, %s: %s; interval %v", number(p.calls), kind, ends, p.why, p.interval)
+	return fmt.Sprintf("%s %s %s, interval %v; %s", number(p.calls), kind, ends, p.interval, p.why)
 }
 
 // setUpRate is how many calls are set up a second.

@@ -8,42 +8,41 @@ import (
 
 // report is what a run found.
 type report struct {
-	plan         plan
-	setUp        time.Duration
-	bytesPerCall int64
-	spent        spent
-	lateness     []time.Duration // sorted
-	held         int
-	failed       int
-	dropped      int
-	unanswered   int           // refreshes, at most
-	begun        time.Duration // when measuring began, as in the samples
-	recovered    time.Duration // when the outage was over, likewise
-	samples      []sample
+	plan       plan
+	setUp      time.Duration
+	atFirst    int64 // bytes of memory a call, when all were set up
+	atEnd      int64
+	spent      spent
+	lateness   []time.Duration // sorted
+	held       int
+	lost       int // calls that could not be set up
+	failed     int
+	dropped    int
+	unanswered int           // refreshes, at most
+	begun      time.Duration // when measuring began, as in the samples
+	recovered  time.Duration // when the outage was over, likewise
+	samples    []sample
 }
 
 // print writes the table.
 func (r *report) print(w io.Writer) {
 	n := len(r.lateness)
-	perRefresh := "-"
-	if n > 0 {
-		perRefresh = fmt.Sprintf("%d µs%s", (r.spent.cpu / time.Duration(n)).Microseconds(), r.ends())
-	}
 	busiest, goroutines := most(r.samples, r.begun)
 	for _, row := range [][2]string{
 		{"calls held", number(r.held) + " " + r.kind()},
+		{"arrivals", r.arrivals()},
 		{"interval", fmt.Sprintf("%v, refreshed by us", r.plan.interval)},
 		{"set up in", seconds(r.setUp)},
 		{"measured for", seconds(r.spent.time)},
 		{"refreshes", fmt.Sprintf("%s, %s a second, %s in the busiest", number(n), number(int(float64(n)/r.spent.time.Seconds())), number(busiest))},
 		{"outage", r.outage()},
-		{"lateness p50", millis(percentile(r.lateness, 50))},
-		{"lateness p99", millis(percentile(r.lateness, 99))},
-		{"lateness max", millis(percentile(r.lateness, 100))},
-		{"CPU per refresh", perRefresh},
-		{"memory", number(int(r.bytesPerCall)) + " bytes a call" + r.memoryOf()},
+		{"lateness p50", r.late(50)},
+		{"lateness p99", r.late(99)},
+		{"lateness max", r.late(100)},
+		{"CPU per refresh", r.perRefresh()},
+		{"of which GC", fmt.Sprintf("%.1f %%", 100*r.spent.gcShare)},
+		{"memory", r.memory()},
 		{"goroutines", number(goroutines) + " at most"},
-		{"GC", fmt.Sprintf("%.1f %% of the CPU time", 100*r.spent.gcShare)},
 		{"refreshes failed", number(r.failed)},
 		{"calls dropped", number(r.dropped)},
 	} {
@@ -60,22 +59,49 @@ func (r *report) kind() string {
 	return "calls of sipgo"
 }
 
-// ends says whose CPU time is counted.
-func (r *report) ends() string {
-	if r.plan.split {
-		return ", the refreshing end"
+// arrivals is empty if none were wanted.
+func (r *report) arrivals() string {
+	if r.plan.arrivals == 0 {
+		return ""
 	}
-	return ", both ends"
+	return fmt.Sprintf("%s of those calls, and %s that could not be set up", number(r.held+r.dropped-r.plan.calls), number(r.lost))
 }
 
-func (r *report) memoryOf() string {
-	switch {
-	case r.plan.stubbed:
-		return ", what is measured of it included"
-	case r.plan.split:
-		return ", sipgo's sessions included"
+func (r *report) late(p float64) string {
+	if len(r.lateness) == 0 {
+		return "-"
 	}
-	return ", both ends, sipgo's sessions included"
+	return millis(percentile(r.lateness, p))
+}
+
+// perRefresh is all the CPU time over all refreshes, and says what that includes.
+func (r *report) perRefresh() string {
+	if len(r.lateness) == 0 {
+		return "-"
+	}
+	text := fmt.Sprintf("%d µs, %s", (r.spent.cpu / time.Duration(len(r.lateness))).Microseconds(), r.ends())
+	if r.plan.arrivals > 0 {
+		text += ", setting up the arrivals included"
+	}
+	if r.plan.outage > 0 {
+		text += ", sending again included"
+	}
+	return text
+}
+
+// ends says whose CPU time and memory is counted.
+func (r *report) ends() string {
+	if r.plan.split {
+		return "the refreshing end"
+	}
+	return "both ends"
+}
+
+func (r *report) memory() string {
+	if r.plan.stubbed {
+		return number(int(r.atFirst)) + " bytes a call once set up, of the timers alone"
+	}
+	return fmt.Sprintf("%s bytes a call once set up, %s at the end, %s", number(int(r.atFirst)), number(int(r.atEnd)), r.ends())
 }
 
 // outage is empty if there was none. What was due meanwhile and may not start at

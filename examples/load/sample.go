@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/csv"
+	"fmt"
 	"io"
 	"os"
 	"runtime"
@@ -39,7 +40,7 @@ func (l *load) sampleEverySecond() (stop func() []sample) {
 			s := l.sampleNow(time.Since(l.began))
 			samples = append(samples, s)
 			if len(samples)%5 == 0 {
-				l.cmd.Say("%3.0f s: %s calls, %s refreshes a second, p99 %s late", s.at.Seconds(), number(s.calls), number(s.refreshes), millis(s.p99))
+				l.cmd.Say("%v", s)
 			}
 		}
 	}()
@@ -49,6 +50,15 @@ func (l *load) sampleEverySecond() (stop func() []sample) {
 		<-over
 		return samples
 	}
+}
+
+// String is a line of progress.
+func (s sample) String() string {
+	text := fmt.Sprintf("%3.0f s: %s calls", s.at.Seconds(), number(s.calls))
+	if s.refreshes == 0 {
+		return text
+	}
+	return text + fmt.Sprintf(", %s refreshes in the last second, p99 %s late", number(s.refreshes), millis(s.p99))
 }
 
 func (l *load) sampleNow(at time.Duration) sample {
