@@ -29,7 +29,8 @@ func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 	}
 	cmd.Say("%v", p)
 	if need := p.overdue(); need > p.patience() {
-		cmd.Say("the outage may end calls: a refresh can be answered %v after it was due, a call of this interval waits for %v", need, p.patience())
+		cmd.Say("the outage may end calls: a refresh may be answered %v after it was due, and a call waits for %v; "+
+			"more -calls or a lower -rate make its interval longer", tenths(need), tenths(p.patience()))
 	}
 	far, err := newAnswerer(ctx, p)
 	if err != nil {

@@ -40,7 +40,7 @@ func (r *report) print(w io.Writer) {
 		{"lateness p99", r.late(99)},
 		{"lateness max", r.late(100)},
 		{"CPU per refresh", r.perRefresh()},
-		{"of which GC", fmt.Sprintf("%.1f %%", 100*r.spent.gcShare)},
+		{"of which GC", r.collection()},
 		{"memory", r.memory()},
 		{"goroutines", number(goroutines) + " at most"},
 		{"refreshes failed", number(r.failed)},
@@ -87,6 +87,13 @@ func (r *report) perRefresh() string {
 		text += ", sending again included"
 	}
 	return text
+}
+
+func (r *report) collection() string {
+	if r.spent.gcShare < 0 {
+		return "-, no collection ended"
+	}
+	return fmt.Sprintf("%.1f %%", 100*r.spent.gcShare)
 }
 
 // ends says whose CPU time and memory is counted.

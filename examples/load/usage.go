@@ -33,11 +33,11 @@ func usage() used {
 // spent is what was used between two moments.
 type spent struct {
 	time, cpu time.Duration
-	gcShare   float64
+	gcShare   float64 // -1 if nothing was collected
 }
 
 func (u used) since(before used) spent {
-	s := spent{time: u.at.Sub(before.at), cpu: u.cpu - before.cpu}
+	s := spent{time: u.at.Sub(before.at), cpu: u.cpu - before.cpu, gcShare: -1}
 	if total := u.total - before.total; total > 0 {
 		s.gcShare = (u.gc - before.gc) / total
 	}
