@@ -2,6 +2,7 @@ package refresher_test
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -130,14 +131,15 @@ func TestPerSecond(t *testing.T) {
 	})
 }
 
-// gauge counts the refreshes under way.
-type gauge struct{ now, most int }
+// gauge counts the refreshes under way, and goroutines.
+type gauge struct{ now, most, goroutines int }
 
 func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
 	return func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
 		l.mu.Lock()
 		g.now++
 		g.most = max(g.most, g.now)
+		g.goroutines = max(g.goroutines, runtime.NumGoroutine())
 		l.mu.Unlock()
 		defer func() {
 			l.mu.Lock()
@@ -157,7 +159,8 @@ func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dial
 // A dead network: as many wait for answers as allowed, and no more. When it
 // returns, the rest goes out without a storm, and none of them is lost.
 func TestDeadNetworkReturns(t *testing.T) {
-	const calls, unanswered, perSecond = 5000, 100, 200
+	const calls, unanswered, perSecond = 100_000, 5000, 5000
+	before := runtime.NumGoroutine()
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: perSecond, Unanswered: unanswered}, func(l *lab) {
 		var g gauge
 		back := 1000 * time.Second
@@ -171,6 +174,9 @@ func TestDeadNetworkReturns(t *testing.T) {
 		attempts, hangups := l.run(1700 * time.Second)
 		if g.most != unanswered {
 			t.Errorf("%d refreshes under way at most, want %d", g.most, unanswered)
+		}
+		if n := g.goroutines - before; n > unanswered+100 {
+			t.Errorf("%d goroutines, want little more than the %d that may wait for an answer", n, unanswered)
 		}
 		lost := int(100*time.Second/(32*time.Second)+1) * unanswered
 		if len(hangups) > lost || len(attempts)-len(hangups) != calls-len(hangups) {
