@@ -104,7 +104,7 @@ func TestRuns(t *testing.T) {
 func TestDroppedCalls(t *testing.T) {
 	t.Parallel()
 	cmd, cfg := command()
-	cfg.calls, cfg.rate, cfg.hold, cfg.stub = 20, 10, 5*time.Second, "yes"
+	cfg.calls, cfg.rate, cfg.hold, cfg.stub = 20, 10, 3*time.Second, "yes"
 	var stdout strings.Builder
 	var stderr log
 	status := cmd.Run(t.Context(), nil, &stdout, &stderr, func(ctx context.Context) error {
@@ -127,7 +127,7 @@ func TestDroppedCalls(t *testing.T) {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	data, plot := filepath.Join(t.TempDir(), "data.csv"), filepath.Join(t.TempDir(), "plot.svg")
-	if o := runLoad(t, "-calls 100 -rate 10 -hold 2s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
+	if o := runLoad(t, "-calls 100 -rate 10 -hold 1s -stub yes -data "+data+" -plot "+plot); o.status != 0 {
 		t.Fatalf("status %d: %s", o.status, o.stderr)
 	}
 	text, err := os.ReadFile(data)
