@@ -104,11 +104,17 @@ func (r *report) ends() string {
 	return "both ends"
 }
 
+// memory leaves the end out where calls were dropped: what those leave behind is
+// not the others'.
 func (r *report) memory() string {
-	if r.plan.stubbed {
-		return number(int(r.atFirst)) + " bytes a call once set up, of the timers alone"
+	text := number(int(r.atFirst)) + " bytes a call once set up"
+	switch {
+	case r.plan.stubbed:
+		return text + ", of the timers alone"
+	case r.dropped == 0:
+		text += ", " + number(int(r.atEnd)) + " at the end"
 	}
-	return fmt.Sprintf("%s bytes a call once set up, %s at the end, %s", number(int(r.atFirst)), number(int(r.atEnd)), r.ends())
+	return text + ", " + r.ends()
 }
 
 // outage is empty if there was none. What was due meanwhile and may not start at

@@ -15,17 +15,21 @@ func TestTable(t *testing.T) {
 		atFirst: 20_000, atEnd: 25_000,
 		spent:    spent{time: 4 * time.Second, cpu: time.Second, gcShare: 0.125},
 		lateness: []time.Duration{0, time.Millisecond, time.Millisecond, 2 * time.Millisecond},
-		held:     1030, lost: 2, failed: 3, dropped: 10,
+		held:     1040, lost: 2, failed: 3,
 		unanswered: 7, begun: 2 * time.Second, recovered: 4 * time.Second,
 		samples: []sample{{at: time.Second, refreshes: 99, goroutines: 99}, {at: 3 * time.Second, refreshes: 20, goroutines: 12}, {at: 5 * time.Second, refreshes: 15, goroutines: 8}},
 	}
 	empty := report{plan: plan{config: &config{calls: 1000, split: true}, interval: time.Hour, stubbed: true},
 		atFirst: 900, spent: spent{time: time.Second, gcShare: -1}, held: 1000}
+	broken := report{plan: plan{config: &config{calls: 1000, split: true}}, atFirst: 20_000, atEnd: 25_000, dropped: 1000}
+	if got := broken.memory(); got != "20,000 bytes a call once set up, the refreshing end" {
+		t.Errorf("memory after calls were dropped: %s", got)
+	}
 	for _, c := range []struct {
 		report report
 		want   string
 	}{
-		{full, `calls held        1,030 calls of sipgo
+		{full, `calls held        1,040 calls of sipgo
 arrivals          40 of those calls, and 2 that could not be set up
 interval          10s, refreshed by us
 set up in         1.0 s
@@ -40,7 +44,7 @@ of which GC       12.5 %
 memory            20,000 bytes a call once set up, 25,000 at the end, both ends
 goroutines        12 at most
 refreshes failed  3
-calls dropped     10
+calls dropped     0
 `},
 		{empty, `calls held        1,000 stub dialogs
 interval          1h0m0s, refreshed by us
