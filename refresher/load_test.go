@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -188,16 +190,17 @@ func TestDeadNetworkReturns(t *testing.T) {
 	})
 }
 
-// Where nobody answers, the bound holds to the end: more would not help. Calls
-// that had no turn until then are hung up, without a refresh that is too late.
+// Where nobody answers, the bound holds to the end: more would not help, but for a
+// probe each half second. Calls that had no turn until then are hung up, without a
+// refresh that is too late.
 func TestDeadNetworkStays(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		var g gauge
 		l.answer = g.watch(l, func(time.Duration) int { return 0 })
 		l.calls(200, 90*time.Second)
-		attempts, hangups := l.run(120 * time.Second)
-		if g.most != 10 {
-			t.Errorf("%d refreshes under way at most, want 10", g.most)
+		attempts, hangups := l.run(125 * time.Second)
+		if probes := 32 * 2; g.most < 10 || g.most > 10+probes+1 {
+			t.Errorf("%d refreshes under way at most, want 10 and %d probes", g.most, probes)
 		}
 		if last := attempts[len(attempts)-1].at; last >= 90*time.Second {
 			t.Errorf("the last refresh is at %v, want none after expiry", last)
@@ -237,6 +240,77 @@ func TestLastChanceIsTaken(t *testing.T) {
 		}
 		if _, hangups := l.run(89 * time.Second); n < 200 || len(hangups) > 200 {
 			t.Errorf("%d of 200 healthy calls were refreshed, %d calls hung up; want all and no more than the 200 dead", n, len(hangups))
+		}
+	})
+}
+
+// Dead calls that hold all places keep no healthy one waiting for too long, whether
+// it is refreshes of ours or hang-ups that nobody answers.
+func TestDeadFillTheHouse(t *testing.T) {
+	for _, dead := range []int{10, 30, 200} {
+		for _, who := range []sessiontimer.Refresher{sessiontimer.Local, sessiontimer.Peer} {
+			inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
+				late := l.healthyAmong(dead, who)
+				if late > 0 {
+					t.Errorf("%d dead calls, refreshed by %v: %d healthy calls refreshed too late for their peers", dead, who, late)
+				}
+			})
+		}
+	}
+}
+
+// healthyAmong has 60 healthy calls begin, one a second, and some that are dead
+// among them. It counts the refreshes that were too late.
+func (l *lab) healthyAmong(dead int, who sessiontimer.Refresher) (late int) {
+	last := make(map[string]time.Time)
+	l.slowBye = 32 * time.Second
+	l.answer = func(l *lab, _ int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		if strings.HasPrefix(d.CallID, "dead") {
+			return 0, nil
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if time.Since(last[d.CallID]) >= 60*time.Second {
+			late++
+		}
+		last[d.CallID] = time.Now()
+		return 200, nil
+	}
+	for i := range 60 {
+		if i == 20 {
+			for n := range dead {
+				d := call(fmt.Sprint("dead-", n), 90*time.Second)
+				d.Session.Refresher = who
+				l.create(d)
+			}
+		}
+		d := call(fmt.Sprint("healthy-", i), 90*time.Second)
+		l.mu.Lock()
+		last[d.CallID] = time.Now()
+		l.mu.Unlock()
+		l.create(d)
+		time.Sleep(time.Second)
+	}
+	l.run(60 * time.Second)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, at := range last {
+		if time.Since(at) >= 60*time.Second {
+			late++
+		}
+	}
+	return late
+}
+
+// More are at their last chance than may start at a time, and places are taken:
+// they go faster than else, and not all at once.
+func TestLastChanceMakesNoStorm(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 100, Unanswered: 1}, func(l *lab) {
+		l.answer = always(200)
+		l.calls(2000, 90*time.Second)
+		attempts, _ := l.run(65 * time.Second)
+		if most := busiest(attempts); most != 400 {
+			t.Errorf("%d in the busiest second, want four times the 100", most)
 		}
 	})
 }

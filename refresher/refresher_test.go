@@ -29,6 +29,8 @@ type lab struct {
 	answer   func(l *lab, n int, d dialogstore.Dialog, m sip.RequestMethod) (int, error) // to the nth refresh
 	sent     func(*sip.Request)                                                          // sees each refresh
 	busy     int                                                                         // hang-ups that are put off
+	crossing bool                                                                        // and meet a refresh of the peer
+	slowBye  time.Duration                                                               // until a hang-up has its answer
 	attempts []attempt
 	hangups  []time.Duration
 	reasons  []string
@@ -106,13 +108,27 @@ func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) e
 	if l.busy > 0 {
 		l.busy--
 		l.mu.Unlock()
+		if l.crossing {
+			l.refreshed(ctx, d.ID)
+		}
 		return refresher.ErrBusy
 	}
 	l.hangups = append(l.hangups, time.Since(l.start))
 	l.reasons = append(l.reasons, reason)
 	l.mu.Unlock()
 	_, err := l.store.Delete(ctx, d.ID)
+	if l.slowBye > 0 {
+		time.Sleep(l.slowBye)
+	}
 	return err
+}
+
+// refreshed is what a refresh does to the session of a dialog.
+func (l *lab) refreshed(ctx context.Context, id dialogstore.ID) {
+	_, _, _ = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.Session.Since = time.Now()
+		return d, nil
+	})
 }
 
 // always answers every refresh alike.

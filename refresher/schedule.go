@@ -28,6 +28,19 @@ type schedule struct {
 	in     *queue             // nil if nothing is to be done
 	key    time.Duration      // its place there
 	cancel context.CancelFunc // ends the attempt under way; nil if none is
+
+	underWay int  // refreshes and hang-ups
+	replan   bool // when none is
+}
+
+// afterAll is later than any refresh can be.
+const afterAll = 100 * 365 * 24 * time.Hour
+
+// missed tells that a refresh has waited until its peer gave up (RFC 4028 §10). It
+// is sent all the same, in case the peer did not.
+func (s *schedule) missed(now time.Time) bool {
+	gaveUp := s.session.ExpiresAt().Add(-sessiontimer.Margin(s.session.Interval))
+	return s.action == sessiontimer.Refresh && !now.Before(gaveUp) && s.late.Equal(s.session.LastChance())
 }
 
 // next is what is due for a session and when, spread by the jitter.
@@ -42,24 +55,31 @@ func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now ti
 
 // plan arms what is due next, unless that is far. What was attempted never is:
 // its refresh is overdue, and the schedule stays to remember that it was tried.
+// So does that of a call of which something is under way, until that is over.
 // r.mu is held.
 func (r *Refresher) plan(s *schedule, attempted bool) {
 	now := time.Now()
 	action, at := r.next(s.id, s.session, now, attempted)
-	if !attempted && far(action, at, now) {
+	s.replan = false
+	switch {
+	case attempted || !far(action, at, now):
+		r.arm(s, action, at)
+	case s.underWay > 0:
+		s.in, s.replan = nil, true
+	default:
 		s.in = nil
 		r.sleep(s.id, s.session, at, now)
 		r.release(s)
-		return
 	}
-	r.arm(s, action, at)
 }
 
 // arm replaces what was scheduled. r.mu is held.
 func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
-	s.action, s.at, s.late = action, at, s.session.ExpiresAt()
-	if action == sessiontimer.Refresh {
-		s.late = s.session.LastChance() // later is too late for the peer
+	s.action, s.at, s.late = action, at, s.session.LastChance() // later is too late for the peer
+	if action == sessiontimer.Hangup {
+		// A dead call that is kept a little longer is not as bad as a healthy one
+		// that is cut.
+		s.late = s.late.Add(afterAll)
 	}
 	if action == sessiontimer.Idle || r.closed {
 		s.in = nil
@@ -79,7 +99,7 @@ func (r *Refresher) armIn(s *schedule, action sessiontimer.Action, in time.Durat
 
 // release forgets a schedule that has nothing to do. r.mu is held.
 func (r *Refresher) release(s *schedule) {
-	if s.in == nil && s.cancel == nil && r.dialogs[s.id] == s {
+	if s.in == nil && s.underWay == 0 && r.dialogs[s.id] == s {
 		delete(r.dialogs, s.id)
 	}
 }

@@ -23,6 +23,7 @@ func (r *Refresher) turn() {
 		r.armed.take()
 		r.waiting.add(s)
 	}
+	r.putBackMissed(now)
 	for s := r.waiting.first(); s != nil && r.gate.open(s, now); s = r.waiting.first() {
 		r.waiting.take()
 		r.start(s, now)
@@ -38,6 +39,14 @@ func (r *Refresher) turn() {
 	}
 	if !wake.IsZero() {
 		r.wakeAt(wake)
+	}
+}
+
+// putBackMissed puts refreshes that come too late for their peers behind those that
+// do not. r.mu is held.
+func (r *Refresher) putBackMissed(now time.Time) {
+	for s := r.waiting.first(); s != nil && s.missed(now); s = r.waiting.first() {
+		s.late = s.late.Add(afterAll)
 	}
 }
 
@@ -77,7 +86,8 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	if !now.Before(s.session.HangupAt()) {
 		s.action = sessiontimer.Hangup // it waited for too long
 	}
-	r.gate.enter()
+	r.gate.enter(now)
+	s.underWay++
 	session, reason := s.session, s.reason
 	if s.action == sessiontimer.Hangup {
 		r.workers.run(func() {
@@ -101,6 +111,10 @@ func (r *Refresher) done(s *schedule) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gate.leave()
+	s.underWay--
+	if s.replan && s.underWay == 0 && r.dialogs[s.id] == s {
+		r.plan(s, false)
+	}
 	r.release(s)
 	r.turn()
 }
@@ -117,7 +131,7 @@ func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontime
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.dialogs[s.id] != s || err == nil || errors.Is(err, dialogstore.ErrNotFound) || s.action != sessiontimer.Hangup {
+	if !r.current(s, session) || err == nil || errors.Is(err, dialogstore.ErrNotFound) || s.action != sessiontimer.Hangup {
 		return
 	}
 	if !errors.Is(err, ErrBusy) {
