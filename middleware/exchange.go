@@ -272,10 +272,11 @@ func (x *exchange) over(res *sip.Response) {
 	if !first || x.own {
 		return
 	}
+	x.r.t.legs.touch(x.leg)
 	x.leg.finish(method)
 	x.leg.mu.Lock()
 	x.leg.offers = slices.DeleteFunc(x.leg.offers, func(o *exchange) bool { return o == x })
-	needed := len(x.leg.offers) > 0 || x.leg.alive()
+	needed := len(x.leg.offers) > 0 || x.leg.ringing || x.leg.alive()
 	x.leg.mu.Unlock()
 	if needed {
 		return

@@ -184,7 +184,7 @@ func (t *Timers) unmarkToFit(m message, req *sip.Request) (kept bool) {
 	if fits(m, req) {
 		return true
 	}
-	if h := firstField(m, "Allow", ""); h == t.allow() {
+	if h := firstField(m, "Allow", ""); h != nil && h.Value() == t.allow().Value() {
 		m.RemoveHeader(h.Name())
 	}
 	removeField(m, sessiontimer.HeaderMinSE, "")

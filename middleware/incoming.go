@@ -126,9 +126,7 @@ func (in *incoming) openLeg(res *sip.Response) {
 		return
 	}
 	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
-	if h := res.Contact(); h != nil {
-		in.leg.reachedAt(h)
-	}
+	in.leg.ring(res.Contact())
 }
 
 // close forgets a first INVITE of which no dialog came.

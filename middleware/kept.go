@@ -21,12 +21,15 @@ type kept struct {
 	log    *slog.Logger
 }
 
-// adopt takes over what the process before left.
+// adopt takes over what the process before left. Its times count on by the
+// monotonic clock, which nobody sets.
 func (k kept) adopt(ctx context.Context) error {
+	now := time.Now()
 	for d, err := range k.copies.All(ctx) {
 		if err != nil {
 			return err
 		}
+		d.Session.Since = now.Add(d.Session.Since.Sub(now))
 		if err := k.Memory.Create(ctx, d); err != nil && !errors.Is(err, dialogstore.ErrExists) {
 			return err
 		}

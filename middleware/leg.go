@@ -40,6 +40,7 @@ type leg struct {
 	ownOffer bool               // and that it is a re-INVITE
 	peer     *peerInvite        // the peer's INVITE that is not confirmed yet
 	updating bool               // the application has an UPDATE to answer
+	ringing  bool               // and a first INVITE
 
 	localAcks []uint32 // CSeqs of re-INVITEs answered here, whose ACKs may come again
 
@@ -50,15 +51,6 @@ type leg struct {
 }
 
 type legKey struct{ callID, tag string }
-
-// member is a dialog of a leg.
-type member struct {
-	remoteTag   string
-	ended, byUs bool
-	heard       uint32   // last CSeq of the peer's INVITEs and UPDATEs
-	target      *sip.Uri // where the peer has moved to; nil if it has not
-	from        string   // and the address of our socket
-}
 
 // sentInvite remembers the number that an INVITE of the application got on the
 // wire, for its ACK and the replays of that.
@@ -91,6 +83,16 @@ func (l *leg) reachedAt(contact *sip.ContactHeader) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.contact = contact
+}
+
+// ring notes the early dialog of an INVITE of the peer, and our Contact in it.
+func (l *leg) ring(contact *sip.ContactHeader) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ringing = true
+	if contact != nil {
+		l.contact = contact
+	}
 }
 
 // signal wakes who waits for a change. l.mu is held.
@@ -259,48 +261,6 @@ func (l *leg) wireCSeq(app uint32) uint32 {
 	return wire
 }
 
-// join notes a dialog of this leg; false if it is known.
-func (l *leg) join(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.member(remoteTag) != nil {
-		return false
-	}
-	l.dialogs = append(l.dialogs, member{remoteTag: remoteTag})
-	l.contact = nil
-	l.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
-	return true
-}
-
-// member finds a dialog. l.mu is held.
-func (l *leg) member(remoteTag string) *member {
-	for i := range l.dialogs {
-		if l.dialogs[i].remoteTag == remoteTag {
-			return &l.dialogs[i]
-		}
-	}
-	return nil
-}
-
-// end notes that a dialog is over and gives up a refresh of ours. Of all who
-// call it for a dialog one gets true, and does what follows from it.
-func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	if m == nil {
-		l.endFork(remoteTag)
-	}
-	if m == nil || m.ended {
-		return false, false
-	}
-	m.ended, m.byUs = true, byUs
-	if l.own != nil && l.ownTag == remoteTag {
-		l.own()
-	}
-	return true, !l.alive()
-}
-
 // idle tells that resume would make the same leg of what is in the store: one
 // dialog, which is where and with whom it was, and nothing under way.
 func (l *leg) idle() bool {
@@ -310,45 +270,4 @@ func (l *leg) idle() bool {
 	underWay := l.busy > 0 || len(l.offers) > 0 || l.own != nil || l.sending || l.updating || l.peerInProgress()
 	return len(l.dialogs) == 1 && !l.dialogs[0].ended && l.dialogs[0].target == nil &&
 		len(l.forks) == 0 && l.requester == nil && !renumbered && !underWay
-}
-
-// alive tells that a dialog of this leg has not ended. l.mu is held.
-func (l *leg) alive() bool {
-	return slices.ContainsFunc(l.dialogs, func(m member) bool { return !m.ended })
-}
-
-// endedByUs tells that we ended the dialog; its peer may not know yet.
-func (l *leg) endedByUs(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && m.byUs
-}
-
-// older notes the CSeq of a request and tells that a later one was seen before;
-// stored is what a process before this one saw.
-func (l *leg) older(remoteTag string, cseq, stored uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	if m == nil {
-		return cseq < stored
-	}
-	m.heard = max(m.heard, cseq, stored)
-	return cseq < m.heard
-}
-
-// lives tells that a dialog of the leg has not ended.
-func (l *leg) lives(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && !m.ended
-}
-
-// early tells that no dialog came of the leg yet.
-func (l *leg) early() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.dialogs) == 0
 }

@@ -37,10 +37,13 @@ func (ls *legs) find(callID, tag string) *leg {
 	defer ls.mu.RUnlock()
 	l := ls.all[legKey{callID, tag}]
 	if l != nil {
-		l.used.Store(int64(time.Since(ls.start)))
+		ls.touch(l)
 	}
 	return l
 }
+
+// touch keeps a leg for another legLife.
+func (ls *legs) touch(l *leg) { l.used.Store(int64(time.Since(ls.start))) }
 
 // open finds or makes a leg whose numbering starts after cseq.
 func (ls *legs) open(callID, tag string, cseq uint32, policy sessiontimer.Policy) *leg {
@@ -54,7 +57,7 @@ func (ls *legs) open(callID, tag string, cseq uint32, policy sessiontimer.Policy
 		ls.peak = max(ls.peak, len(ls.all))
 	}
 	l.over = false
-	l.used.Store(int64(time.Since(ls.start)))
+	ls.touch(l)
 	if ls.sweeper == nil && !ls.closed {
 		ls.sweeper = time.AfterFunc(sweepEvery(), ls.sweep)
 	}
@@ -90,7 +93,7 @@ func (ls *legs) dropLater(l *leg) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l.over = true
-	l.used.Store(int64(time.Since(ls.start)))
+	ls.touch(l)
 	if ls.closed {
 		ls.delete(l)
 	}

@@ -144,13 +144,14 @@ func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.R
 	})
 }
 
-// legOf finds the leg of a dialog, also of one that only the store knows since
-// another process began it; nil if there is none.
+// legOf finds the leg of a dialog, also of one that only the store knows, since it
+// was idle or another process began it; nil if there is none. A ctx that is done
+// changes nothing: sipgo sends such a request too, and it must be numbered.
 func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
 	if l := t.legs.find(id.CallID, id.LocalTag); l != nil {
 		return l
 	}
-	d, err := t.store.Load(ctx, id)
+	d, err := t.store.Load(detached(ctx), id)
 	if err != nil {
 		return nil
 	}
