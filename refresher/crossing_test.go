@@ -28,7 +28,7 @@ func TestHangupPutOff(t *testing.T) {
 // A hang-up that finds the dialog busy with a refresh of the peer is none of the
 // session that comes of it.
 func TestHangupMeetsRefresh(t *testing.T) {
-	for _, interval := range []time.Duration{90, 600} {
+	for _, interval := range []time.Duration{30, 90, 600} {
 		inLab(t, func(l *lab) {
 			l.busy, l.crossing = 1, true
 			d := call("healthy", interval*time.Second)
@@ -64,4 +64,52 @@ func TestRefreshesCross(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A session that takes the place of another is refreshed at its own half, be that
+// nearer or farther, and whether it has a place among those that are near or not.
+func TestSessionsTakeTurns(t *testing.T) {
+	for _, c := range []struct {
+		first, second time.Duration // intervals
+		after         time.Duration // the second comes after the first
+	}{
+		{60, 60, 10}, {60, 1800, 10}, {1800, 60, 10}, {60, 20, 10}, {1800, 1800, 10}, {1800, 1800, 880}, {300, 90, 130}, {90, 300, 44},
+	} {
+		inLab(t, func(l *lab) {
+			l.answer = always(200)
+			d := call("one", c.first*time.Second)
+			l.create(d)
+			time.Sleep(c.after * time.Second)
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+				d.Session.Since, d.Session.Interval = time.Now(), c.second*time.Second
+				return d, nil
+			})
+			want := (c.after + c.second/2) * time.Second
+			if attempts, hangups := l.run(want - c.after*time.Second); len(attempts) != 1 || attempts[0].at != want || len(hangups) != 0 {
+				t.Errorf("%d s, and %d s after %d s: attempts %v, hang-ups %v; want one at %v", c.first, c.second, c.after, attempts, hangups, want)
+			}
+		})
+	}
+}
+
+// A refresh that is due while one of the session before is under way waits for that.
+func TestRefreshWaitsForTheOneBefore(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			if n > 1 {
+				return 200, nil
+			}
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+				d.Session.Since, d.Session.Interval = time.Now(), 20*time.Second
+				return d, nil
+			})
+			time.Sleep(12500 * time.Millisecond)
+			return 500, nil
+		}
+		l.create(call("one", 60*time.Second))
+		attempts, hangups := l.run(44 * time.Second)
+		if len(attempts) != 2 || attempts[1].at != 43*time.Second || len(hangups) != 0 {
+			t.Errorf("attempts %v, hang-ups %v; want the second within a second after the first is over, at 42.5 s", attempts, hangups)
+		}
+	})
 }

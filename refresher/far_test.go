@@ -114,6 +114,17 @@ func TestSleepersWakeInTime(t *testing.T) {
 	}
 }
 
+// A call without a timer is nothing to look at.
+func TestNoTimerNoSleeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newIdle(t, 0, 0)
+		l.call(t, 0, 0)
+		if n := l.sleeping(); n != 0 || l.Len() != 0 {
+			t.Errorf("%d sleepers and %d schedules of a call without a timer, want none", n, l.Len())
+		}
+	})
+}
+
 // failing is a store that cannot be read for a while.
 type failing struct {
 	dialogstore.Store

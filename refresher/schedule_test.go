@@ -177,10 +177,12 @@ func TestNewsOutOfOrder(t *testing.T) {
 		if _, err := l.store.Delete(ctx, d.ID); err != nil {
 			t.Fatal(err)
 		}
-		late.Session = sessiontimer.Session{}
-		l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: late})
-		if n := l.r.Len(); n != 0 {
-			t.Errorf("late news of a dialog that is gone are kept: %d dialogs, want none", n)
+		for _, session := range []sessiontimer.Session{{}, {Interval: time.Minute, Refresher: sessiontimer.Local, Since: time.Now()}} {
+			late.Session = session
+			l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: late})
+			if n := l.r.Len(); n != 0 {
+				t.Errorf("late news of a dialog that is gone are kept: %d dialogs, want none", n)
+			}
 		}
 	})
 }

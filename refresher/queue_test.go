@@ -1,0 +1,89 @@
+package refresher
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// Whatever is put in, put off, put forward and called off, what comes first is
+// what is due first by now.
+func TestQueueOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		base := time.Unix(1_000_000_000, 0)
+		q := queue{base: base, due: func(s *schedule) time.Time { return s.at }}
+		schedules := make([]*schedule, 8)
+		for i := range schedules {
+			schedules[i] = &schedule{}
+		}
+		earliest := func() time.Time {
+			var times []time.Time
+			for _, s := range schedules {
+				if s.in != nil {
+					times = append(times, s.at)
+				}
+			}
+			if len(times) == 0 {
+				return time.Time{}
+			}
+			return slices.MinFunc(times, time.Time.Compare)
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			s := schedules[rapid.IntRange(0, len(schedules)-1).Draw(t, "schedule")]
+			switch rapid.SampledFrom([]string{"add", "add", "call off", "take"}).Draw(t, "step") {
+			case "add":
+				s.at = base.Add(time.Duration(rapid.IntRange(-5, 20).Draw(t, "second")) * time.Second)
+				q.add(s)
+			case "call off":
+				s.in = nil
+			case "take":
+				if q.first() != nil {
+					q.take()
+				}
+			}
+			first, want := q.first(), earliest()
+			switch {
+			case first == nil && want.IsZero():
+			case first == nil || want.IsZero() || first.in != &q || !first.at.Equal(want):
+				t.Fatalf("first is %+v, want one of %v", first, want)
+			}
+		}
+	})
+}
+
+// A worker is used again, and ends when it has had nothing to do for a while.
+func TestWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := make(chan struct{})
+		w := newWorkers(stop)
+		spawned, over := 0, make(chan struct{})
+		w.run(func() { spawned++ })
+		synctest.Wait()
+		for range 3 {
+			select {
+			case w.jobs <- func() { spawned++ }:
+			default:
+				t.Error("no worker waits for the next job")
+			}
+			synctest.Wait()
+			time.Sleep(idleFor - time.Millisecond)
+		}
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		select {
+		case w.jobs <- func() {}:
+			t.Error("a worker waits for longer than it should")
+		default:
+		}
+		w.run(func() { <-over })
+		close(stop)
+		close(over)
+		w.wg.Wait()
+		if spawned != 4 {
+			t.Errorf("%d jobs were done, want 4", spawned)
+		}
+	})
+}
