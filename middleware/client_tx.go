@@ -11,7 +11,7 @@ import (
 // clientTx is the transaction that the application sees of an exchange: its
 // responses but for the 422 that were answered.
 //
-// A goroutine passes them on from the first call of Responses until the final
+// A worker passes them on from the first call of Responses until the final
 // response. Meanwhile only it ends the transaction: on TCP the one below ends
 // as soon as it has handed over the final response, and an application that
 // selects on Responses and Done must not see the end first.
@@ -43,7 +43,8 @@ func (c *clientTx) Responses() <-chan *sip.Response {
 	defer c.mu.Unlock()
 	if !c.asked && !c.stopped && !c.ended {
 		c.pumping = true
-		go c.pump(c.x)
+		x := c.x
+		x.r.t.workers.Run(func() { c.pump(x) })
 	}
 	c.asked = true
 	return c.responses

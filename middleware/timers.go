@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -29,6 +30,7 @@ type Timers struct {
 	adopt     func(context.Context) error // loads what the process before stored
 	refresher *refresher.Refresher
 	legs      *legs
+	workers   *workers.Workers // for the responses to INVITEs and UPDATEs
 	host      atomic.Pointer[Host]
 	allow     func() sip.Header
 	ctx       context.Context // ends with Close
@@ -81,6 +83,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		log:        o.logger,
 		refresher:  refresher.New(),
 		legs:       newLegs(),
+		workers:    workers.New(),
 		requesters: make(map[string]*requester),
 		adopt:      func(context.Context) error { return nil },
 	}
@@ -130,6 +133,7 @@ func (t *Timers) Close() error {
 	t.cancel()
 	t.refresher.Close()
 	t.legs.close()
+	t.workers.Stop()
 	return nil
 }
 

@@ -3,7 +3,6 @@ package refresher
 import (
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -50,40 +49,6 @@ func TestQueueOrder(t *testing.T) {
 			case first == nil || want.IsZero() || first.in != &q || !first.at.Equal(want):
 				t.Fatalf("first is %+v, want one of %v", first, want)
 			}
-		}
-	})
-}
-
-// A worker is used again, and ends when it has had nothing to do for a while.
-func TestWorkers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		stop := make(chan struct{})
-		w := newWorkers(stop)
-		spawned, over := 0, make(chan struct{})
-		w.run(func() { spawned++ })
-		synctest.Wait()
-		for range 3 {
-			select {
-			case w.jobs <- func() { spawned++ }:
-			default:
-				t.Error("no worker waits for the next job")
-			}
-			synctest.Wait()
-			time.Sleep(idleFor - time.Millisecond)
-		}
-		time.Sleep(2 * time.Millisecond)
-		synctest.Wait()
-		select {
-		case w.jobs <- func() {}:
-			t.Error("a worker waits for longer than it should")
-		default:
-		}
-		w.run(func() { <-over })
-		close(stop)
-		close(over)
-		w.wg.Wait()
-		if spawned != 4 {
-			t.Errorf("%d jobs were done, want 4", spawned)
 		}
 	})
 }

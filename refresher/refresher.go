@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
 // Errors of a Pipeline that the refresher heeds.
@@ -62,8 +63,8 @@ type Refresher struct {
 
 	ctx     context.Context
 	cancel  context.CancelFunc
-	workers *workers       // for what is under way
-	looking sync.WaitGroup // for who has slept
+	workers *workers.Workers // for what is under way
+	looking sync.WaitGroup   // for who has slept
 
 	mu      sync.Mutex
 	closed  bool
@@ -84,11 +85,11 @@ func New() *Refresher {
 		base:    time.Now(),
 		dialogs: make(map[dialogstore.ID]*schedule),
 		asleep:  make(map[int64][][]sleeper),
+		workers: workers.New(),
 	}
 	r.armed = queue{base: r.base, due: func(s *schedule) time.Time { return s.at }}
 	r.waiting = queue{base: r.base, due: func(s *schedule) time.Time { return s.late }}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.workers = newWorkers(r.ctx.Done())
 	return r
 }
 
@@ -121,7 +122,8 @@ func (r *Refresher) Close() {
 	r.armed.all, r.waiting.all = nil, nil
 	r.mu.Unlock()
 	r.cancel()
-	r.workers.wg.Wait()
+	r.workers.Stop()
+	r.workers.Wait()
 	r.looking.Wait()
 }
 

@@ -90,7 +90,7 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	s.underWay++
 	session, reason := s.session, s.reason
 	if s.action == sessiontimer.Hangup {
-		r.workers.run(func() {
+		r.workers.Run(func() {
 			r.hangup(r.ctx, s, session, reason)
 			r.done(s)
 		})
@@ -99,7 +99,7 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	ctx, cancel := context.WithDeadline(r.ctx, session.HangupAt())
 	s.cancel = cancel
 	s.attempts++
-	r.workers.run(func() {
+	r.workers.Run(func() {
 		r.refresh(ctx, s, session)
 		cancel()
 		r.done(s)
