@@ -28,34 +28,41 @@ type scheduler interface {
 
 // ours is the refresher. Its store has the calls, and tells it nothing by itself.
 type ours struct {
-	r     *refresher.Refresher
-	calls []dialogstore.Dialog
+	r    *refresher.Refresher
+	ids  []dialogstore.ID
+	news dialogstore.Change // what the store tells, of the call that it is about
+
+	version uint64 // rises with each
 }
 
 func newOurs(b *testing.B, n int, interval time.Duration) *ours {
-	o := &ours{r: refresher.New(), calls: make([]dialogstore.Dialog, n)}
+	o := &ours{r: refresher.New()}
 	store := dialogstore.NewMemory()
 	o.r.Configure(refresher.Config{Store: store, Event: func(sessiontimer.Event) {}, Logger: quiet})
-	for i := range o.calls {
-		o.calls[i] = call(fmt.Sprintf("%032d", i), interval)
-		o.calls[i].Version = 1
-		if err := store.Create(b.Context(), o.calls[i]); err != nil {
+	for i := range n {
+		o.news.After = call(fmt.Sprintf("%032d", i), interval)
+		o.ids = append(o.ids, o.news.After.ID)
+		if err := store.Create(b.Context(), o.news.After); err != nil {
 			b.Fatal(err)
 		}
 	}
+	o.news.Before.Session = o.news.After.Session
 	return o
 }
 
-func (o *ours) change(i int) dialogstore.Change {
-	before := o.calls[i]
-	o.calls[i].Version++
-	o.calls[i].Session.Since = time.Now()
-	return dialogstore.Change{Before: before, After: o.calls[i]}
+// tell tells of a change of a call that was there before, is after it, or both: 1
+// for yes, 0 for no.
+func (o *ours) tell(i int, before, after uint64) {
+	o.version++
+	o.news.Before.ID, o.news.After.ID = o.ids[i], o.ids[i]
+	o.news.Before.Version, o.news.After.Version = before*o.version, after*o.version
+	o.news.After.Session.Since = time.Now()
+	o.r.DialogChanged(ctx, o.news)
 }
 
-func (o *ours) arm(i int)    { o.r.DialogChanged(ctx, dialogstore.Change{After: o.change(i).After}) }
-func (o *ours) rearm(i int)  { o.r.DialogChanged(ctx, o.change(i)) }
-func (o *ours) cancel(i int) { o.r.DialogChanged(ctx, dialogstore.Change{Before: o.calls[i]}) }
+func (o *ours) arm(i int)    { o.tell(i, 0, 1) }
+func (o *ours) rearm(i int)  { o.tell(i, 1, 1) }
+func (o *ours) cancel(i int) { o.tell(i, 1, 0) }
 func (o *ours) close()       { o.r.Close() }
 
 // twoTimers is the design that is written by hand: a refresh timer, an expiry

@@ -52,7 +52,11 @@ func (r *Refresher) lay(slot int64, s sleeper) {
 		pages[last] = append(pages[last], s)
 		return
 	}
-	r.asleep[slot] = append(pages, []sleeper{s})
+	size := 1
+	if len(pages) > 0 {
+		size = pageSize
+	}
+	r.asleep[slot] = append(pages, append(make([]sleeper, 0, size), s))
 }
 
 func (r *Refresher) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / slot) }
