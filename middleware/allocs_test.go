@@ -1,6 +1,12 @@
 package middleware_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+)
 
 // allocs is how much f allocates, with all that other goroutines do for it.
 func allocs(runs int, f func()) float64 {
@@ -46,6 +52,31 @@ func TestCallAllocations(t *testing.T) {
 		t.Logf("%s: %v allocations, %v without timers: %.3f", c.name, with, without, with/without)
 		if with > c.bound*without {
 			t.Errorf("%s: %v allocations, %v without timers, want %v times that at most", c.name, with, without, c.bound)
+		}
+	}
+}
+
+// A refresh allocates no more than one that an application sends by hand, with all
+// that sipgo and the peer allocate for it.
+func TestRefreshAllocations(t *testing.T) {
+	for _, c := range []struct {
+		method sip.RequestMethod
+		stock  sender
+	}{{sip.UPDATE, sendRefreshes}, {sip.INVITE, sendAndKeep}} {
+		of := func(send sender) (n float64) {
+			t.Run("", func(t *testing.T) {
+				network := sipnet.New()
+				network.StopRecording()
+				t.Cleanup(network.Close)
+				done := refresh(t, network, c.method, send)
+				n = allocs(4*refreshed, func() { <-done })
+			})
+			return n
+		}
+		stock, ours := of(c.stock), of(runRefresher)
+		t.Logf("%s: %v allocations by hand, %v by the refresher", c.method, stock, ours)
+		if ours > stock {
+			t.Errorf("%s: %v allocations by the refresher, %v by hand", c.method, ours, stock)
 		}
 	}
 }

@@ -35,7 +35,7 @@ type ours struct {
 	version uint64 // rises with each
 }
 
-func newOurs(b *testing.B, n int, interval time.Duration) *ours {
+func newOurs(b testing.TB, n int, interval time.Duration) *ours {
 	o := &ours{r: refresher.New()}
 	store := dialogstore.NewMemory()
 	o.r.Configure(refresher.Config{Store: store, Event: func(sessiontimer.Event) {}, Logger: quiet})
@@ -215,4 +215,27 @@ func inUse() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse + m.StackInuse
+}
+
+// What scheduling allocates: a place in a list of 256 for a call that is far, and
+// one schedule for a call that is near.
+func TestScheduleAllocations(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		interval time.Duration
+		most     float64
+	}{{"far", 1800 * time.Second, 0.2}, {"near", 60 * time.Second, 1.2}} {
+		o, i := newOurs(t, 1000, c.interval), 0
+		got := testing.AllocsPerRun(10, func() {
+			for range 1000 {
+				o.rearm(i)
+				o.cancel(i)
+				o.arm(i)
+				i = (i + 1) % 1000
+			}
+		}) / 1000
+		if o.close(); got > c.most {
+			t.Errorf("%s: %v allocations to re-arm, cancel and arm a call, want %v at most", c.name, got, c.most)
+		}
+	}
 }

@@ -51,16 +51,16 @@ func (p panel) draw(b *strings.Builder, samples []sample, end time.Duration) {
 	for _, s := range samples {
 		high = max(high, p.value(s))
 	}
-	high = roundUp(high)
+	high = roundUp(high, 1, 2, 4, 8)
 	fmt.Fprintf(b, `<text x="%d" y="%d" fill="#111827" font-weight="bold">%s</text>`+"\n", panelLeft, top-12, p.title)
 	for i := range 5 {
 		y := bottom - i*panelHeight/4
 		fmt.Fprintf(b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#e5e7eb"/>`, panelLeft, y, panelLeft+panelWidth, y)
 		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="end" fill="#374151">%g</text>`+"\n", panelLeft-8, y+4, high*float64(i)/4)
 	}
-	for i := range 6 {
-		at := end * time.Duration(i) / 5
-		fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle" fill="#374151">%.0f</text>`+"\n", panelLeft+i*panelWidth/5, bottom+18, at.Seconds())
+	step := roundUp(end.Seconds()/8, 1, 2, 5)
+	for at := 0.0; at <= end.Seconds(); at += step {
+		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle" fill="#374151">%g</text>`+"\n", panelLeft+panelWidth*at/end.Seconds(), bottom+18, at)
 	}
 	points := make([]string, len(samples))
 	for i, s := range samples {
@@ -70,10 +70,10 @@ func (p panel) draw(b *strings.Builder, samples []sample, end time.Duration) {
 	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", p.color, strings.Join(points, " "))
 }
 
-// roundUp is the next of 1, 2, 4 and 8 times a power of ten.
-func roundUp(v float64) float64 {
+// roundUp is the next of some multiples of a power of ten.
+func roundUp(v float64, multiples ...float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, f := range []float64{1, 2, 4, 8} {
+	for _, f := range multiples {
 		if v <= f*power {
 			return f * power
 		}
