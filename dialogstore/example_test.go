@@ -10,7 +10,7 @@ import (
 
 type printer struct{}
 
-func (printer) DialogChanged(_ context.Context, c dialogstore.Change) {
+func (printer) DialogChanged(_ context.Context, c *dialogstore.Change) {
 	switch {
 	case c.Created():
 		fmt.Println("created", c.ID().CallID)

@@ -3,17 +3,18 @@ package dialogstore
 import (
 	"context"
 	"iter"
+	"sync"
 )
 
 // Change is one committed change of a store. Before is zero for a dialog that
-// was created, After for one that was deleted. Both are the observer's to keep
-// and read-only. Dialog IDs are not used twice: tags are random (RFC 3261 §19.3).
+// was created, After for one that was deleted. Both are read-only. Dialog IDs are
+// not used twice: tags are random (RFC 3261 §19.3).
 type Change struct {
 	Before, After Dialog
 }
 
 // ID is the dialog's, whatever happened to it.
-func (c Change) ID() ID {
+func (c *Change) ID() ID {
 	if c.After.Version != 0 {
 		return c.After.ID
 	}
@@ -21,18 +22,22 @@ func (c Change) ID() ID {
 }
 
 // Created reports that the dialog is new.
-func (c Change) Created() bool { return c.Before.Version == 0 }
+func (c *Change) Created() bool { return c.Before.Version == 0 }
 
 // Deleted reports that the dialog is gone.
-func (c Change) Deleted() bool { return c.After.Version == 0 }
+func (c *Change) Deleted() bool { return c.After.Version == 0 }
 
 // Observer is told of changes, after each is committed and with no lock held,
 // by the goroutine that made it. Changes of one dialog made by several
 // goroutines may be told out of order: After.Version, or for a deletion
 // Before.Version, says which is newer.
 type Observer interface {
-	DialogChanged(ctx context.Context, c Change)
+	// DialogChanged may read c until it returns; what it wants to keep, it copies.
+	DialogChanged(ctx context.Context, c *Change)
 }
+
+// changes are used again: a Change is large, and what is told goes deep.
+var changes = sync.Pool{New: func() any { return new(Change) }}
 
 // Observed is a Store that tells observers of every change made through it.
 type Observed struct {
@@ -56,7 +61,7 @@ func (o *Observed) Create(ctx context.Context, d Dialog) error {
 	if err := o.store.Create(ctx, d); err != nil {
 		return err
 	}
-	o.tell(ctx, &Change{After: d})
+	o.tell(ctx, nil, &d)
 	return nil
 }
 
@@ -68,7 +73,7 @@ func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialo
 		return next, err
 	})
 	if err == nil {
-		o.tell(ctx, &Change{Before: before, After: after})
+		o.tell(ctx, &before, &after)
 	}
 	return before, after, err
 }
@@ -77,7 +82,7 @@ func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialo
 func (o *Observed) Delete(ctx context.Context, id ID) (Dialog, error) {
 	d, err := o.store.Delete(ctx, id)
 	if err == nil {
-		o.tell(ctx, &Change{Before: d})
+		o.tell(ctx, &d, nil)
 	}
 	return d, err
 }
@@ -87,11 +92,22 @@ func (o *Observed) All(ctx context.Context) iter.Seq2[Dialog, error] {
 	return o.store.All(ctx)
 }
 
-func (o *Observed) tell(ctx context.Context, c *Change) {
+// tell tells of a change; before is nil for a dialog that was created, after for
+// one that was deleted.
+func (o *Observed) tell(ctx context.Context, before, after *Dialog) {
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx) // the change is committed; hearing of it cannot be called off
 	}
-	for _, obs := range o.observers {
-		obs.DialogChanged(ctx, *c)
+	c := changes.Get().(*Change)
+	if before != nil {
+		c.Before = *before
 	}
+	if after != nil {
+		c.After = *after
+	}
+	for _, obs := range o.observers {
+		obs.DialogChanged(ctx, c)
+	}
+	*c = Change{}
+	changes.Put(c)
 }

@@ -20,10 +20,10 @@ type watcher struct {
 	changes []dialogstore.Change
 }
 
-func (w *watcher) DialogChanged(_ context.Context, c dialogstore.Change) {
+func (w *watcher) DialogChanged(_ context.Context, c *dialogstore.Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.changes = append(w.changes, c)
+	w.changes = append(w.changes, *c)
 }
 
 func (w *watcher) told() []dialogstore.Change {
@@ -117,7 +117,7 @@ type meddler struct {
 	log   []string
 }
 
-func (m *meddler) DialogChanged(ctx context.Context, c dialogstore.Change) {
+func (m *meddler) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	m.log = append(m.log, fmt.Sprintf("%d to %d", c.Before.Version, c.After.Version))
 	for _, err := range m.store.All(ctx) {
 		if err != nil {

@@ -178,7 +178,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	in.leg.expectAck(in.req.CSeq().SeqNo, now)
-	in.t.create(ctx, in.leg, &d)
+	in.t.stored(ctx, in.leg, &d, in.t.store.Create(ctx, d))
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
 		in.t.ended(ctx, in.leg, remote)

@@ -13,7 +13,7 @@ import (
 type observer struct{ t *Timers }
 
 // DialogChanged implements dialogstore.Observer.
-func (o observer) DialogChanged(_ context.Context, c dialogstore.Change) {
+func (o observer) DialogChanged(_ context.Context, c *dialogstore.Change) {
 	switch {
 	case c.Created():
 		o.log("session timer negotiated", &c.After)
@@ -25,7 +25,7 @@ func (o observer) DialogChanged(_ context.Context, c dialogstore.Change) {
 		return
 	}
 	if o.t.opts.onEvent != nil {
-		o.t.opts.onEvent(event(&c))
+		o.t.opts.onEvent(event(c))
 	}
 }
 

@@ -98,12 +98,12 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	if t.requesterFor(d.Transport) == x.r {
 		x.leg.use(nil)
 	}
-	t.create(ctx, x.leg, &d)
+	t.stored(ctx, x.leg, &d, t.store.Create(ctx, d))
 }
 
-// create stores a dialog, unless it has ended by now.
-func (t *Timers) create(ctx context.Context, l *leg, d *dialogstore.Dialog) {
-	if err := t.store.Create(ctx, *d); err != nil {
+// stored sees to it that a dialog which has ended by now is not kept.
+func (t *Timers) stored(ctx context.Context, l *leg, d *dialogstore.Dialog, err error) {
+	if err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 		return
@@ -151,7 +151,11 @@ func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
 	if l := t.legs.find(id.CallID, id.LocalTag); l != nil {
 		return l
 	}
-	d, err := t.store.Load(detached(ctx), id)
+	return t.resume(detached(ctx), id)
+}
+
+func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *leg {
+	d, err := t.store.Load(ctx, id)
 	if err != nil {
 		return nil
 	}

@@ -57,7 +57,7 @@ func (o *ours) tell(i int, before, after uint64) {
 	o.news.Before.ID, o.news.After.ID = o.ids[i], o.ids[i]
 	o.news.Before.Version, o.news.After.Version = before*o.version, after*o.version
 	o.news.After.Session.Since = time.Now()
-	o.r.DialogChanged(ctx, o.news)
+	o.r.DialogChanged(ctx, &o.news)
 }
 
 func (o *ours) arm(i int)    { o.tell(i, 0, 1) }

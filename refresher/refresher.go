@@ -129,7 +129,7 @@ func (r *Refresher) Close() {
 
 // DialogChanged implements dialogstore.Observer. A changed session cancels what
 // was scheduled; a change of anything else does not.
-func (r *Refresher) DialogChanged(ctx context.Context, c dialogstore.Change) {
+func (r *Refresher) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	switch {
 	case c.Deleted():
 		r.forget(c.ID())

@@ -170,7 +170,7 @@ func TestNewsOutOfOrder(t *testing.T) {
 		d.Version = 1
 		old, late := d, d
 		old.Session.Interval, late.Version = 90*time.Second, 2
-		l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: old}) // no newer than what is known
+		l.r.DialogChanged(ctx, &dialogstore.Change{Before: d, After: old}) // no newer than what is known
 		if attempts, _ := l.run(899 * time.Second); len(attempts) != 0 {
 			t.Errorf("old news led to refreshes at %v, want none", attempts)
 		}
@@ -179,7 +179,7 @@ func TestNewsOutOfOrder(t *testing.T) {
 		}
 		for _, session := range []sessiontimer.Session{{}, {Interval: time.Minute, Refresher: sessiontimer.Local, Since: time.Now()}} {
 			late.Session = session
-			l.r.DialogChanged(ctx, dialogstore.Change{Before: d, After: late})
+			l.r.DialogChanged(ctx, &dialogstore.Change{Before: d, After: late})
 			if n := l.r.Len(); n != 0 {
 				t.Errorf("late news of a dialog that is gone are kept: %d dialogs, want none", n)
 			}
