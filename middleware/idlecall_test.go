@@ -142,8 +142,11 @@ func TestRestoredTimesAreMonotonic(t *testing.T) {
 	since := time.Now().Add(-10 * time.Minute).Round(0)
 	d := dialogstore.Dialog{ID: dialogstore.ID{CallID: "restored"}, Version: 1,
 		Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: since}}
-	if err := store.Create(t.Context(), d); err != nil {
-		t.Fatal(err)
+	bare := dialogstore.Dialog{ID: dialogstore.ID{CallID: "without a timer"}, Version: 1}
+	for _, d := range []dialogstore.Dialog{d, bare} {
+		if err := store.Create(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ua, _ := sipgo.NewUA()
 	defer func() { _ = ua.Close() }()
@@ -158,5 +161,8 @@ func TestRestoredTimesAreMonotonic(t *testing.T) {
 	got, err := timers.Store().Load(t.Context(), d.ID)
 	if err != nil || !got.Session.Since.Equal(since) || !strings.Contains(got.Session.Since.String(), " m=") {
 		t.Errorf("restored since %v, want %v with a monotonic reading (%v)", got.Session.Since, since, err)
+	}
+	if got, err := timers.Store().Load(t.Context(), bare.ID); err != nil || !got.Session.Equal(sessiontimer.Session{}) {
+		t.Errorf("restored %v of a call without a timer, want none (%v)", got.Session, err)
 	}
 }

@@ -126,7 +126,10 @@ func (in *incoming) openLeg(res *sip.Response) {
 		return
 	}
 	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
-	in.leg.ring(res.Contact())
+	in.leg.ring()
+	if h := res.Contact(); h != nil {
+		in.leg.reachedAt(h)
+	}
 }
 
 // close forgets a first INVITE of which no dialog came.

@@ -29,7 +29,9 @@ func (k kept) adopt(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		d.Session.Since = now.Add(d.Session.Since.Sub(now))
+		if d.Session.Active() {
+			d.Session.Since = now.Add(d.Session.Since.Sub(now))
+		}
 		if err := k.Memory.Create(ctx, d); err != nil && !errors.Is(err, dialogstore.ErrExists) {
 			return err
 		}

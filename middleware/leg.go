@@ -85,14 +85,11 @@ func (l *leg) reachedAt(contact *sip.ContactHeader) {
 	l.contact = contact
 }
 
-// ring notes the early dialog of an INVITE of the peer, and our Contact in it.
-func (l *leg) ring(contact *sip.ContactHeader) {
+// ring notes the early dialog of an INVITE of the peer.
+func (l *leg) ring() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ringing = true
-	if contact != nil {
-		l.contact = contact
-	}
 }
 
 // signal wakes who waits for a change. l.mu is held.

@@ -16,9 +16,8 @@ import (
 const (
 	horizon = 40 * time.Second // nearer than half of 90 s, the shortest interval of RFC 4028 §4
 	slot    = 30 * time.Second
-	// longestSleep bounds how long a call that is over lies here. A call of 1800 s,
-	// the usual interval, sleeps once until its refresh.
-	longestSleep = 15 * time.Minute
+	// longestSleep bounds how long a call that is over lies here.
+	longestSleep = 5 * time.Minute
 	// pageSize bounds what is moved when a list grows.
 	pageSize = 256
 )

@@ -155,7 +155,7 @@ func TestSleeperOfUnreadableStore(t *testing.T) {
 }
 
 // BenchmarkWake is one look at a call that has slept. A call of 1800 s is looked at
-// once until its refresh.
+// three times until its refresh.
 func BenchmarkWake(b *testing.B) {
 	for _, calls := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {

@@ -1,6 +1,7 @@
 package refresher
 
 import (
+	"math"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -14,7 +15,7 @@ import (
 // the rate.
 type Limits struct {
 	PerSecond  int // refreshes and hang-ups started in a second; 0 for no bound
-	Unanswered int // refreshes and hang-ups under way; 0 for no bound
+	Unanswered int // refreshes under way, and as many hang-ups; 0 for no bound
 }
 
 const (
@@ -33,58 +34,59 @@ const (
 // gate keeps the Limits.
 type gate struct {
 	limits   Limits
-	underWay int
+	underWay map[sessiontimer.Action]int
 	slice    time.Time // when the present slice of time began
 	started  int       // in it
 	last     time.Time // when anything was started last
 	heard    time.Time // when a refresh was answered last
 }
 
-// open tells whether s may start now.
-func (g *gate) open(s *schedule, now time.Time) bool {
-	if s.action == sessiontimer.Refresh && !now.Before(s.late) {
+// open tells whether one more may start now. A refresh that is urgent is at its last
+// chance.
+func (g *gate) open(action sessiontimer.Action, urgent bool, now time.Time) bool {
+	if urgent {
 		return g.alive(now) && !g.paced(now, hurry)
 	}
-	return !g.full() && !g.paced(now, 1)
+	return !g.full(action) && !g.paced(now, 1)
 }
 
-// alive tells that one more than there is room for may be answered.
+// alive tells that one refresh more than there is room for may be answered.
 func (g *gate) alive(now time.Time) bool {
-	return !g.full() || now.Sub(g.heard) < silence || now.Sub(g.last) >= probeEvery
+	return !g.full(sessiontimer.Refresh) || now.Sub(g.heard) < silence || now.Sub(g.last) >= probeEvery
 }
 
-func (g *gate) full() bool { return g.limits.Unanswered > 0 && g.underWay >= g.limits.Unanswered }
+func (g *gate) full(action sessiontimer.Action) bool {
+	return g.limits.Unanswered > 0 && g.underWay[action] >= g.limits.Unanswered
+}
 
 // paced tells that this slice of time has seen enough, at so many times the rate.
-func (g *gate) paced(now time.Time, times int) bool {
+func (g *gate) paced(now time.Time, times float64) bool {
 	if g.limits.PerSecond == 0 {
 		return false
 	}
 	if now.Sub(g.slice) >= pace {
 		g.slice, g.started = now, 0
 	}
-	return g.started >= max(1, int(time.Duration(times*g.limits.PerSecond)*pace/time.Second))
+	return float64(g.started) >= max(1, math.Floor(times*float64(g.limits.PerSecond)*pace.Seconds()))
 }
 
-func (g *gate) enter(now time.Time) {
-	g.underWay++
+func (g *gate) enter(action sessiontimer.Action, now time.Time) {
+	g.underWay[action]++
 	g.started++
 	g.last = now
 }
 
-func (g *gate) leave() { g.underWay-- }
+func (g *gate) leave(action sessiontimer.Action) { g.underWay[action]-- }
 
-// opens is when to ask again for s, at the latest. A place that becomes free in
-// between is a reason too.
-func (g *gate) opens(s *schedule, now time.Time) time.Time {
-	at := s.late
-	if !now.Before(at) {
-		at = now.Add(pace)
+// opens is when to ask again, at the latest. A place that becomes free in between is
+// a reason too.
+func (g *gate) opens(action sessiontimer.Action, late, now time.Time) time.Time {
+	at := now.Add(pace)
+	if now.Before(late) {
+		at = late
 	}
-	if !g.full() {
-		if next := g.slice.Add(pace); next.Before(at) {
-			at = next
-		}
+	if next := g.slice.Add(pace); !g.full(action) && next.Before(at) {
+		at = next
 	}
 	return at
 }

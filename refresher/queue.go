@@ -1,6 +1,9 @@
 package refresher
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // queue is a heap of schedules by time, a lazy one: what is called off or put off
 // meanwhile stays where it is until it comes first. That makes both as cheap
@@ -9,6 +12,7 @@ type queue struct {
 	base time.Time
 	due  func(*schedule) time.Time
 	all  []place
+	most int // how many there may be before those that are dead are looked for
 }
 
 // place is where a schedule stands in a queue: by a time, as long as after base,
@@ -25,15 +29,30 @@ func (q *queue) add(s *schedule) {
 		return
 	}
 	s.in, s.key = q, at
+	if len(q.all) >= max(q.most, 1000) {
+		q.clean()
+	}
 	q.all = append(q.all, place{at, s})
 	q.up(len(q.all) - 1)
+}
+
+// live tells that a place is that of its schedule.
+func (q *queue) live(p place) bool { return p.s.in == q && p.s.key == p.at }
+
+// clean removes the places of what is called off. Some are of a time that is far.
+func (q *queue) clean() {
+	q.all = slices.DeleteFunc(q.all, func(p place) bool { return !q.live(p) })
+	for i := len(q.all)/2 - 1; i >= 0; i-- {
+		q.down(i)
+	}
+	q.most = 2 * len(q.all)
 }
 
 // first is nil if nothing is in the queue.
 func (q *queue) first() *schedule {
 	for len(q.all) > 0 {
 		p := &q.all[0]
-		if p.s.in != q || p.s.key != p.at {
+		if !q.live(*p) {
 			q.drop()
 			continue
 		}

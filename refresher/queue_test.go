@@ -8,6 +8,33 @@ import (
 	"pgregory.net/rapid"
 )
 
+// Places that are dead do not pile up behind one that is far.
+func TestQueueForgetsTheDead(t *testing.T) {
+	base := time.Now()
+	q := queue{base: base, due: func(s *schedule) time.Time { return s.at }}
+	for i := range 100_000 {
+		s := &schedule{at: base.Add(time.Hour + time.Duration(i%7)*time.Minute)}
+		if q.add(s); i%100 > 0 {
+			s.in = nil
+		}
+	}
+	if len(q.all) > 2500 {
+		t.Errorf("%d places for 1000 schedules", len(q.all))
+	}
+	n, last := 0, base
+	for ; ; n++ {
+		s := q.first()
+		if s == nil && n == 1000 {
+			return
+		}
+		if s == nil || s.at.Before(last) {
+			t.Fatalf("after %d the first is %v, want 1000 in their order", n, s)
+		}
+		last = s.at
+		q.take()
+	}
+}
+
 // Whatever is put in, put off, put forward and called off, what comes first is
 // what is due first by now.
 func TestQueueOrder(t *testing.T) {

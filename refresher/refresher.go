@@ -71,7 +71,9 @@ type Refresher struct {
 	dialogs map[dialogstore.ID]*schedule // with something due soon, or under way
 	asleep  map[int64][][]sleeper        // the others, by slot, in pages
 	armed   queue                        // by the time when they are due
-	waiting queue                        // due, by the time when it is too late
+	waiting queue                        // refreshes that are due, by their last chance
+	missed  queue                        // those that it has passed
+	ending  queue                        // hang-ups that are due
 	gate    gate
 	alarm   *time.Timer // for the first of armed, or when the gate opens
 	wakes   time.Time   // when it goes off; zero if it is not set
@@ -88,7 +90,10 @@ func New() *Refresher {
 		workers: workers.New(),
 	}
 	r.armed = queue{base: r.base, due: func(s *schedule) time.Time { return s.at }}
-	r.waiting = queue{base: r.base, due: func(s *schedule) time.Time { return s.late }}
+	for _, q := range []*queue{&r.waiting, &r.missed, &r.ending} {
+		*q = queue{base: r.base, due: func(s *schedule) time.Time { return s.session.LastChance() }}
+	}
+	r.gate.underWay = make(map[sessiontimer.Action]int)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -119,7 +124,7 @@ func (r *Refresher) Close() {
 	}
 	clear(r.dialogs)
 	clear(r.asleep)
-	r.armed.all, r.waiting.all = nil, nil
+	r.armed.all, r.waiting.all, r.missed.all, r.ending.all = nil, nil, nil, nil
 	r.mu.Unlock()
 	r.cancel()
 	r.workers.Stop()

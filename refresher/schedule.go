@@ -24,7 +24,6 @@ type schedule struct {
 
 	action sessiontimer.Action
 	at     time.Time          // when it is due
-	late   time.Time          // when waiting any longer would cost the call
 	in     *queue             // nil if nothing is to be done
 	key    time.Duration      // its place there
 	cancel context.CancelFunc // ends the attempt under way; nil if none is
@@ -33,14 +32,10 @@ type schedule struct {
 	replan   bool // when none is
 }
 
-// afterAll is later than any refresh can be.
-const afterAll = 100 * 365 * 24 * time.Hour
-
-// missed tells that a refresh has waited until its peer gave up (RFC 4028 §10). It
-// is sent all the same, in case the peer did not.
+// missed tells that the peer has given up by now, if it does so on time (RFC 4028
+// §10).
 func (s *schedule) missed(now time.Time) bool {
-	gaveUp := s.session.ExpiresAt().Add(-sessiontimer.Margin(s.session.Interval))
-	return s.action == sessiontimer.Refresh && !now.Before(gaveUp) && s.late.Equal(s.session.LastChance())
+	return !now.Before(s.session.ExpiresAt().Add(-sessiontimer.Margin(s.session.Interval)))
 }
 
 // next is what is due for a session and when, spread by the jitter.
@@ -75,12 +70,7 @@ func (r *Refresher) plan(s *schedule, attempted bool) {
 
 // arm replaces what was scheduled. r.mu is held.
 func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
-	s.action, s.at, s.late = action, at, s.session.LastChance() // later is too late for the peer
-	if action == sessiontimer.Hangup {
-		// A dead call that is kept a little longer is not as bad as a healthy one
-		// that is cut.
-		s.late = s.late.Add(afterAll)
-	}
+	s.action, s.at = action, at
 	if action == sessiontimer.Idle || r.closed {
 		s.in = nil
 		r.release(s)

@@ -19,35 +19,51 @@ func (r *Refresher) turn() {
 		return
 	}
 	now := time.Now()
-	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
-		r.armed.take()
-		r.waiting.add(s)
-	}
-	r.putBackMissed(now)
-	for s := r.waiting.first(); s != nil && r.gate.open(s, now); s = r.waiting.first() {
-		r.waiting.take()
-		r.start(s, now)
-	}
+	r.sortDue(now)
 	var wake time.Time
-	if s := r.armed.first(); s != nil {
-		wake = s.at
-	}
-	if s := r.waiting.first(); s != nil {
-		if at := r.gate.opens(s, now); wake.IsZero() || at.Before(wake) {
+	// A dead call that is kept a little longer is not as bad as a healthy one that
+	// is cut; and a peer may be more patient than it should.
+	for _, q := range []*queue{&r.waiting, &r.missed, &r.ending} {
+		if at := r.startFrom(q, now); !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 			wake = at
 		}
+	}
+	if s := r.armed.first(); s != nil && (wake.IsZero() || s.at.Before(wake)) {
+		wake = s.at
 	}
 	if !wake.IsZero() {
 		r.wakeAt(wake)
 	}
 }
 
-// putBackMissed puts refreshes that come too late for their peers behind those that
-// do not. r.mu is held.
-func (r *Refresher) putBackMissed(now time.Time) {
-	for s := r.waiting.first(); s != nil && s.missed(now); s = r.waiting.first() {
-		s.late = s.late.Add(afterAll)
+// sortDue puts what is due into the queue that it waits in. r.mu is held.
+func (r *Refresher) sortDue(now time.Time) {
+	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
+		r.armed.take()
+		if s.action == sessiontimer.Hangup {
+			r.ending.add(s)
+		} else {
+			r.waiting.add(s)
+		}
 	}
+	for s := r.waiting.first(); s != nil && s.missed(now); s = r.waiting.first() {
+		r.waiting.take()
+		r.missed.add(s)
+	}
+}
+
+// startFrom starts what may start of a queue, and returns when to ask again if some
+// is left. r.mu is held.
+func (r *Refresher) startFrom(q *queue, now time.Time) time.Time {
+	for s := q.first(); s != nil; s = q.first() {
+		late := s.session.LastChance()
+		if urgent := q == &r.waiting && !now.Before(late); !r.gate.open(s.action, urgent, now) {
+			return r.gate.opens(s.action, late, now)
+		}
+		q.take()
+		r.start(s, now)
+	}
+	return time.Time{}
 }
 
 // wakeAt sees to it that the alarm goes off at that time or earlier: most that is
@@ -86,13 +102,13 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	if !now.Before(s.session.HangupAt()) {
 		s.action = sessiontimer.Hangup // it waited for too long
 	}
-	r.gate.enter(now)
+	r.gate.enter(s.action, now)
 	s.underWay++
 	session, reason := s.session, s.reason
 	if s.action == sessiontimer.Hangup {
 		r.workers.Run(func() {
 			r.hangup(r.ctx, s, session, reason)
-			r.done(s)
+			r.done(s, sessiontimer.Hangup)
 		})
 		return
 	}
@@ -102,20 +118,21 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	r.workers.Run(func() {
 		r.refresh(ctx, s, session)
 		cancel()
-		r.done(s)
+		r.done(s, sessiontimer.Refresh)
 	})
 }
 
 // done makes room for what waits.
-func (r *Refresher) done(s *schedule) {
+func (r *Refresher) done(s *schedule, action sessiontimer.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gate.leave()
+	r.gate.leave(action)
 	s.underWay--
 	if s.replan && s.underWay == 0 && r.dialogs[s.id] == s {
 		r.plan(s, false)
+	} else {
+		r.release(s)
 	}
-	r.release(s)
 	r.turn()
 }
 

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// IdleFor is how long a worker waits for another job.
-const IdleFor = time.Second
+// IdleFor is how long a worker waits for another job. They take turns, so that there
+// are as many as there are jobs in this time, or under way.
+const IdleFor = 100 * time.Millisecond
 
 // Workers run jobs. Its methods may be called by any number of goroutines.
 type Workers struct {
