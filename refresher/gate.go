@@ -80,13 +80,9 @@ func (g *gate) leave(action sessiontimer.Action) { g.underWay[action]-- }
 
 // opens is when to ask again, at the latest. A place that becomes free in between is
 // a reason too.
-func (g *gate) opens(action sessiontimer.Action, late, now time.Time) time.Time {
-	at := now.Add(pace)
-	if now.Before(late) {
-		at = late
+func (g *gate) opens(action sessiontimer.Action, now time.Time) time.Time {
+	if next := g.slice.Add(pace); !g.full(action) && next.After(now) {
+		return next
 	}
-	if next := g.slice.Add(pace); !g.full(action) && next.Before(at) {
-		at = next
-	}
-	return at
+	return now.Add(pace)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -256,5 +257,26 @@ func TestRestoreWithinLimits(t *testing.T) {
 			t.Errorf("%d refreshes, %d in the busiest second; want 300 and 50", len(attempts), most)
 		}
 		l.r.Close()
+	})
+}
+
+// Where refreshes and hang-ups are due together, and more than may start, all of the
+// refreshes go first; and what is armed for later keeps none waiting.
+func TestRefreshesBeforeHangups(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10}, func(l *lab) {
+		l.answer = always(200)
+		for i := range 30 {
+			d := call(fmt.Sprint("dead-", i), 90*time.Second)
+			d.Session.Refresher = sessiontimer.Peer
+			l.create(d)
+		}
+		l.calls(30, 120*time.Second)
+		l.create(call("later", 198*time.Second))
+		if attempts, hangups := l.run(63*time.Second - time.Millisecond); len(attempts) != 30 || len(hangups) != 0 {
+			t.Errorf("%d refreshes and %d hang-ups in the first three seconds, want the 30 refreshes", len(attempts), len(hangups))
+		}
+		if _, hangups := l.run(3 * time.Second); len(hangups) != 30 {
+			t.Errorf("%d hang-ups in the three seconds after that, want 30", len(hangups))
+		}
 	})
 }

@@ -56,9 +56,9 @@ func (r *Refresher) sortDue(now time.Time) {
 // is left. r.mu is held.
 func (r *Refresher) startFrom(q *queue, now time.Time) time.Time {
 	for s := q.first(); s != nil; s = q.first() {
-		late := s.session.LastChance()
-		if urgent := q == &r.waiting && !now.Before(late); !r.gate.open(s.action, urgent, now) {
-			return r.gate.opens(s.action, late, now)
+		urgent := q == &r.waiting && !now.Before(s.session.LastChance())
+		if !r.gate.open(s.action, urgent, now) {
+			return r.gate.opens(s.action, now)
 		}
 		q.take()
 		r.start(s, now)
