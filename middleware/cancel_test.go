@@ -179,20 +179,26 @@ func TestPrackNamesRetriedInvite(t *testing.T) {
 	})
 }
 
+// updateWhileRinging has u ring, send an UPDATE, and answer when answer is closed.
+func (l *lab) updateWhileRinging(u *sipua.UA) (answer chan struct{}) {
+	answer = make(chan struct{})
+	u.Accept = func(d *sipgo.DialogServerSession) {
+		_ = d.Respond(180, "Ringing", nil)
+		if _, err := u.Send(d, peerAddr, sip.UPDATE, ""); err != nil {
+			l.Errorf("early UPDATE: %v", err)
+		}
+		<-answer
+		_ = d.RespondSDP([]byte(u.SDP))
+	}
+	return answer
+}
+
 // J-05: a callee that sends an UPDATE while ringing loses neither its timer nor
 // its numbering.
 func TestEarlyUpdateOfCallee(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
-		answer := make(chan struct{})
-		bob.Accept = func(d *sipgo.DialogServerSession) {
-			_ = d.Respond(180, "Ringing", nil)
-			if _, err := bob.Send(d, peerAddr, sip.UPDATE, ""); err != nil {
-				t.Errorf("early UPDATE: %v", err)
-			}
-			<-answer
-			_ = d.RespondSDP([]byte(bob.SDP))
-		}
+		answer := l.updateWhileRinging(bob)
 		p.Invite(bob.Addr, "Supported: timer", "Session-Expires: 1800;refresher=uas", "Allow: UPDATE")
 		p.ExpectResponse(l, 180)
 		early := p.ExpectRequest(l, sip.UPDATE)

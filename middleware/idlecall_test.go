@@ -112,15 +112,7 @@ func TestChallengedRefreshNearTheLimit(t *testing.T) {
 func TestRingingAfterEarlyUpdate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
-		answer := make(chan struct{})
-		bob.Accept = func(d *sipgo.DialogServerSession) {
-			_ = d.Respond(180, "Ringing", nil)
-			if _, err := bob.Send(d, peerAddr, sip.UPDATE, ""); err != nil {
-				t.Errorf("early UPDATE: %v", err)
-			}
-			<-answer
-			_ = d.RespondSDP([]byte(bob.SDP))
-		}
+		answer := l.updateWhileRinging(bob)
 		p.Invite(bob.Addr, timerHeader, allow)
 		p.ExpectResponse(l, 180)
 		p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK")

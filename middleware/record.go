@@ -101,7 +101,8 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	t.stored(ctx, x.leg, &d, t.store.Create(ctx, d))
 }
 
-// stored sees to it that a dialog which has ended by now is not kept.
+// stored sees to it that a dialog which has ended by now is not kept. err is what the
+// store said to the caller: a Dialog handed on once more would take its stack again.
 func (t *Timers) stored(ctx context.Context, l *leg, d *dialogstore.Dialog, err error) {
 	if err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
@@ -154,6 +155,8 @@ func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
 	return t.resume(detached(ctx), id)
 }
 
+// resume makes the leg of a dialog anew. It is apart from legOf, which each message
+// passes, for the stack that a Dialog takes.
 func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *leg {
 	d, err := t.store.Load(ctx, id)
 	if err != nil {
