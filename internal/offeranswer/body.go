@@ -1,0 +1,76 @@
+package offeranswer
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+)
+
+// SDP is the media type of a session description (RFC 4566 §8.1).
+const SDP = "application/sdp"
+
+// Description is a session description. Bodies are shared and never written to.
+type Description struct {
+	Body []byte
+	Type string // its Content-Type
+}
+
+// maxParts bounds how many parts of a multipart body are looked at.
+const maxParts = 16
+
+// Find finds the session description of a message: its body, or the first such
+// part of a multipart body (RFC 5621 §8). A body without a type counts as one if
+// it begins as one does.
+func Find(contentType string, body []byte) (Description, bool) {
+	if len(body) == 0 {
+		return Description{}, false
+	}
+	if contentType == "" {
+		return Description{Body: body, Type: SDP}, bytes.HasPrefix(body, []byte("v=0"))
+	}
+	if isSDP(contentType) {
+		return Description{Body: body, Type: contentType}, true
+	}
+	if len(contentType) < len("multipart/") || !strings.EqualFold(contentType[:len("multipart/")], "multipart/") {
+		return Description{}, false
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil || params["boundary"] == "" {
+		return Description{}, false
+	}
+	return findPart(multipart.NewReader(bytes.NewReader(body), params["boundary"]))
+}
+
+func findPart(parts *multipart.Reader) (Description, bool) {
+	for range maxParts {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			break
+		}
+		kind := part.Header.Get("Content-Type")
+		if !isSDP(kind) || attached(part.Header.Get("Content-Disposition")) {
+			continue
+		}
+		body, err := io.ReadAll(part)
+		if err != nil || len(body) == 0 {
+			break
+		}
+		return Description{Body: body, Type: kind}, true
+	}
+	return Description{}, false
+}
+
+func isSDP(contentType string) bool {
+	kind, _, _ := strings.Cut(contentType, ";")
+	return strings.EqualFold(strings.TrimSpace(kind), SDP)
+}
+
+// attached reports whether a part is not about the session of this dialog: only
+// the disposition session is, and it is the default (RFC 3261 §20.11).
+func attached(disposition string) bool {
+	kind, _, _ := strings.Cut(disposition, ";")
+	kind = strings.TrimSpace(kind)
+	return kind != "" && !strings.EqualFold(kind, "session")
+}

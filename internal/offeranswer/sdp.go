@@ -1,0 +1,125 @@
+package offeranswer
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// session is a session description in lines. What is not changed is printed as it
+// was read, which no library does: a refresh must repeat a description to the byte.
+type session struct {
+	lines []string // before the first stream
+	media []media
+	eol   string
+}
+
+// media is one stream: its m= line, then the others.
+type media []string
+
+func parse(body []byte) session {
+	s := session{eol: "\r\n"}
+	text := string(body)
+	if !strings.Contains(text, "\r\n") {
+		s.eol = "\n"
+	}
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\r\n"), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		switch {
+		case strings.HasPrefix(line, "m="):
+			s.media = append(s.media, media{line})
+		case len(s.media) > 0:
+			last := &s.media[len(s.media)-1]
+			*last = append(*last, line)
+		default:
+			s.lines = append(s.lines, line)
+		}
+	}
+	return s
+}
+
+func (s session) print() []byte {
+	var b strings.Builder
+	write := func(lines []string) {
+		for _, l := range lines {
+			b.WriteString(l)
+			b.WriteString(s.eol)
+		}
+	}
+	write(s.lines)
+	for _, m := range s.media {
+		write(m)
+	}
+	return []byte(b.String())
+}
+
+// attribute is the value of the first a=name:value line, or whether a=name stands
+// there at all.
+func attribute(lines []string, name string) (value string, ok bool) {
+	for _, l := range lines {
+		if rest, is := strings.CutPrefix(l, "a="+name); is {
+			if rest == "" {
+				return "", true
+			}
+			if rest[0] == ':' {
+				return strings.TrimSpace(rest[1:]), true
+			}
+		}
+	}
+	return "", false
+}
+
+// has reports whether a line says a=name or a=name:…
+func has(lines []string, name string) bool {
+	_, ok := attribute(lines, name)
+	return ok
+}
+
+// set makes value the only attribute of the name, where the first one stood.
+func set(lines []string, name, value string) []string {
+	out, done := make([]string, 0, len(lines)+1), false
+	for _, l := range lines {
+		if l != "a="+name && !strings.HasPrefix(l, "a="+name+":") {
+			out = append(out, l)
+		} else if !done {
+			out, done = append(out, "a="+name+":"+value), true
+		}
+	}
+	if !done {
+		out = append(out, "a="+name+":"+value)
+	}
+	return out
+}
+
+// fields are those of the m= line: kind, port, protocol, formats.
+func (m media) fields() (kind, port, proto string, formats []string) {
+	f := strings.Fields(strings.TrimPrefix(m[0], "m="))
+	if len(f) < 3 {
+		return "", "0", "", nil
+	}
+	return f[0], f[1], f[2], f[3:]
+}
+
+// refused reports whether the stream is off: its port is 0 (RFC 3264 §6, §8.2),
+// unless it stands in a bundle for which another stream has the port (RFC 8843 §6).
+func (m media) refused() bool {
+	_, port, _, _ := m.fields()
+	return port == "0" && !has(m, "bundle-only")
+}
+
+// raised is the o= line with the next version (RFC 3264 §8), as it must be
+// wherever anything else of the description changes.
+func raised(lines []string) []string {
+	out := slices.Clone(lines)
+	for i, l := range out {
+		f := strings.Fields(l)
+		if !strings.HasPrefix(l, "o=") || len(f) < 3 {
+			continue
+		}
+		if v, err := strconv.ParseUint(f[2], 10, 64); err == nil {
+			f[2] = strconv.FormatUint(v+1, 10)
+			out[i] = strings.Join(f, " ")
+		}
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+package offeranswer
+
+import "bytes"
+
+// Party is one of the two ends of a dialog.
+type Party uint8
+
+// The parties.
+const (
+	Us Party = iota
+	Peer
+)
+
+func (p Party) other() Party { return 1 - p }
+
+// Message is what matters of a SIP message for offer and answer.
+type Message struct {
+	Method   string // of the request, in a response too
+	CSeq     uint32 // of the request; in a PRACK and its responses the PRACK's own
+	Status   int    // 0 in a request
+	Reliable bool   // a provisional response that a PRACK acknowledges (RFC 3262)
+	Type     string // Content-Type
+	Body     []byte
+}
+
+// Agreed is what both ends have accepted. The zero value is nothing.
+type Agreed struct {
+	Ours, Peers Description
+	WeOffered   bool // ours was the offer, the peer's the answer
+}
+
+// State is the offer/answer state of a dialog, an early one too. The zero State
+// is that of a dialog in which nothing was said; after a restart it is made of
+// what was agreed. It is a plain value.
+type State struct {
+	Agreed Agreed
+	open   [2]exchange // an offer of each party that has no answer yet
+	invite invite      // the latest INVITE
+}
+
+// exchange is an offer and the transaction that carries its answer.
+type exchange struct {
+	offer  Description
+	method string
+	cseq   uint32
+	early  Description // an answer in a response that nobody acknowledges: a promise
+}
+
+// invite is the INVITE whose responses and ACK may carry a description.
+type invite struct {
+	cseq    uint32
+	by      Party
+	offered bool // the INVITE had an offer, or one came in a response
+}
+
+// After is the state once by has sent m and the other end has got it. A request
+// that gets no response counts as refused: pass a 408. Only session descriptions count, alone or as a part of a multipart body; those in places
+// where RFC 6337 §2.2 has neither offer nor answer are ignored.
+func (s State) After(by Party, m Message) State {
+	d, found := Find(m.Type, m.Body)
+	switch {
+	case m.Status == 0:
+		return s.request(by, m, d, found)
+	case m.Status < 200:
+		if m.Method == "INVITE" && found {
+			return s.provisional(by, m, d)
+		}
+	case m.Status < 300:
+		return s.success(by, m, d, found)
+	default:
+		return s.withdrawn(by.other(), m)
+	}
+	return s
+}
+
+func (s State) request(by Party, m Message, d Description, found bool) State {
+	switch m.Method {
+	case "INVITE":
+		s.invite = invite{cseq: m.CSeq, by: by, offered: found}
+	case "ACK":
+		if found && s.awaits(by.other(), "INVITE", m.CSeq) {
+			s = s.agree(by.other(), d)
+		}
+		return s.lapse(by.other(), "INVITE")
+	case "PRACK":
+		// It answers an offer in the response that it acknowledges, else it may
+		// make one of its own (RFC 3262 §5).
+		if found && s.open[by.other()].method == "INVITE" {
+			return s.agree(by.other(), d)
+		}
+	case "UPDATE":
+	default:
+		return s
+	}
+	if found && (m.Method == "INVITE" || !s.Offering(by)) {
+		s.open[by] = exchange{offer: d, method: m.Method, cseq: m.CSeq}
+	}
+	return s
+}
+
+// provisional takes a description in a 1xx to an INVITE. Only a reliable one is an
+// offer or the answer; another merely promises what the 2xx will say (RFC 3261
+// §13.2.1).
+func (s State) provisional(by Party, m Message, d Description) State {
+	switch {
+	case s.awaits(by.other(), m.Method, m.CSeq):
+		if m.Reliable {
+			return s.agree(by.other(), d)
+		}
+		s.open[by.other()].early = d
+	case m.Reliable:
+		return s.lateOffer(by, m, d)
+	}
+	return s
+}
+
+func (s State) success(by Party, m Message, d Description, found bool) State {
+	asker := by.other()
+	if s.awaits(asker, m.Method, m.CSeq) {
+		if early := s.open[asker].early; !found && len(early.Body) > 0 {
+			d, found = early, true
+		}
+		if found {
+			return s.agree(asker, d)
+		}
+		return s.unanswered(asker)
+	}
+	if found && m.Method == "INVITE" {
+		return s.lateOffer(by, m, d)
+	}
+	return s
+}
+
+// lateOffer takes an offer in a response to an INVITE that had none (RFC 3261
+// §13.2.1). A later description in the same INVITE transaction repeats it.
+func (s State) lateOffer(by Party, m Message, d Description) State {
+	if s.invite.by == by || s.invite.cseq != m.CSeq || s.invite.offered {
+		return s
+	}
+	s.invite.offered = true
+	s.open[by] = exchange{offer: d, method: m.Method, cseq: m.CSeq}
+	return s
+}
+
+// withdrawn rolls back what a refused or cancelled transaction of asker left open,
+// on either side (RFC 3261 §14.1, RFC 3311 §5.1).
+func (s State) withdrawn(asker Party, m Message) State {
+	for p := range s.open {
+		if s.awaits(Party(p), m.Method, m.CSeq) {
+			s.open[p] = exchange{}
+		}
+	}
+	if m.Method == "INVITE" && s.invite.by == asker && s.invite.cseq == m.CSeq {
+		s.invite = invite{}
+	}
+	return s
+}
+
+// awaits reports whether an offer of p is answered within the given transaction.
+func (s State) awaits(p Party, method string, cseq uint32) bool {
+	x := s.open[p]
+	return len(x.offer.Body) > 0 && x.method == method && x.cseq == cseq
+}
+
+// agree closes the open offer of p with its answer.
+func (s State) agree(p Party, answer Description) State {
+	offer := s.open[p].offer
+	s.open[p] = exchange{}
+	if p == Us {
+		s.Agreed = Agreed{Ours: offer, Peers: answer, WeOffered: true}
+	} else {
+		s.Agreed = Agreed{Ours: answer, Peers: offer}
+	}
+	return s
+}
+
+// unanswered takes a 2xx that owes an answer and has none. What was agreed stays.
+// Where nothing was, the offer is all that there is to refresh with.
+func (s State) unanswered(p Party) State {
+	if p == Us && len(s.Agreed.Ours.Body) == 0 {
+		s.Agreed = Agreed{Ours: s.open[p].offer, WeOffered: true}
+	}
+	s.open[p] = exchange{}
+	return s
+}
+
+// lapse drops the open offer of a transaction that is over.
+func (s State) lapse(p Party, method string) State {
+	if s.open[p].method == method {
+		s.open[p] = exchange{}
+	}
+	return s
+}
+
+// Offering reports whether p has made an offer that is not answered yet: no other
+// may be made (RFC 3264 §4).
+func (s State) Offering(p Party) bool { return len(s.open[p].offer.Body) > 0 }
+
+// Equal reports whether two states agree on the same, word for word.
+func (a Agreed) Equal(b Agreed) bool {
+	return a.Ours.Equal(b.Ours) && a.Peers.Equal(b.Peers) && a.WeOffered == b.WeOffered
+}
+
+// Equal reports whether two descriptions are the same, word for word.
+func (d Description) Equal(o Description) bool {
+	return d.Type == o.Type && bytes.Equal(d.Body, o.Body)
+}

@@ -1,0 +1,252 @@
+package offeranswer
+
+import (
+	"strings"
+	"testing"
+)
+
+// step is a message of a test: who sends it, and what it is.
+type step struct {
+	by       Party
+	method   string
+	cseq     uint32
+	status   int
+	reliable bool
+	body     string // a description by name; empty for none
+}
+
+func (st step) message() Message {
+	m := Message{Method: st.method, CSeq: st.cseq, Status: st.status, Reliable: st.reliable}
+	if st.body != "" {
+		m.Type, m.Body = SDP, sdp(st.body)
+	}
+	return m
+}
+
+func sdp(name string, lines ...string) []byte {
+	return []byte(strings.Join(append([]string{"v=0", "o=" + name + " 1 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1", "t=0 0",
+		"m=audio 4000 RTP/AVP 0 8"}, append(lines, "")...), "\r\n"))
+}
+
+// name is whose description a body is.
+func name(d Description) string {
+	_, rest, _ := strings.Cut(string(d.Body), "o=")
+	n, _, _ := strings.Cut(rest, " ")
+	return n
+}
+
+func TestAfter(t *testing.T) {
+	for _, c := range []struct {
+		rule  string
+		steps []step
+		want  string // ours/peers, with * behind whoever offered
+	}{
+		{"RFC 3261 §13.2.1: offer in the INVITE, answer in the 2xx", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "p"},
+			{by: Us, method: "ACK", cseq: 1},
+		}, "a*/p"},
+		{"the same, called", []step{
+			{by: Peer, method: "INVITE", cseq: 1, body: "p"},
+			{by: Us, method: "INVITE", cseq: 1, status: 200, body: "a"},
+			{by: Peer, method: "ACK", cseq: 1},
+		}, "a/p*"},
+		{"late offer: in the 2xx, answer in the ACK", []step{
+			{by: Us, method: "INVITE", cseq: 1},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "p"},
+			{by: Us, method: "ACK", cseq: 1, body: "a"},
+		}, "a/p*"},
+		{"late offer, called", []step{
+			{by: Peer, method: "INVITE", cseq: 1},
+			{by: Us, method: "INVITE", cseq: 1, status: 200, body: "a"},
+			{by: Peer, method: "ACK", cseq: 1, body: "p"},
+		}, "a*/p"},
+		{"RFC 3261 §13.2.1: an early answer is what the 2xx without one says", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200},
+		}, "a*/p"},
+		{"an early answer that nobody acknowledges is not one yet", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
+		}, "/"},
+		{"the 2xx decides where the early one said something else", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "q"},
+		}, "a*/q"},
+		{"RFC 3262 §5: the answer in a reliable 18x is final", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, reliable: true, body: "p"},
+			{by: Us, method: "PRACK", cseq: 2},
+			{by: Peer, method: "PRACK", cseq: 2, status: 200},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "q"},
+			{by: Us, method: "ACK", cseq: 1},
+		}, "a*/p"},
+		{"RFC 3262 §5: offer in a reliable 18x, answer in the PRACK", []step{
+			{by: Us, method: "INVITE", cseq: 1},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, reliable: true, body: "p"},
+			{by: Us, method: "PRACK", cseq: 2, body: "a"},
+			{by: Peer, method: "PRACK", cseq: 2, status: 200},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200},
+			{by: Us, method: "ACK", cseq: 1},
+		}, "a/p*"},
+		{"the same, called", []step{
+			{by: Peer, method: "INVITE", cseq: 1},
+			{by: Us, method: "INVITE", cseq: 1, status: 183, reliable: true, body: "a"},
+			{by: Peer, method: "PRACK", cseq: 2, body: "p"},
+			{by: Us, method: "PRACK", cseq: 2, status: 200},
+		}, "a*/p"},
+		{"RFC 3262 §5: an offer in a PRACK, answered in its 2xx", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, reliable: true, body: "p"},
+			{by: Us, method: "PRACK", cseq: 2, body: "b"},
+			{by: Peer, method: "PRACK", cseq: 2, status: 200, body: "q"},
+		}, "b*/q"},
+		{"RFC 3311 §5.1: an UPDATE before the call is answered", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, reliable: true, body: "p"},
+			{by: Peer, method: "UPDATE", cseq: 7, body: "q"},
+			{by: Us, method: "UPDATE", cseq: 7, status: 200, body: "b"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200},
+		}, "b/q*"},
+		{"the answer in a 2xx to UPDATE", established(
+			step{by: Us, method: "UPDATE", cseq: 2, body: "b"},
+			step{by: Peer, method: "UPDATE", cseq: 2, status: 200, body: "q"}), "b*/q"},
+		{"RFC 3311 §5.1: a description in the 2xx to an UPDATE without one means nothing", established(
+			step{by: Us, method: "UPDATE", cseq: 2},
+			step{by: Peer, method: "UPDATE", cseq: 2, status: 200, body: "q"}), "a*/p"},
+		{"the same, called", established(
+			step{by: Peer, method: "UPDATE", cseq: 2},
+			step{by: Us, method: "UPDATE", cseq: 2, status: 200, body: "b"}), "a*/p"},
+		{"RFC 3261 §14.1: a refused re-INVITE changes nothing", established(
+			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 488}), "a*/p"},
+		{"a refused UPDATE changes nothing", established(
+			step{by: Peer, method: "UPDATE", cseq: 2, body: "q"},
+			step{by: Us, method: "UPDATE", cseq: 2, status: 488}), "a*/p"},
+		{"a cancelled re-INVITE changes nothing, though it rang with a description", established(
+			step{by: Peer, method: "INVITE", cseq: 2, body: "q"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 183, body: "b"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 487}), "a*/p"},
+		{"RFC 3261 §14.1: offers that cross are both refused", established(
+			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 9, body: "q"},
+			step{by: Us, method: "INVITE", cseq: 9, status: 491},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 491}), "a*/p"},
+		{"of offers that cross the accepted one counts", established(
+			step{by: Us, method: "UPDATE", cseq: 2, body: "b"},
+			step{by: Peer, method: "UPDATE", cseq: 9, body: "q"},
+			step{by: Us, method: "UPDATE", cseq: 9, status: 491},
+			step{by: Peer, method: "UPDATE", cseq: 2, status: 200, body: "r"}), "b*/r"},
+		{"a late offer that the ACK does not answer changes nothing", established(
+			step{by: Us, method: "INVITE", cseq: 2},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "q"},
+			step{by: Us, method: "ACK", cseq: 2}), "a*/p"},
+		{"a challenged INVITE is answered in its next transaction", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 407},
+			{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "p"},
+		}, "b*/p"},
+		{"a 2xx that owes the answer: the offer is all there is", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200},
+		}, "a*/"},
+		{"and later what was agreed stays", established(
+			step{by: Us, method: "UPDATE", cseq: 2, body: "b"},
+			step{by: Peer, method: "UPDATE", cseq: 2, status: 200}), "a*/p"},
+		{"a 2xx and an ACK that come again", established(
+			step{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "q"},
+			step{by: Us, method: "ACK", cseq: 1, body: "b"}), "a*/p"},
+		{"other methods carry none", established(
+			step{by: Us, method: "INFO", cseq: 2, body: "b"},
+			step{by: Peer, method: "INFO", cseq: 2, status: 200, body: "q"}), "a*/p"},
+	} {
+		var s State
+		for _, st := range c.steps {
+			s = s.After(st.by, st.message())
+		}
+		ours, peers := name(s.Agreed.Ours), name(s.Agreed.Peers)
+		if got := ours + star(s.Agreed.WeOffered && ours != "") + "/" + peers + star(!s.Agreed.WeOffered && peers != ""); got != c.want {
+			t.Errorf("%s: agreed %s, want %s", c.rule, got, c.want)
+		}
+	}
+}
+
+// established is a call that we made, and what follows.
+func established(steps ...step) []step {
+	return append([]step{
+		{by: Us, method: "INVITE", cseq: 1, body: "a"},
+		{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "p"},
+		{by: Us, method: "ACK", cseq: 1},
+	}, steps...)
+}
+
+func star(b bool) string {
+	if b {
+		return "*"
+	}
+	return ""
+}
+
+func TestOffering(t *testing.T) {
+	s := State{}.After(Us, Message{Method: "INVITE", CSeq: 1, Type: SDP, Body: sdp("a")})
+	if !s.Offering(Us) || s.Offering(Peer) {
+		t.Error("an INVITE with an offer: ours is open, and no other")
+	}
+	s = s.After(Peer, Message{Method: "INVITE", CSeq: 1, Status: 408})
+	if s.Offering(Us) {
+		t.Error("refused: no offer is open")
+	}
+}
+
+func TestFind(t *testing.T) {
+	mixed := func(parts ...string) []byte {
+		return []byte("--x\r\n" + strings.Join(parts, "\r\n--x\r\n") + "\r\n--x--\r\n")
+	}
+	isup := "Content-Type: application/ISUP;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n\r\n\x01\x02\r\x00"
+	pidf := "Content-Type: application/pidf+xml\r\n\r\n<presence/>"
+	desc := "Content-Type: application/sdp\r\n\r\n" + string(sdp("a"))
+	for _, c := range []struct {
+		rule, kind string
+		body       []byte
+		want       string
+	}{
+		{"alone", "application/sdp", sdp("a"), "a"},
+		{"in capitals, with a parameter", "Application/SDP; charset=utf-8", sdp("a"), "a"},
+		{"without a type", "", sdp("a"), "a"},
+		{"without a type, and none", "", []byte("<x/>"), ""},
+		{"recording metadata", "application/rs-metadata", []byte("<recording/>"), ""},
+		{"DTMF", "application/dtmf-relay", []byte("Signal=1"), ""},
+		{"behind ISUP", "multipart/mixed;boundary=x", mixed(isup, desc), "a"},
+		{"before a location", `Multipart/Mixed; boundary="x"`, mixed(desc, pidf), "a"},
+		{"without a description", "multipart/mixed;boundary=x", mixed(isup, pidf), ""},
+		{"of another session", "multipart/mixed;boundary=x", mixed("Content-Disposition: early-session\r\n" + desc), ""},
+		{"without a boundary", "multipart/mixed", mixed(desc), ""},
+		{"cut off", "multipart/mixed;boundary=x", mixed(desc)[:20], ""},
+		{"no body", "application/sdp", nil, ""},
+	} {
+		d, ok := Find(c.kind, c.body)
+		if name(d) != c.want || ok != (c.want != "") {
+			t.Errorf("%s: found %q, %v", c.rule, d.Body, ok)
+		}
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	f.Add("multipart/mixed;boundary=x", []byte("--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--x--"))
+	f.Add("application/sdp", sdp("a", "a=setup:active", "a=fingerprint:x"))
+	f.Fuzz(func(t *testing.T, kind string, body []byte) {
+		d, ok := Find(kind, body)
+		if !ok {
+			return
+		}
+		a := Agreed{Ours: d, Peers: d}
+		a.Reoffer()
+		a.Held()
+		if answer, ok := a.Answer(d); ok && len(d.Body) > 0 && len(parse(answer.Body).media) != len(parse(d.Body).media) {
+			t.Errorf("%q answered with %q", d.Body, answer.Body)
+		}
+	})
+}

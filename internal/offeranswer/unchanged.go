@@ -1,0 +1,74 @@
+package offeranswer
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// Repeats reports whether an offer of the peer asks for nothing but what is agreed:
+// it is the peer's description in force, but for the version, and for a DTLS role
+// that it leaves open again.
+func (a Agreed) Repeats(offer Description) bool {
+	if bytes.Equal(offer.Body, a.Peers.Body) {
+		return true
+	}
+	return len(a.Peers.Body) > 0 && slices.Equal(essence(offer.Body), essence(a.Peers.Body))
+}
+
+// essence is what must be equal for a description to ask for the same.
+func essence(body []byte) []string {
+	var lines []string
+	for line := range strings.SplitSeq(string(body), "\n") {
+		switch line = strings.TrimRight(line, "\r"); {
+		case line == "":
+			continue
+		case strings.HasPrefix(line, "o="):
+			if f := strings.Fields(line); len(f) == 6 {
+				f[2] = "" // the version
+				line = strings.Join(f, " ")
+			}
+		case strings.HasPrefix(line, "a=setup:"):
+			if role := strings.TrimSpace(line[len("a=setup:"):]); chosen(role) || role == "actpass" {
+				line = "a=setup:"
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Held reports whether media of the agreed session is stopped, in either way. An
+// offer without a description may then be meant to resume it.
+func (a Agreed) Held() bool {
+	for _, d := range []Description{a.Ours, a.Peers} {
+		s := parse(d.Body)
+		for i, m := range s.media {
+			if !m.refused() && (s.directionOf(i) != both || s.unaddressed(m)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unaddressed reports the hold of old: c=IN IP4 0.0.0.0 (RFC 3264 §8.4).
+func (s session) unaddressed(m media) bool { return strings.HasSuffix(s.connection(m), " 0.0.0.0") }
+
+// connection is the c= line of a stream.
+func (s session) connection(m media) string {
+	for _, lines := range [][]string{m, s.lines} {
+		for _, l := range lines {
+			if strings.HasPrefix(l, "c=") {
+				return l
+			}
+		}
+	}
+	return ""
+}
+
+// SameMedia reports whether two descriptions send media to the same places in the
+// same formats. Where they differ whoever sends the media must be told.
+func SameMedia(a, b Description) bool {
+	return bytes.Equal(a.Body, b.Body) || slices.Equal(essence(a.Body), essence(b.Body))
+}
