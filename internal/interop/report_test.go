@@ -77,13 +77,15 @@ func writeDoc(path string) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range []*peerKind{linphone, sofia, sipp, sippTCP, jssip, linphoneTLS, sippIPv6, jssipWS, baresip, kamailio} {
+	for _, kind := range kinds() {
 		if len(entriesOf(kind, false))+len(entriesOf(kind, true)) == 0 {
 			return fmt.Errorf("no call with %s: the report needs a whole run", kind.name)
 		}
 	}
 	var b strings.Builder
 	b.WriteString(docHead)
+	writeOverview(&b)
+	b.WriteString(docRules)
 	b.WriteString(versions())
 	for _, kind := range []*peerKind{linphone, sofia, sipp, sippTCP, jssip} {
 		writeMatrix(&b, kind)
@@ -102,12 +104,53 @@ func writeDoc(path string) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
+// kinds are the rows of the overview.
+func kinds() []*peerKind {
+	return []*peerKind{linphone, linphoneTLS, sofia, sipp, sippTCP, sippIPv6, jssip, jssipWS, baresip, kamailio}
+}
+
+// writeOverview writes how many calls of each kind were seen to hold.
+func writeOverview(b *strings.Builder) {
+	b.WriteString("| peer | it calls | we call | it refreshes | we refresh | UPDATE | re-INVITE | it is killed |\n|---|---|---|---|---|---|---|---|\n")
+	for _, kind := range kinds() {
+		fmt.Fprintf(b, "| %s |", kind.name)
+		for _, column := range []func(entry) bool{
+			func(e entry) bool { return e.caller == thePeer },
+			func(e entry) bool { return e.caller == theSubject },
+			func(e entry) bool { return e.refresher == thePeer },
+			func(e entry) bool { return e.refresher == theSubject },
+			func(e entry) bool { return e.method == "UPDATE" },
+			func(e entry) bool { return e.method == "INVITE" },
+			func(e entry) bool { return e.end == "killed" },
+		} {
+			count := 0
+			for _, e := range append(entriesOf(kind, false), entriesOf(kind, true)...) {
+				if column(e) {
+					count++
+				}
+			}
+			if count == 0 {
+				b.WriteString(" – |")
+			} else {
+				fmt.Fprintf(b, " %d ✓ |", count)
+			}
+		}
+		b.WriteString("\n")
+	}
+}
+
 const docHead = `# Interoperability
 
-Written by ` + "`.ci/interop -update`" + `: calls with other people's user agents over real
-sockets on loopback, each judged by what passed on the wire. The programs under
-test are the examples ` + "`uac`, `uas` and `diago`" + `, called *we* here; over TLS and WebSocket it
-is a small one in ` + "`internal/interop/subject`" + `. Times are seconds after the call was up.
+Calls with other people's user agents over real sockets on loopback, each judged by
+what passed on the wire. The number is how many calls of the kind hold; – is what the
+peer cannot do.
+
+`
+
+const docRules = `
+This page is written by ` + "`.ci/interop -update`" + `. The programs under test are the examples
+` + "`uac`, `uas` and `diago`" + `, called *we* here; over TLS and WebSocket it is a small one in
+` + "`internal/interop/subject`" + `. Times are seconds after the call was up.
 
 A call counts if the 2xx settles what it has to and our events say the same, the
 right party refreshes by the right method at half the interval, twice or more, all
