@@ -40,12 +40,13 @@ func (c *calls) serve(d *diago.DialogServerSession) {
 	if !c.admit(d) {
 		return
 	}
-	if err := d.Answer(); err != nil {
+	media, err := d.Answer(diago.AnswerOptions{})
+	if err != nil {
 		c.cmd.Say("call %s not answered: %v", d.InviteRequest.CallID().Value(), err)
 		return
 	}
 	done := make(chan error, 1)
-	go func() { done <- talk(d) }()
+	go func() { done <- talk(media) }()
 	select {
 	case <-d.Context().Done(): // the caller hung up, or the timer ran out
 	case <-c.cmd.AfterDuration():
@@ -54,7 +55,7 @@ func (c *calls) serve(d *diago.DialogServerSession) {
 	bye, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_ = d.Hangup(bye) // does nothing if the call is over
-	_ = d.DialogMedia.Close()
+	_ = media.Close()
 	<-done
 }
 
@@ -73,15 +74,15 @@ func (c *calls) admit(d *diago.DialogServerSession) bool {
 }
 
 // talk plays a tone and sends back what it hears until the call's media close.
-func talk(d *diago.DialogServerSession) error {
-	playback, err := d.PlaybackCreate()
+func talk(m *diago.DialogMedia) error {
+	playback, err := m.PlaybackCreate()
 	if err != nil {
 		return err
 	}
 	if _, err := playback.Play(tone(playback.Codec().SampleRate), "audio/pcm"); err != nil {
 		return err
 	}
-	return d.Echo()
+	return m.Echo()
 }
 
 // tone is half a second of 440 Hz, 16 bit a sample.

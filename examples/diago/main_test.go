@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "diago")
 	if err == nil {
 		var out []byte
-		out, err = exec.Command("go", "build", "-buildvcs=false", "-o", dir, ".", "../uac").CombinedOutput()
+		out, err = exec.Command("go", "build", "-buildvcs=false", "-o", dir, ".", "github.com/sipgo-contrib/sessiontimer/examples/uac").CombinedOutput()
 		if err != nil {
 			err = fmt.Errorf("build: %w\n%s", err, out)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,11 +16,16 @@ import (
 )
 
 const (
-	ourAddr  = "10.0.0.2:5060" // sipgo or diago
+	ourAddr  = "10.0.0.2:5060" // sipgo
 	peerAddr = "10.0.0.1:5060"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
+
+func TestMain(m *testing.M) {
+	sip.SetDefaultLogger(quiet)
+	os.Exit(m.Run())
+}
 
 // agent makes a user agent with a server and a client for conn.
 func agent(t *testing.T, conn net.PacketConn) (*sipgo.UserAgent, *sipgo.Server, *sipgo.DialogUA) {

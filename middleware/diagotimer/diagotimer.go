@@ -11,6 +11,7 @@ package diagotimer
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/emiago/diago"
@@ -79,38 +80,66 @@ func (h *inviteHandler) handle(req *sip.Request, tx sip.ServerTransaction) {
 	}
 }
 
+// session is what ends a dialog of diago, in every version of it.
+type session interface {
+	ReadBye(*sip.Request, sip.ServerTransaction) error
+	Close() error
+}
+
 // byeHandler ends a dialog as diago does when the peer hangs up.
 func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		ctx := context.Background()
 		if id, err := sip.DialogIDFromRequestUAS(req); err == nil {
 			if d, err := dg.DialogCacheServer().DialogLoad(ctx, id); err == nil {
-				_ = d.ReadBye(req, tx)
-				_ = d.DialogMedia.Close()
+				hungUp(d, req, tx)
 				return
 			}
 		}
 		if id, err := sip.DialogIDFromRequestUAC(req); err == nil {
 			if d, err := dg.DialogCacheClient().DialogLoad(ctx, id); err == nil {
-				_ = d.ReadBye(req, tx)
-				_ = d.DialogMedia.Close()
+				hungUp(d, req, tx)
 			}
 		}
 	}
 }
 
-// gone tells that diago's cache has a dialog no more: it was closed without a
-// hang-up.
+// hungUp tells a dialog of its end. Where a dialog is its media too, before diago
+// v0.42, the peer's BYE closes these alone; the rest is the application's.
+func hungUp(d session, req *sip.Request, tx sip.ServerTransaction) {
+	_ = d.ReadBye(req, tx)
+	if m, ok := d.(interface{ Media() *diago.DialogMedia }); ok {
+		_ = m.Media().Close()
+		return
+	}
+	_ = d.Close()
+}
+
+// gone reports whether the application has closed a dialog without hanging up.
+// Such a dialog leaves diago's cache, but for one that it made itself: since
+// v0.42 that stays until it has ended.
 func gone(dg *diago.Diago) func(dialogstore.Dialog) bool {
 	return func(d dialogstore.Dialog) bool {
 		ctx := context.Background()
-		_, err := dg.DialogCacheServer().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.LocalTag, d.RemoteTag))
-		if err == nil {
-			return false
+		if in, err := dg.DialogCacheServer().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.LocalTag, d.RemoteTag)); err == nil {
+			return closed(in)
 		}
-		_, err = dg.DialogCacheClient().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.RemoteTag, d.LocalTag))
-		return errors.Is(err, sipgo.ErrDialogDoesNotExists)
+		out, err := dg.DialogCacheClient().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.RemoteTag, d.LocalTag))
+		if err != nil {
+			return errors.Is(err, sipgo.ErrDialogDoesNotExists)
+		}
+		return closed(out)
 	}
+}
+
+// closed reports whether Close was called on a dialog. diago keeps that to itself,
+// in a field of every version; without it a dialog counts as open.
+func closed(dialog any) bool {
+	field := reflect.ValueOf(dialog).Elem().FieldByName("closed")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[atomic.Uint32]() {
+		return false
+	}
+	return (*atomic.Uint32)(field.Addr().UnsafePointer()).Load() != 0
 }
 
 // notAllowed answers an UPDATE as diago does.

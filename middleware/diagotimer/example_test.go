@@ -39,9 +39,8 @@ func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	err = dg.ServeBackground(ctx, func(call *diago.DialogServerSession) {
-		if call.Answer() == nil {
-			<-call.Context().Done()
-		}
+		// Answer and play, as before.
+		<-call.Context().Done()
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -102,13 +102,7 @@ func TestMediaUpdateCallback_E31(t *testing.T) {
 	alone(t, func(t *testing.T, s *scripted) {
 		updated := make(chan int, 5)
 		s.dg.HandleFunc(func(d *diago.DialogServerSession) {
-			d.InitMediaSession(s.media(), nil, nil)
-			_ = d.ProgressMedia()
-			_ = d.AnswerOptions(diago.AnswerOptions{OnMediaUpdate: func(m *diago.DialogMedia) { updated <- m.MediaSession().Raddr.Port }})
-			s.mu.Lock()
-			s.taken = d
-			s.mu.Unlock()
-			<-d.Context().Done()
+			s.take(d, diago.AnswerOptions{OnMediaUpdate: func(m *diago.DialogMedia) { updated <- m.MediaSession().Raddr.Port }})
 		})
 		s.isCalled(t, theirs("uac"))
 		s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", offer(2, 4444, "sendrecv"))

@@ -25,8 +25,8 @@ import (
 )
 
 const (
-	phoneAddr = "10.0.0.2:5060" // diago
-	otherAddr = "10.0.0.1:5060" // its peer
+	phoneAddr = "127.0.0.1:5060" // diago, whose media may be on real sockets
+	otherAddr = "10.0.0.1:5060"  // its peer
 )
 
 func TestMain(m *testing.M) {
@@ -35,14 +35,23 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// call is what both kinds of diago's dialogs can do.
-type call interface {
+// dialog is what both kinds of diago's dialogs can do.
+type dialog interface {
 	diago.DialogSession
 	ReInvite(context.Context) error
 	Hold(context.Context) error
 	Unhold(context.Context) error
 	Refer(context.Context, sip.Uri, ...sip.Header) error
 }
+
+// session is a dialog and its media.
+type session struct {
+	dialog
+	media *diago.DialogMedia
+}
+
+// Media are the media of the call.
+func (s *session) Media() *diago.DialogMedia { return s.media }
 
 // phone is a plain diago application on the in-memory network, with the one
 // line that adds session timers.
@@ -58,7 +67,7 @@ type phone struct {
 
 	mu      sync.Mutex
 	events  []sipua.Event
-	taken   call
+	taken   *session
 	serving int // handlers that have not returned
 }
 
@@ -66,7 +75,7 @@ type phone struct {
 func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middleware.Option) *phone {
 	t.Helper()
 	p := &phone{t: t, net: n, transport: transport}
-	p.ua = must(sipgo.NewUA(sipgo.WithUserAgent("phone"), sipgo.WithUserAgentHostname("10.0.0.2"),
+	p.ua = must(sipgo.NewUA(sipgo.WithUserAgent("phone"), sipgo.WithUserAgentHostname("127.0.0.1"),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(sipua.Quiet))))
 	server := must(sipgo.NewServer(p.ua, sipgo.WithServerLogger(sipua.Quiet)))
@@ -76,7 +85,8 @@ func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middlew
 		t.Fatalf("timers: %v", err)
 	}
 	p.dg = diago.NewDiago(p.ua, diago.WithLogger(sipua.Quiet),
-		diago.WithTransport(diago.Transport{Transport: transport, BindHost: "10.0.0.2", BindPort: 5060}),
+		diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw}}),
+		diago.WithTransport(diago.Transport{Transport: transport, BindHost: "127.0.0.1", BindPort: 5060}),
 		diagotimer.Option(p.timers, server))
 	p.dg.HandleFunc(p.answer)
 	if transport == "udp" {
@@ -91,19 +101,27 @@ func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middlew
 }
 
 func (p *phone) answer(d *diago.DialogServerSession) {
+	p.take(d, diago.AnswerOptions{})
+}
+
+// take rings, answers and keeps the call until it ends.
+func (p *phone) take(d *diago.DialogServerSession, opts diago.AnswerOptions) {
 	p.mu.Lock()
-	p.taken, p.serving = d, p.serving+1
+	p.serving++
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
 		p.serving--
 		p.mu.Unlock()
 	}()
-	d.InitMediaSession(p.media(), nil, nil)
-	if err := d.ProgressMedia(); err != nil {
+	m, err := ring(d, p.media())
+	if err != nil {
 		return
 	}
-	if err := d.Answer(); err != nil {
+	p.mu.Lock()
+	p.taken = &session{d, m}
+	p.mu.Unlock()
+	if err := accept(d, m, opts); err != nil {
 		return
 	}
 	<-d.Context().Done()
@@ -116,32 +134,32 @@ func (p *phone) media() *media.MediaSession {
 	port := 20000 + p.ports
 	p.ports += 2
 	s := &media.MediaSession{Codecs: []media.Codec{media.CodecAudioUlaw}}
-	s.InitWithListeners(p.net.PacketConn(fmt.Sprintf("10.0.0.2:%d", port)),
-		p.net.PacketConn(fmt.Sprintf("10.0.0.2:%d", port+1)), &net.UDPAddr{})
+	s.InitWithListeners(p.net.PacketConn(fmt.Sprintf("127.0.0.1:%d", port)),
+		p.net.PacketConn(fmt.Sprintf("127.0.0.1:%d", port+1)), &net.UDPAddr{})
 	s.Laddr.Port = port
 	return s
 }
 
 // invite calls out and waits for the answer.
-func (p *phone) invite(ctx context.Context, opts diago.InviteClientOptions) (*diago.DialogClientSession, error) {
+func (p *phone) invite(ctx context.Context, opts diago.InviteClientOptions) (*session, error) {
 	return p.inviteTo(ctx, "10.0.0.1", opts)
 }
 
-func (p *phone) inviteTo(ctx context.Context, host string, opts diago.InviteClientOptions) (*diago.DialogClientSession, error) {
+func (p *phone) inviteTo(ctx context.Context, host string, opts diago.InviteClientOptions) (*session, error) {
 	uri := sip.Uri{Scheme: "sip", User: "other", Host: host, Port: 5060}
 	d, err := p.dg.NewDialog(uri, diago.NewDialogOptions{Transport: p.transport})
 	if err != nil {
 		return nil, err
 	}
-	d.InitMediaSession(p.media(), nil, nil)
-	if err := d.Invite(ctx, opts); err != nil {
+	m, err := invite(ctx, d, p.media(), opts)
+	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	return d, d.Ack(ctx)
+	return &session{d, m}, d.Ack(ctx)
 }
 
 // answered is the call that came in.
-func (p *phone) answered() call {
+func (p *phone) answered() *session {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -183,7 +201,7 @@ func (p *phone) stop(uas ...*sipua.UA) {
 
 // wantOver checks that nothing of c is left: in diago, in its media, in the
 // store, in the application.
-func (p *phone) wantOver(c call) {
+func (p *phone) wantOver(c *session) {
 	p.t.Helper()
 	if s := c.DialogSIP().LoadState(); s != sip.DialogStateEnded {
 		p.t.Errorf("diago's dialog is in state %v, want it to have ended", s)
@@ -191,10 +209,16 @@ func (p *phone) wantOver(c call) {
 	if c.Context().Err() == nil {
 		p.t.Error("the context of diago's dialog lives, want it cancelled")
 	}
-	if _, err := c.Media().MediaSession().ReadRTPRaw(make([]byte, 1500)); !errors.Is(err, net.ErrClosed) {
-		p.t.Errorf("reading the call's RTP returns %v, want a closed connection", err)
-	}
+	wantSilent(p.t, c)
 	p.wantIdle()
+}
+
+// wantSilent checks that the media of a call are closed.
+func wantSilent(t testing.TB, c *session) {
+	t.Helper()
+	if _, err := c.Media().MediaSession().ReadRTPRaw(make([]byte, 1500)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("reading the call's RTP returns %v, want a closed connection", err)
+	}
 }
 
 // wantIdle checks that there is no call.
@@ -221,7 +245,7 @@ func (p *phone) wantIdle() {
 
 // wantHangupAtOnce checks that an application that hangs up a call which is
 // over already gets no error and does not wait.
-func wantHangupAtOnce(t testing.TB, c call) {
+func wantHangupAtOnce(t testing.TB, c *session) {
 	t.Helper()
 	start := time.Now()
 	if err := c.Hangup(context.Background()); err != nil {
@@ -273,7 +297,7 @@ func must[T any](v T, err error) T {
 
 // phoneURI is the phone as its callers know it.
 func phoneURI(transport string) sip.Uri {
-	uri := sip.Uri{Scheme: "sip", User: "phone", Host: "10.0.0.2", Port: 5060}
+	uri := sip.Uri{Scheme: "sip", User: "phone", Host: "127.0.0.1", Port: 5060}
 	if transport != "udp" {
 		uri.UriParams = sip.NewParams()
 		uri.UriParams.Add("transport", transport)

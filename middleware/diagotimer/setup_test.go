@@ -298,15 +298,14 @@ func TestOff_Trap22(t *testing.T) {
 func TestLongRing_B11_J04_Trap14(t *testing.T) {
 	alone(t, func(t *testing.T, s *scripted) {
 		s.dg.HandleFunc(func(d *diago.DialogServerSession) {
-			d.InitMediaSession(s.media(), nil, nil)
-			_ = d.ProgressMedia()
+			m, _ := ring(d, s.media())
 			time.Sleep(170 * time.Second)
-			if err := d.Answer(); err != nil {
-				t.Errorf("Answer after a long ring: %v", err)
-			}
 			s.mu.Lock()
-			s.taken = d
+			s.taken = &session{d, m}
 			s.mu.Unlock()
+			if err := accept(d, m, diago.AnswerOptions{}); err != nil {
+				t.Errorf("the answer after a long ring: %v", err)
+			}
 			<-d.Context().Done()
 		})
 		s.peer.Invite(phoneAddr, "Supported: timer", "Session-Expires: 90;refresher=uac", offer(1, 4000, "sendrecv"))

@@ -20,11 +20,8 @@ func TestTransfer_J06_J13(t *testing.T) {
 	alone(t, func(t *testing.T, s *scripted) {
 		made := make(chan *diago.DialogClientSession, 1)
 		s.dg.HandleFunc(func(d *diago.DialogServerSession) {
-			d.InitMediaSession(s.media(), nil, nil)
-			_ = d.ProgressMedia()
-			_ = d.AnswerOptions(diago.AnswerOptions{OnRefer: func(third *diago.DialogClientSession) error {
-				third.InitMediaSession(s.media(), nil, nil)
-				if err := third.Invite(third.Context(), diago.InviteClientOptions{}); err != nil {
+			s.take(d, diago.AnswerOptions{OnRefer: func(third *diago.DialogClientSession) error {
+				if _, err := invite(third.Context(), third, s.media(), diago.InviteClientOptions{}); err != nil {
 					return err
 				}
 				if err := third.Ack(third.Context()); err != nil {
@@ -34,10 +31,6 @@ func TestTransfer_J06_J13(t *testing.T) {
 				<-third.Context().Done()
 				return nil
 			}})
-			s.mu.Lock()
-			s.taken = d
-			s.mu.Unlock()
-			<-d.Context().Done()
 		})
 		s.isCalled(t, theirs("uas"))
 		third := s.net.Peer("10.0.0.3:5060")

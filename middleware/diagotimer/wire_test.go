@@ -23,7 +23,7 @@ func rows(n *sipnet.Network, from int) []string { return sipnet.Rows(names, n.Me
 
 // connect brings a phone and a sipgo user agent into a call, which role says
 // who begins: the caller or the callee is diago.
-func connect(t *testing.T, n *sipnet.Network, p *phone, u *sipua.UA, role string) call {
+func connect(t *testing.T, n *sipnet.Network, p *phone, u *sipua.UA, role string) *session {
 	t.Helper()
 	if p.transport == "tcp" {
 		n.ConnectTCP(phoneAddr, otherAddr)

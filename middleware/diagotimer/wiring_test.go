@@ -2,6 +2,7 @@ package diagotimer_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -35,6 +36,9 @@ type desk struct {
 	taken  chan *diago.DialogServerSession
 	over   chan struct{} // one for each handler that returned
 	stop   func()        // closes the sockets
+
+	// talk is the application's part of a call, until it ends.
+	talk func(*diago.DialogServerSession, *diago.DialogMedia)
 }
 
 // quick are intervals for the impatient.
@@ -48,6 +52,7 @@ func quick(r sessiontimer.Refresher) []middleware.Option {
 func newDesk(t *testing.T, opts []middleware.Option, wire func(*middleware.Timers, *sipgo.Server) []diago.DiagoOption) *desk {
 	t.Helper()
 	d := &desk{events: make(chan sessiontimer.Event, 100), taken: make(chan *diago.DialogServerSession, 10), over: make(chan struct{}, 10)}
+	d.talk = func(s *diago.DialogServerSession, _ *diago.DialogMedia) { <-s.Context().Done() }
 	d.ua = must(sipgo.NewUA(sipgo.WithUserAgent("desk")))
 	server := must(sipgo.NewServer(d.ua))
 	opts = append(opts, middleware.WithLogger(sipua.Quiet), middleware.WithEventHandler(func(e sessiontimer.Event) { d.events <- e }))
@@ -67,15 +72,29 @@ func (d *desk) serve(t *testing.T) {
 	t.Cleanup(cancel)
 	d.stop = cancel
 	err := d.dg.ServeBackground(ctx, func(s *diago.DialogServerSession) {
-		if err := s.Answer(); err == nil {
+		if m, err := answer(s); err == nil {
 			d.taken <- s
-			<-s.Context().Done()
+			d.talk(s, m)
 		}
 		d.over <- struct{}{}
 	})
 	if err != nil {
 		t.Fatalf("ServeBackground: %v", err)
 	}
+}
+
+// calls makes a call to another desk.
+func (d *desk) calls(t *testing.T, to *desk, opts diago.NewDialogOptions) *diago.DialogClientSession {
+	t.Helper()
+	out, err := d.dg.NewDialog(to.uri(cmp.Or(opts.Transport, "udp")), opts)
+	if err == nil {
+		err = call(t.Context(), out)
+	}
+	if err != nil {
+		t.Fatalf("the call over %v: %v", opts, err)
+	}
+	t.Cleanup(func() { _ = out.Close() })
+	return out
 }
 
 // uri is the desk as its callers know it.
@@ -137,11 +156,7 @@ func TestPortZero(t *testing.T) {
 					t.Fatalf("Rehook after ServeBackground: %v", err)
 				}
 			}
-			out, err := caller.dg.Invite(t.Context(), callee.uri(transport), diago.InviteOptions{Transport: transport})
-			if err != nil {
-				t.Fatalf("the call: %v", err)
-			}
-			defer func() { _ = out.Close() }()
+			caller.calls(t, callee, diago.NewDialogOptions{Transport: transport})
 			in := got(t, "call at the callee", callee.taken)
 			for _, d := range []*desk{caller, callee} {
 				if e := await[sessiontimer.Negotiated](t, d); e.Interval != 2*time.Second {
@@ -166,6 +181,31 @@ func TestPortZero(t *testing.T) {
 	}
 }
 
+// TestBlockedHandler: a handler that does nothing but read audio, as many do,
+// returns when the peer has vanished (F-22).
+func TestBlockedHandler_F22(t *testing.T) {
+	t.Parallel()
+	wire := func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
+		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
+	}
+	callee := newDesk(t, quick(sessiontimer.Peer), wire)
+	callee.talk = func(_ *diago.DialogServerSession, m *diago.DialogMedia) { _ = m.Listen() }
+	caller := newDesk(t, quick(sessiontimer.Local), wire)
+	for _, d := range []*desk{callee, caller} {
+		d.serve(t)
+		if err := diagotimer.Rehook(d.dg, d.timers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	caller.calls(t, callee, diago.NewDialogOptions{Transport: "udp"})
+	await[sessiontimer.Refreshed](t, callee)
+	caller.stop()
+	_ = caller.timers.Close()
+	_ = caller.ua.Close()
+	await[sessiontimer.Expired](t, callee)
+	got(t, "return of the handler that reads audio", callee.over)
+}
+
 // TestTransportID: calls over a transport that only its ID names have timers.
 func TestTransportID(t *testing.T) {
 	t.Parallel()
@@ -185,13 +225,7 @@ func TestTransportID(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"inside", "outside"} {
-		d, err := caller.dg.NewDialog(callee.uri("udp"), diago.NewDialogOptions{TransportID: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(d.Invite(t.Context(), diago.InviteClientOptions{}), d.Ack(t.Context())); err != nil {
-			t.Fatalf("the call over %s: %v", id, err)
-		}
+		d := caller.calls(t, callee, diago.NewDialogOptions{TransportID: id})
 		await[sessiontimer.Negotiated](t, caller)
 		await[sessiontimer.Refreshed](t, callee)
 		if err := d.Hangup(t.Context()); err != nil {
@@ -245,11 +279,7 @@ func plainCall(t *testing.T, callee *desk) {
 	caller := newDesk(t, quick(sessiontimer.Auto), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
 		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
 	})
-	d, err := caller.dg.Invite(t.Context(), callee.uri("udp"), diago.InviteOptions{Transport: "udp"})
-	if err != nil {
-		t.Fatalf("the call to a desk that is not hooked: %v", err)
-	}
-	defer func() { _ = d.Close() }()
+	d := caller.calls(t, callee, diago.NewDialogOptions{Transport: "udp"})
 	in := got(t, "call at the callee", callee.taken)
 	if e := await[sessiontimer.Negotiated](t, caller); e.Interval != 0 {
 		t.Errorf("negotiated an interval of %v with a desk that is not hooked, want none", e.Interval)

@@ -2,7 +2,7 @@ package upstream
 
 import (
 	"context"
-	"net"
+	"log/slog"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -16,31 +16,43 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
+const (
+	ourAddr  = "127.0.0.1:5060" // diago, whose media are on real sockets
+	peerAddr = "10.0.0.1:5060"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
 func TestMain(m *testing.M) {
 	media.SetDefaultLogger(quiet)
 	sip.SetDefaultLogger(quiet)
 	os.Exit(m.Run())
 }
 
+// offer is the peer's session description.
+const offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
 // phone runs f in a bubble, with a diago that takes every call and its peer.
+// Nobody listens for RTCP: who waits for a real socket keeps virtual time from
+// passing.
 func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Peer), opts ...diago.DiagoOption) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		over := make(chan struct{})
-		ua, srv, _ := agent(t, n.PacketConn(ourAddr))
+		ua, srv := agent(t)
+		conn := n.PacketConn(ourAddr)
+		go func() { _ = srv.ServeUDP(conn) }()
 		opts = append([]diago.DiagoOption{diago.WithLogger(quiet), diago.WithServer(srv),
-			diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "10.0.0.2", BindPort: 5060})}, opts...)
+			diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1", BindPort: 5060})}, opts...)
 		dg := diago.NewDiago(ua, opts...)
 		dg.HandleFunc(func(d *diago.DialogServerSession) {
-			s := &media.MediaSession{Codecs: []media.Codec{media.CodecAudioUlaw}}
-			s.InitWithListeners(n.PacketConn("10.0.0.2:20000"), n.PacketConn("10.0.0.2:20001"), &net.UDPAddr{})
-			s.Laddr.Port = 20000
-			d.InitMediaSession(s, nil, nil)
-			if err := d.ProgressMedia(); err != nil {
+			m, err := d.ProgressMedia(diago.ProgressMediaOptions{})
+			if err != nil {
 				t.Errorf("diago does not ring: %v", err)
 				return
 			}
-			if err := d.Answer(); err != nil {
+			deaf(m)
+			if err := d.AnswerEarlyMedia(m, diago.AnswerOptions{OnMediaUpdate: deaf}); err != nil {
 				t.Errorf("diago does not answer: %v", err)
 				return
 			}
@@ -58,6 +70,35 @@ func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Pe
 	})
 }
 
+// agent makes a user agent with a server.
+func agent(t *testing.T) (*sipgo.UserAgent, *sipgo.Server) {
+	t.Helper()
+	ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
+		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(quiet)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := sipgo.NewServer(ua, sipgo.WithServerLogger(quiet))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ua, srv
+}
+
+// stop ends all in the order that leaves nothing behind in a bubble.
+func stop(t *testing.T, n *sipnet.Network, ua *sipgo.UserAgent) {
+	if t.Failed() {
+		time.Sleep(64 * sip.T1) // whatever waits for a message that will not come
+	}
+	synctest.Wait()
+	n.Close()
+	synctest.Wait()
+	_ = ua.Close()
+	synctest.Wait()
+}
+
+func deaf(m *diago.DialogMedia) { _ = m.RTPSession().MonitorClose() }
+
 // TestReInviteAnsweredOnce: the 2xx to a re-INVITE is sent once; until the ACK it
 // should come again and again (RFC 3261 §13.3.1.4), as the first 2xx does.
 func TestReInviteAnsweredOnce(t *testing.T) {
@@ -71,7 +112,7 @@ func TestReInviteAnsweredOnce(t *testing.T) {
 			}
 			return count
 		}
-		peer.Invite(ourAddr)
+		peer.Invite(ourAddr, offer)
 		first := sent()
 		if first < 2 {
 			t.Errorf("the first 200 was sent %d times in 10 s, want more than once", first)
@@ -79,7 +120,7 @@ func TestReInviteAnsweredOnce(t *testing.T) {
 		peer.Ack(peer.ExpectResponse(t, 200))
 		synctest.Wait()
 		first = sent()
-		peer.Request(sip.INVITE)
+		peer.Request(sip.INVITE, offer)
 		if again := sent() - first; again != 1 {
 			t.Errorf("the 200 to the re-INVITE was sent %d times: mended", again)
 		}
@@ -104,7 +145,7 @@ func TestMiddlewareMadePerRequest(t *testing.T) {
 		if made != [2]int{} {
 			t.Errorf("made %v times before any request: mended", made)
 		}
-		peer.Invite(ourAddr)
+		peer.Invite(ourAddr, offer)
 		peer.Ack(peer.ExpectResponse(t, 200))
 		synctest.Wait()
 		peer.Request(sip.BYE)
