@@ -31,8 +31,8 @@ const maxFieldLength = 1024
 // is above is read as this, about 136 years, and never wraps.
 const maxDelta = math.MaxUint32
 
-// ErrMalformed is wrapped by every error of the parsers. A malformed field is
-// treated as absent; it never fails a call.
+// ErrMalformed is wrapped by every error of the parsers. Of a malformed field
+// Fields takes what is beyond doubt, or nothing; it never fails a call.
 var ErrMalformed = errors.New("sessiontimer: malformed header field")
 
 // Role is a party of one transaction as the wire names it (RFC 4028 §4).
@@ -110,6 +110,32 @@ func ParseMinSE(value string) (time.Duration, error) {
 func FormatSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64(d/time.Second), 10)
 }
+
+// mended takes out of a malformed value what cannot mean anything else: a
+// fraction of zeros, a semicolon that nothing follows, and after a comma the
+// parameters, which are not read. Two values, or a number that may be 1.000 for a
+// thousand, stay as they are.
+func mended(value string) string {
+	if len(value) > maxFieldLength {
+		return value
+	}
+	number, rest := value, ""
+	if i := strings.IndexAny(value, ";,"); i >= 0 {
+		number, rest = value[:i], value[i:]
+	}
+	if whole, fraction, ok := strings.Cut(number, "."); ok && strings.Trim(trim(fraction), "0") == "" && trim(fraction) != "000" {
+		number = whole
+	}
+	if rest == "" {
+		return number
+	}
+	if after := trim(rest[1:]); after == "" || rest[0] == ',' && isLetter(after[0]) {
+		return number
+	}
+	return number + rest
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // splitDelta cuts "1800 ; refresher=uac" into its seconds and ";…" parameters.
 func splitDelta(value string) (time.Duration, string, error) {

@@ -9,6 +9,7 @@ import (
 // message that says nothing; Add fills it header field by header field, so it
 // needs no SIP stack.
 type Fields struct {
+	Strict            bool // set before Add: a malformed field counts as absent, see Policy.Strict
 	SessionExpires    SessionExpires
 	HasSessionExpires bool          // Session-Expires: 0 is present too
 	MinSE             time.Duration // 0 if absent
@@ -17,13 +18,14 @@ type Fields struct {
 	Unsupported       bool          // timer in Unsupported, as a 420 says it
 	HasAllow          bool
 	AllowUpdate       bool  // UPDATE in Allow
-	Malformed         error // the first field that could not be read, which counts as absent
+	Malformed         error // of the first field that breaks the grammar
 }
 
 // Add reads one header field; names are matched without regard to case, the
 // compact forms x and k included (RFC 4028 §12.1). Only the first
 // readable Session-Expires and Min-SE of a message count; lists may span several
-// fields.
+// fields. Of a malformed one the seconds are read where they are beyond doubt, as
+// in "1800;", "1800,refresher=uac" and "1800.0", unless f is Strict.
 func (f *Fields) Add(name, value string) {
 	switch len(name) {
 	case 1:
@@ -73,9 +75,11 @@ func (f *Fields) addSessionExpires(value string) {
 	se, err := ParseSessionExpires(value)
 	if err != nil {
 		f.fault(err)
-		return
+		se, err = ParseSessionExpires(f.mended(value))
 	}
-	f.SessionExpires, f.HasSessionExpires = se, true
+	if err == nil {
+		f.SessionExpires, f.HasSessionExpires = se, true
+	}
 }
 
 func (f *Fields) addMinSE(value string) {
@@ -85,9 +89,16 @@ func (f *Fields) addMinSE(value string) {
 	d, err := ParseMinSE(value)
 	if err != nil {
 		f.fault(err)
-		return
+		d, _ = ParseMinSE(f.mended(value))
 	}
 	f.MinSE = d
+}
+
+func (f *Fields) mended(value string) string {
+	if f.Strict {
+		return value
+	}
+	return mended(value)
 }
 
 func (f *Fields) fault(err error) {

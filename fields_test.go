@@ -2,6 +2,7 @@ package sessiontimer
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -97,6 +98,54 @@ func TestFieldsMalformed(t *testing.T) {
 				t.Errorf("%q\n says  %+v\nshould %+v", tt.headers, got, tt.want)
 			}
 		})
+	}
+}
+
+// A-11: of a malformed field the seconds are read where they are beyond doubt; strictly
+// it is absent. Either way the log hears of it.
+func TestFieldsMended(t *testing.T) {
+	for _, tt := range []struct {
+		name, value string
+		want        SessionExpires
+	}{
+		{"A-01 semicolon and nothing", "1800;", SessionExpires{seconds(1800), NoRole}},
+		{"A-01 semicolon and blanks", " 1800 ; \t", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 parameter behind a comma", "1800,refresher=uas", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 the same with blanks", "1800 , Refresher = uac ; foo", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 comma and nothing", "1800, ", SessionExpires{seconds(1800), NoRole}},
+		{"A-08 fraction of nothing", "1800.0", SessionExpires{seconds(1800), NoRole}},
+		{"A-08 point and nothing", "1800.", SessionExpires{seconds(1800), NoRole}},
+		{"A-08 fraction before a parameter", "1800.00 ; refresher=uas", SessionExpires{seconds(1800), UAS}},
+		{"A-08 fraction before a semicolon", "90.0;", SessionExpires{seconds(90), NoRole}},
+		{"A-09 clamped all the same", "99999999999999999999.0", SessionExpires{seconds(maxDelta), NoRole}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, strict := range []bool{false, true} {
+				f, want := Fields{Strict: strict}, Fields{Strict: strict}
+				f.Add("Session-Expires", tt.value)
+				f.Add("Min-SE", tt.value)
+				if !strict {
+					want.SessionExpires, want.HasSessionExpires, want.MinSE = tt.want, true, tt.want.Interval
+				}
+				if !errors.Is(f.Malformed, ErrMalformed) {
+					t.Errorf("%q: Malformed is %v, should wrap ErrMalformed", tt.value, f.Malformed)
+				}
+				if f.Malformed = nil; f != want {
+					t.Errorf("%q, strict %v\n says  %+v\nshould %+v", tt.value, strict, f, want)
+				}
+			}
+		})
+	}
+}
+
+// A-10: what could mean something else is not guessed at.
+func TestFieldsNotMended(t *testing.T) {
+	for _, value := range []string{"1800, 90", "1800,90;refresher=uas", "1800;refresher=uac, 90;refresher=uas", "1,800", "1.800", "1.000", "1800.5",
+		"18.0.0", ".0", ".", ";", ",", ",refresher=uac", "-1.0", "18 00;", "1e3;", `1800;q="open`, `1800,"`, "١٨٠٠;",
+		"1800," + strings.Repeat("a", 1024)} {
+		if f := message(header{"Session-Expires", value}, header{"Min-SE", value}); f.HasSessionExpires || f.MinSE != 0 || f.Malformed == nil {
+			t.Errorf("%.40q says %+v, should say nothing but that it is malformed", value, f)
+		}
 	}
 }
 

@@ -102,6 +102,7 @@ func FuzzFields(f *testing.F) {
 	})
 	f.Add("SESSION-EXPIRES", "1800;Refresher=UAC", "SUPPORTED", "TIMER", "Allow", "INVITE, UPDATE")
 	f.Add("Session-Expires", "1800", "x", "90", "Require", "timer")
+	f.Add("x", "1800.0;", "Min-SE", "90,refresher=uac", "Session-Expires", "1800,")
 	f.Add("Unsupported", "timer", "Proxy-Require", "timer", "Supported", "")
 	f.Fuzz(func(t *testing.T, name1, value1, name2, value2, name3, value3 string) {
 		headers := []header{{name1, value1}, {name2, value2}, {name3, value3}}

@@ -60,6 +60,33 @@ func TestParseIgnoresDress(t *testing.T) {
 	})
 }
 
+// A-08, A-10: what is read of a malformed value is what its first digits say, and
+// of a good one what the parser says; strictly nothing is read but that.
+func TestMendedReadsTheNumber(t *testing.T) {
+	piece := rapid.SampledFrom([]string{"0", "9", "1800", ";", ",", ".", "=", `"`, " ", "\t", "refresher=uac", "foo", "-", "é"})
+	rapid.Check(t, func(t *rapid.T) {
+		value := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		tolerant, strict := Fields{}, Fields{Strict: true}
+		tolerant.Add("x", value)
+		strict.Add("x", value)
+		se, err := ParseSessionExpires(value)
+		if strict.HasSessionExpires != (err == nil) || strict.SessionExpires != se {
+			t.Fatalf("%q, strictly, says %+v; by the grammar it is %+v, %v", value, strict, se, err)
+		}
+		if err == nil && tolerant.SessionExpires != se {
+			t.Fatalf("%q says %+v, should say %+v", value, tolerant, se)
+		}
+		if !tolerant.HasSessionExpires {
+			return
+		}
+		digits := trim(value)
+		digits = digits[:len(digits)-len(strings.TrimLeft(digits, "0123456789"))]
+		if want, err := ParseMinSE(digits); err != nil || tolerant.SessionExpires.Interval != want {
+			t.Fatalf("%q says %v, should say %v", value, tolerant.SessionExpires.Interval, want)
+		}
+	})
+}
+
 // No string makes a parser panic, and every refusal is ErrMalformed.
 func TestParseAnything(t *testing.T) {
 	piece := rapid.SampledFrom([]string{"0", "9", "1800", ";", "=", ",", `"`, `\`, " ", "\t", "\r\n", "refresher", "uac", "uas", "-", "\x00", "é", "foo"})

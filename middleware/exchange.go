@@ -202,7 +202,7 @@ func (x *exchange) hear(res *sip.Response) {
 	if tag == "" || x.remoteTag != "" || !known && len(x.heard) == keptForks {
 		return
 	}
-	f := readFields(res)
+	f := readFields(res, x.policy)
 	h.fields.Supported = h.fields.Supported || f.Supported
 	if f.HasAllow {
 		h.fields.HasAllow, h.fields.AllowUpdate = true, f.AllowUpdate
@@ -224,11 +224,11 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	next := x.proposal
 	switch res.StatusCode {
 	case sessiontimer.StatusIntervalTooSmall:
-		if next, ok = x.policy.Retry(x.proposal, readFields(res)); ok {
+		if next, ok = x.policy.Retry(x.proposal, readFields(res, x.policy)); ok {
 			x.learn(ctx, next.MinSE)
 		}
 	case sip.StatusBadExtension:
-		if next, ok = x.policy.RetryWithout(x.proposal, readFields(res)); ok {
+		if next, ok = x.policy.RetryWithout(x.proposal, readFields(res, x.policy)); ok {
 			// §7.4: what the INVITE of a call requires, its later requests do.
 			x.policy.Mode = sessiontimer.Always
 		}

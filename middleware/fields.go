@@ -16,9 +16,9 @@ type message interface {
 	ReplaceHeader(sip.Header)
 }
 
-// readFields reads the session-timer header fields of a message.
-func readFields(m message) sessiontimer.Fields {
-	var f sessiontimer.Fields
+// readFields reads the session-timer header fields of a message as p does.
+func readFields(m message, p sessiontimer.Policy) sessiontimer.Fields {
+	f := sessiontimer.Fields{Strict: p.Strict}
 	for _, h := range m.Headers() {
 		switch h.(type) {
 		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.ContactHeader,

@@ -54,5 +54,5 @@ func (t *Timers) joinFork(ctx context.Context, l *leg, remoteTag string) {
 	f := l.forks[i]
 	l.forks = slices.Delete(l.forks, i, i+1)
 	l.mu.Unlock()
-	t.settleFirst(ctx, f.x, f.res, readFields(f.res), f.at)
+	t.settleFirst(ctx, f.x, f.res, readFields(f.res, f.x.policy), f.at)
 }

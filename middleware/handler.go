@@ -46,7 +46,7 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	policy := t.policyFor(req, false)
-	if t.opts.policy.Mode == sessiontimer.Off && policy.Mode == sessiontimer.Off && readFields(req).Required {
+	if t.opts.policy.Mode == sessiontimer.Off && policy.Mode == sessiontimer.Off && readFields(req, policy).Required {
 		// RFC 3261 §8.2.2.3: what is switched off is not supported. A single call
 		// that is left alone may be one that is relayed.
 		respond(tx, req, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", sessiontimer.OptionTag))
@@ -56,7 +56,7 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		next(req, tx)
 		return
 	}
-	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: readFields(req), policy: policy}
+	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: readFields(req, policy), policy: policy}
 	t.warnMalformed(in.fields, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
 	if in.refused() {
 		return

@@ -44,7 +44,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		ServerTransaction: tx,
 		t:                 t,
 		req:               req,
-		fields:            readFields(req),
+		fields:            readFields(req, d.Policy),
 		policy:            d.Policy,
 		leg:               t.legs.resume(d),
 		id:                id,

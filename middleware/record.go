@@ -15,7 +15,7 @@ import (
 // settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): the
 // session of a dialog, or of the one that it makes.
 func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
-	fields := readFields(res)
+	fields := readFields(res, x.policy)
 	switch {
 	case x.remoteTag != "":
 		t.settleAgain(ctx, x, res, fields)
@@ -256,7 +256,7 @@ func splitRoutes(list string) []string {
 
 func (t *Timers) warnMalformed(f sessiontimer.Fields, id dialogstore.ID) {
 	if f.Malformed != nil {
-		t.log.Warn("session-timer header field ignored", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+		t.log.Warn("session-timer header field malformed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 			"error", f.Malformed)
 	}
 }

@@ -24,6 +24,8 @@ func TestStrictCaller(t *testing.T) {
 		{"C-03 right, the peer's", "Session-Expires: 600;refresher=uas", "BYE at 9m28s", "BYE at 9m28s"},
 		{"C-05 no refresher", "Session-Expires: 600", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
 		{"C-06 nothing", "X-None: 1", silence, silence},
+		{"A-11 malformed, the number is there", "Session-Expires: 600.0;refresher=uac", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
+		{"A-11 malformed, semicolon and nothing", "Session-Expires: 600;", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
 		{"C-12 raised, ours", "Session-Expires: 3600;refresher=uac", "UPDATE at 5m0s, Session-Expires: 3600;refresher=uac",
 			"UPDATE at 5m0s, Session-Expires: 600;refresher=uac"},
 		{"C-12 raised, the peer's", "Session-Expires: 3600;refresher=uas", "BYE at 59m28s", "BYE at 9m28s"},

@@ -80,6 +80,10 @@ func TestSyntaxOfInvite(t *testing.T) {
 		{"A-06 quoted", []string{k, `Session-Expires: 1000;refresher="uas"`}, "Session-Expires: 1000;refresher=uac"},
 		{"A-07 twice", []string{k, "Session-Expires: 1000;refresher=uas;refresher=uac"}, "Session-Expires: 1000;refresher=uas"},
 		{"A-07 twice, the other way", []string{k, "Session-Expires: 1000;refresher=uac;refresher=uas"}, "Session-Expires: 1000;refresher=uac"},
+		{"A-08 fraction of nothing", []string{k, "Session-Expires: 1000.0;refresher=uas"}, "Session-Expires: 1000;refresher=uas"},
+		{"A-01 semicolon and nothing", []string{k, "x: 1000;"}, "Session-Expires: 1000;refresher=uac"},
+		{"A-12 comma for a semicolon", []string{k, "Session-Expires: 1000,refresher=uac"}, "Session-Expires: 1000;refresher=uac"},
+		{"A-13 Min-SE of the same kind", []string{k, "Min-SE: 2000;", "Session-Expires: 2500.0"}, "Session-Expires: 2000;refresher=uac"},
 		{"A-08 leading zeros", []string{k, "Session-Expires: 0001000"}, "Session-Expires: 1000;refresher=uac"},
 		{"A-09 above 2^32", []string{k, "Session-Expires: 4294967297"}, uac1800},
 		{"A-09 H-04 above 2^64", []string{k, "Session-Expires: 99999999999999999999;refresher=uas"}, uas1800},
@@ -108,7 +112,7 @@ func TestSyntaxOfInvite(t *testing.T) {
 		})
 	}
 	// As if it were not there: the peer has timers and asks for nothing.
-	for _, value := range []string{"", "abc", "-1", "+90", "1800.5", "0x708", "18 00", "1e3", "1800, 90", "1800;", ";refresher=uac",
+	for _, value := range []string{"", "abc", "-1", "+90", "1800.5", "0x708", "18 00", "1e3", "1800, 90", "1.800", ";refresher=uac",
 		`1800;q="open`, "١٨٠٠", strings.Repeat("9", 1100)} {
 		t.Run("A-08 A-10 malformed "+value[:min(len(value), 20)], func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -143,6 +147,9 @@ func TestSyntaxOfAnswer(t *testing.T) {
 		{"A-09 above 2^64: the bound of the interval", []string{"Session-Expires: 99999999999999999999;refresher=uac"},
 			"UPDATE at 15m0s, Session-Expires: 4294967295;refresher=uac"},
 		{"A-09 H-04 above 2^32, the peer's", []string{"Session-Expires: 4294967297;refresher=uas"}, "nothing"},
+		{"A-11 semicolon and nothing", []string{"Session-Expires: 1000;"}, refresh},
+		{"A-11 comma for a semicolon", []string{"Session-Expires: 1000,refresher=uac"}, refresh},
+		{"A-11 fraction of nothing", []string{"Session-Expires: 1000.0;refresher=uas"}, hangup},
 		{"A-11 no seconds", []string{"Session-Expires: ;refresher=uac"}, "nothing"},
 		{"A-11 words", []string{"Session-Expires: soon"}, "nothing"},
 		{"A-12 the first counts", []string{"Session-Expires: 1000;refresher=uas", "x: 600;refresher=uac"}, hangup},
