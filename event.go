@@ -39,11 +39,14 @@ type RefreshFailed struct {
 }
 
 // Expired says that we hang up: no refresh came in time, or one of ours proved
-// that the peer is gone. Ended follows.
+// that the peer is gone. Ended follows, with the same reason.
 type Expired struct {
 	Call
-	Reason string
+	Reason Reason
 }
 
 // Ended says that the dialog is gone and nothing of it is kept.
-type Ended struct{ Call }
+type Ended struct {
+	Call
+	Reason Reason
+}

@@ -9,8 +9,8 @@ func TestEventInfo(t *testing.T) {
 		"Negotiated":    Negotiated{call},
 		"Refreshed":     Refreshed{Call: call, Method: "UPDATE"},
 		"RefreshFailed": RefreshFailed{Call: call, Method: "UPDATE", Status: 500},
-		"Expired":       Expired{Call: call, Reason: "no refresh"},
-		"Ended":         Ended{call},
+		"Expired":       Expired{Call: call, Reason: Reason{Cause: CauseExpired}},
+		"Ended":         Ended{Call: call, Reason: Reason{Cause: CauseExpired}},
 	} {
 		if got := event.Info(); got != call {
 			t.Errorf("%s is about %+v, should be about %+v", name, got, call)

@@ -182,7 +182,7 @@ func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 	}
 	if l.endedByUs(id.RemoteTag) || next == nil {
 		// It crossed ours; the application's dialog is gone.
-		t.ended(context.Background(), l, id.RemoteTag)
+		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")
 		return
 	}
@@ -201,7 +201,7 @@ func (b *byeTx) Respond(res *sip.Response) error {
 	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists {
 		// The leg may be another one by now, so long may an application take.
 		if l := b.t.legOf(context.Background(), b.id); l != nil {
-			b.t.ended(context.Background(), l, b.id.RemoteTag)
+			b.t.ended(context.Background(), l, b.id.RemoteTag, sessiontimer.CausePeerHungUp)
 		}
 	}
 	return b.ServerTransaction.Respond(res)

@@ -16,20 +16,20 @@ import (
 // hangup ends a call of ours: BYE to the peer, and a BYE to the application as
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
-func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) error {
+func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) error {
 	d, err := t.store.Load(detached(ctx), l.id(remoteTag))
 	if err != nil {
 		return nil // it has ended
 	}
-	if first, last := l.end(remoteTag, true); !first {
+	if first, last := l.end(remoteTag, true, reason); !first {
 		return nil
 	} else if last {
 		t.legs.dropLater(l)
 	}
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
-		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason)
+		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
 	t.tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	t.delete(detached(ctx), d.ID)
+	t.delete(detached(ctx), d.ID, reason)
 	// As for each message that arrives, the handler has a goroutine of its own:
 	// it may block, and so may the way to the peer. A program that ends with its
 	// call should not take the BYE along, though.
@@ -39,7 +39,7 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 		case <-sent:
 		case <-time.After(sip.T1):
 		}
-		t.endApplication(d)
+		t.endApplication(d, reason)
 	}()
 	if err := t.sendBye(ctx, l, d, reason, sent); err != nil {
 		t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
@@ -49,7 +49,7 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag, reason string) e
 
 // sendBye sends the BYE of an expired session and waits for its answer. It
 // closes sent when the BYE is on its way, or cannot be.
-func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string, sent chan<- struct{}) error {
+func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) error {
 	x, err := t.dispatchBye(ctx, l, d, reason)
 	close(sent)
 	if err == nil {
@@ -58,12 +58,12 @@ func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reas
 	return err
 }
 
-func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason string) (*exchange, error) {
+func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {
 	bye, err := refresher.NewRequest(d, sip.BYE)
 	if err != nil {
 		return nil, err
 	}
-	bye.AppendHeader(sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason)))
+	bye.AppendHeader(reasonHeader(reason))
 	x, err := t.ownExchange(l, d, bye)
 	if err != nil {
 		return nil, err
@@ -72,14 +72,14 @@ func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, 
 }
 
 // endApplication gives the application a BYE that the peer never sent.
-func (t *Timers) endApplication(d dialogstore.Dialog) {
+func (t *Timers) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason) {
 	handler := t.host.Load().Bye
 	if handler == nil {
 		t.log.Warn("no BYE handler: the application is not told that the call ended", "call_id", d.CallID,
 			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag)
 		return
 	}
-	bye, err := byeOfPeer(d)
+	bye, err := byeOfPeer(d, reason)
 	if err != nil {
 		t.log.Error("the application is not told that the call ended", "call_id", d.CallID,
 			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
@@ -90,8 +90,14 @@ func (t *Timers) endApplication(d dialogstore.Dialog) {
 	handler(bye, tx)
 }
 
-// byeOfPeer is the BYE that the peer of d would send next.
-func byeOfPeer(d dialogstore.Dialog) (*sip.Request, error) {
+// reasonHeader is what a BYE says of why the call ends (RFC 3326).
+func reasonHeader(reason sessiontimer.Reason) sip.Header {
+	return sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason.String()))
+}
+
+// byeOfPeer is the BYE that the peer of d would send next, for the reason that ours
+// has.
+func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, error) {
 	var peer sip.Uri
 	if err := sip.ParseUri(d.RemoteTarget, &peer); err != nil {
 		return nil, err
@@ -111,6 +117,7 @@ func byeOfPeer(d dialogstore.Dialog) (*sip.Request, error) {
 	bye.PrependHeader(via)
 	bye.SetSource(peer.HostPort())
 	setCSeq(bye, d.RemoteCSeq+1)
+	bye.AppendHeader(reasonHeader(reason))
 	return bye, nil
 }
 

@@ -37,7 +37,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		return nil, d, err
 	}
 	if gone := t.host.Load().Gone; gone != nil && gone(d) {
-		t.ended(context.Background(), t.legs.resume(d), id.RemoteTag)
+		t.ended(context.Background(), t.legs.resume(d), id.RemoteTag, sessiontimer.CauseDialogClosed)
 		return nil, d, dialogstore.ErrNotFound
 	}
 	in := &incoming{
@@ -184,7 +184,7 @@ func (in *incoming) create(res *sip.Response) error {
 	in.t.stored(ctx, in.leg, &d, in.t.store.Create(ctx, d))
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
-		in.t.ended(ctx, in.leg, remote)
+		in.t.ended(ctx, in.leg, remote, sessiontimer.CauseNotAnswered)
 	}
 	return err
 }

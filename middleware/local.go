@@ -6,6 +6,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -59,7 +60,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 			_ = in.ServerTransaction.Respond(res)
 		case <-limit.C:
 			if strict {
-				_ = in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, "No ACK received")
+				_ = in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
 			}
 			return
 		case <-in.t.ctx.Done():

@@ -4,15 +4,18 @@ import (
 	"slices"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
 )
 
 // member is a dialog of a leg.
 type member struct {
 	remoteTag   string
 	ended, byUs bool
-	heard       uint32   // last CSeq of the peer's INVITEs and UPDATEs
-	target      *sip.Uri // where the peer has moved to; nil if it has not
-	from        string   // and the address of our socket
+	why         sessiontimer.Reason // it ended
+	heard       uint32              // last CSeq of the peer's INVITEs and UPDATEs
+	target      *sip.Uri            // where the peer has moved to; nil if it has not
+	from        string              // and the address of our socket
 }
 
 // join notes a dialog of this leg; false if it is known.
@@ -40,7 +43,7 @@ func (l *leg) member(remoteTag string) *member {
 
 // end notes that a dialog is over and gives up a refresh of ours. Of all who
 // call it for a dialog one gets true, and does what follows from it.
-func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
+func (l *leg) end(remoteTag string, byUs bool, why sessiontimer.Reason) (first, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.member(remoteTag)
@@ -50,7 +53,7 @@ func (l *leg) end(remoteTag string, byUs bool) (first, last bool) {
 	if m == nil || m.ended {
 		return false, false
 	}
-	m.ended, m.byUs = true, byUs
+	m.ended, m.byUs, m.why = true, byUs, why
 	if l.own != nil && l.ownTag == remoteTag {
 		l.own()
 	}
@@ -89,6 +92,16 @@ func (l *leg) lives(remoteTag string) bool {
 	defer l.mu.Unlock()
 	m := l.member(remoteTag)
 	return m != nil && !m.ended
+}
+
+// why is the reason for which a dialog of the leg ended.
+func (l *leg) why(remoteTag string) sessiontimer.Reason {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.member(remoteTag); m != nil {
+		return m.why
+	}
+	return sessiontimer.Reason{}
 }
 
 // early tells that no dialog came of the leg yet.

@@ -13,7 +13,7 @@ import (
 type observer struct{ t *Timers }
 
 // DialogChanged implements dialogstore.Observer.
-func (o observer) DialogChanged(_ context.Context, c *dialogstore.Change) {
+func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	switch {
 	case c.Created():
 		o.log("session timer negotiated", &c.After)
@@ -25,18 +25,19 @@ func (o observer) DialogChanged(_ context.Context, c *dialogstore.Change) {
 		return
 	}
 	if o.t.opts.onEvent != nil {
-		o.t.opts.onEvent(event(c))
+		o.t.opts.onEvent(event(ctx, c))
 	}
 }
 
 // event is what a change of a session means.
-func event(c *dialogstore.Change) sessiontimer.Event {
+func event(ctx context.Context, c *dialogstore.Change) sessiontimer.Event {
 	now := time.Now()
 	switch {
 	case c.Created():
 		return sessiontimer.Negotiated{Call: c.After.Call(now)}
 	case c.Deleted():
-		return sessiontimer.Ended{Call: c.Before.Call(now)}
+		why, _ := ctx.Value(reasonKey{}).(sessiontimer.Reason)
+		return sessiontimer.Ended{Call: c.Before.Call(now), Reason: why}
 	}
 	return sessiontimer.Refreshed{Call: c.After.Call(now), Method: c.After.LastMethod}
 }

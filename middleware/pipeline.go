@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -59,7 +60,7 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 }
 
 // Hangup implements refresher.Pipeline.
-func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error {
+func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
 	l := p.t.legs.resume(d)
 	l.mu.Lock()
 	busy := l.peerInProgress() || l.updating || len(l.offers) > 0

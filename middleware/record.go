@@ -110,7 +110,7 @@ func (t *Timers) stored(ctx context.Context, l *leg, d *dialogstore.Dialog, err 
 		return
 	}
 	if !l.lives(d.RemoteTag) {
-		t.delete(ctx, d.ID)
+		t.delete(ctx, d.ID, l.why(d.RemoteTag))
 	}
 }
 
@@ -166,18 +166,24 @@ func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *leg {
 }
 
 // ended forgets a dialog that the application or the peer ended.
-func (t *Timers) ended(ctx context.Context, l *leg, remoteTag string) {
-	first, last := l.end(remoteTag, false)
+func (t *Timers) ended(ctx context.Context, l *leg, remoteTag string, cause sessiontimer.Cause) {
+	why := sessiontimer.Reason{Cause: cause}
+	first, last := l.end(remoteTag, false, why)
 	if !first {
 		return
 	}
-	t.delete(ctx, l.id(remoteTag))
+	t.delete(ctx, l.id(remoteTag), why)
 	if last {
 		t.legs.dropLater(l)
 	}
 }
 
-func (t *Timers) delete(ctx context.Context, id dialogstore.ID) {
+// reasonKey is the key of the sessiontimer.Reason in the context of a deletion, by
+// which the observer learns why.
+type reasonKey struct{}
+
+func (t *Timers) delete(ctx context.Context, id dialogstore.ID, why sessiontimer.Reason) {
+	ctx = context.WithValue(ctx, reasonKey{}, why)
 	if _, err := t.store.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		t.log.Error("dialog not deleted", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 	}

@@ -149,7 +149,7 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		return x.begin(ctx)
 	case sip.BYE:
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
-		t.ended(detached(ctx), l, x.remoteTag)
+		t.ended(detached(ctx), l, x.remoteTag, sessiontimer.CauseHungUp)
 	case sip.PRACK:
 		r.rewriteRAck(l, req)
 	}

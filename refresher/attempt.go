@@ -3,7 +3,6 @@ package refresher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -48,7 +47,7 @@ func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontim
 	switch {
 	case !r.current(s, session), errors.Is(err, dialogstore.ErrNotFound):
 	case errors.Is(err, ErrGone):
-		s.reason = "Dialog closed"
+		s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseDialogClosed}
 		r.armIn(s, sessiontimer.Hangup, 0)
 	case errors.Is(err, ErrBusy):
 		s.attempts--
@@ -108,9 +107,9 @@ func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMetho
 	now := time.Now()
 	switch v {
 	case end:
-		s.reason = "Session refresh failed"
+		s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseRefreshUnanswered}
 		if res != nil {
-			s.reason = fmt.Sprintf("Session refresh answered %d", res.StatusCode)
+			s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseRefreshAnswered, Status: res.StatusCode}
 		}
 		r.arm(s, sessiontimer.Hangup, now)
 		return

@@ -22,7 +22,7 @@ func (p printer) Refresh(_ context.Context, d dialogstore.Dialog, req *sip.Reque
 	return sip.NewResponseFromRequest(req, sip.StatusCallTransactionDoesNotExists, "Gone", nil), nil
 }
 
-func (p printer) Hangup(_ context.Context, d dialogstore.Dialog, reason string) error {
+func (p printer) Hangup(_ context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
 	fmt.Println("hang up", d.CallID+":", reason)
 	close(p.done)
 	return nil

@@ -38,7 +38,7 @@ type Pipeline interface {
 
 	// Hangup sends BYE, ends the application's dialog and deletes it from the
 	// store. It does nothing if the dialog has ended. ErrBusy puts it off.
-	Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error
+	Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error
 }
 
 // Config is what a Refresher works with. The first four fields are required.
@@ -175,7 +175,7 @@ func (r *Refresher) heed(d *dialogstore.Dialog) (fresh bool) {
 	}
 	s.version = d.Version
 	if fresh || !s.session.Equal(d.Session) {
-		s.session, s.attempts, s.method, s.reason = d.Session, 0, "", "Session timer expired"
+		s.session, s.attempts, s.method, s.reason = d.Session, 0, "", sessiontimer.Reason{Cause: sessiontimer.CauseExpired}
 		r.plan(s, false)
 	}
 	return fresh

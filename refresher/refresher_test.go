@@ -103,7 +103,7 @@ func (l *lab) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Reques
 }
 
 // Hangup implements refresher.Pipeline.
-func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) error {
+func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
 	l.mu.Lock()
 	if l.busy > 0 {
 		l.busy--
@@ -114,7 +114,7 @@ func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason string) e
 		return refresher.ErrBusy
 	}
 	l.hangups = append(l.hangups, time.Since(l.start))
-	l.reasons = append(l.reasons, reason)
+	l.reasons = append(l.reasons, reason.String())
 	l.mu.Unlock()
 	_, err := l.store.Delete(ctx, d.ID)
 	if l.slowBye > 0 {

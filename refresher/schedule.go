@@ -19,8 +19,8 @@ type schedule struct {
 	version  uint64 // of the dialog; older news are ignored
 	session  sessiontimer.Session
 	attempts int
-	method   sip.RequestMethod // of the next attempt, if a failed one prescribes it
-	reason   string            // of the hang-up
+	method   sip.RequestMethod   // of the next attempt, if a failed one prescribes it
+	reason   sessiontimer.Reason // of the hang-up
 
 	action sessiontimer.Action
 	at     time.Time          // when it is due

@@ -137,7 +137,7 @@ func (r *Refresher) done(s *schedule, action sessiontimer.Action) {
 }
 
 // hangup ends the session, or puts it off while the dialog is busy.
-func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason string) {
+func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason sessiontimer.Reason) {
 	d, err := r.cfg.Store.Load(ctx, s.id)
 	if err == nil && !d.Session.Equal(session) {
 		r.heed(&d)

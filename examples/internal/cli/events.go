@@ -55,7 +55,7 @@ func (p *Events) Handle(e sessiontimer.Event) {
 		l.Event, l.Method, l.Status = "refresh_failed", e.Method, e.Status
 		l.Reason = reason(e.Err)
 	case sessiontimer.Expired:
-		l.Event, l.Reason = "expired", e.Reason
+		l.Event, l.Reason = "expired", e.Reason.String()
 	case sessiontimer.Ended:
 		l.Event = "ended"
 	}

@@ -31,7 +31,7 @@ func TestEvents(t *testing.T) {
 		sessiontimer.RefreshFailed{Call: call, Method: "INVITE", Status: 503},
 		sessiontimer.RefreshFailed{Call: call, Method: "UPDATE", Err: errors.New("<TCP> is down")},
 		sessiontimer.RefreshFailed{Call: call, Method: "UPDATE", Err: context.DeadlineExceeded},
-		sessiontimer.Expired{Call: call, Reason: "Session timer expired"},
+		sessiontimer.Expired{Call: call, Reason: sessiontimer.Reason{Cause: sessiontimer.CauseExpired}},
 		sessiontimer.Ended{Call: call},
 	} {
 		p.Handle(e)

@@ -202,7 +202,7 @@ func printEvent(e sessiontimer.Event) {
 		line["event"], line["status"] = "refresh_failed", e.Status
 		line["reason"] = fmt.Sprint(e.Err)
 	case sessiontimer.Expired:
-		line["event"], line["reason"] = "expired", e.Reason
+		line["event"], line["reason"] = "expired", e.Reason.String()
 	case sessiontimer.Ended:
 		line["event"] = "ended"
 	}
