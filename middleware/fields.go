@@ -221,11 +221,16 @@ func fromTag(m sip.Message) string {
 	return ""
 }
 
+// contentType is the type of m's body. One that comes without was taken for a
+// session description, and repeats of it must say so (RFC 3261 §20.15).
 func contentType(m sip.Message) string {
+	if len(m.Body()) == 0 {
+		return ""
+	}
 	if msg, ok := m.(interface{ ContentType() *sip.ContentTypeHeader }); ok {
-		if h := msg.ContentType(); h != nil {
+		if h := msg.ContentType(); h != nil && h.Value() != "" {
 			return h.Value()
 		}
 	}
-	return ""
+	return "application/sdp"
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -214,6 +215,93 @@ func TestRefreshAcknowledged(t *testing.T) {
 			l.Errorf("the next refresh is at %v, want 1800 s", got)
 		}
 	})
+}
+
+// D-13: a body that the application sent without Content-Type goes out again with
+// the one that the peer took it for (RFC 3261 §20.15).
+func TestReInviteNamesItsBody(t *testing.T) {
+	untyped := func(bob *sipua.UA) {
+		bob.ReInvite = func(req *sip.Request, tx sip.ServerTransaction) {
+			res := sip.NewResponseFromRequest(req, 200, "OK", []byte(bob.SDP))
+			res.AppendHeader(&sip.ContactHeader{Address: bobURI})
+			_ = tx.Respond(res)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		offer string                              // the peer's last description
+		call  func(*lab, *sipua.UA, *sipnet.Peer) // until a second before our refresh
+	}{
+		{"2xx", sipnet.SDP, func(l *lab, bob *sipua.UA, p *sipnet.Peer) {
+			bob.Accept = func(d *sipgo.DialogServerSession) { _ = d.Respond(200, "OK", []byte(bob.SDP)) }
+			l.peerCalls(p, bob, timerHeader, "Session-Expires: 1800;refresher=uas")
+			l.at(899 * time.Second)
+		}},
+		{"2xx to a re-INVITE", sdp2, func(l *lab, bob *sipua.UA, p *sipnet.Peer) {
+			untyped(bob)
+			l.peerCalls(p, bob, timerHeader, "Session-Expires: 1800;refresher=uas")
+			p.Request(sip.INVITE, timerHeader, "Session-Expires: 1800;refresher=uas", sdp2)
+			p.Ack(wantStatus(l, p, "the re-INVITE", 200))
+			l.at(899 * time.Second)
+		}},
+		{"early", sipnet.SDP, func(l *lab, bob *sipua.UA, p *sipnet.Peer) {
+			bob.Accept = func(d *sipgo.DialogServerSession) {
+				_ = d.Respond(183, "Session Progress", []byte(bob.SDP))
+				_ = d.Respond(200, "OK", nil)
+			}
+			l.peerCalls(p, bob, timerHeader, "Session-Expires: 1800;refresher=uas")
+			l.at(899 * time.Second)
+		}},
+		{"re-INVITE", sipnet.SDP, func(l *lab, bob *sipua.UA, p *sipnet.Peer) {
+			d, _ := l.peerCalls(p, bob, timerHeader, "Session-Expires: 1800;refresher=uas")
+			l.at(1 * time.Second)
+			go func() {
+				req := sip.NewRequest(sip.INVITE, peerURI)
+				req.SetBody([]byte(bob.SDP))
+				if _, err := d.Do(context.Background(), req); err == nil {
+					_ = d.WriteRequest(sip.NewRequest(sip.ACK, peerURI))
+				}
+			}()
+			p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", ours)
+			p.ExpectRequest(l, sip.ACK)
+			l.at(900 * time.Second)
+		}},
+		{"ACK", sipnet.SDP, func(l *lab, bob *sipua.UA, p *sipnet.Peer) {
+			d, _ := l.peerCalls(p, bob, timerHeader, "Session-Expires: 1800;refresher=uas")
+			l.at(1 * time.Second)
+			go func() {
+				if _, err := d.Do(context.Background(), sip.NewRequest(sip.INVITE, peerURI)); err == nil {
+					ack := sip.NewRequest(sip.ACK, peerURI)
+					ack.SetBody([]byte(bob.SDP))
+					_ = d.WriteRequest(ack)
+				}
+			}()
+			p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", ours)
+			p.ExpectRequest(l, sip.ACK)
+			l.at(900 * time.Second)
+		}},
+	} {
+		t.Run("D-13 "+c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				bob, p := l.bob(), l.peer()
+				c.call(l, bob, p)
+				// What we answer and what we send say the same.
+				p.Request(sip.INVITE, timerHeader, "Session-Expires: 1800;refresher=uas", c.offer)
+				res := wantStatus(l, p, "an unchanged re-INVITE", 200)
+				p.Ack(res)
+				l.at(l.net.Elapsed() + 899*time.Second)
+				req := l.refreshed(p, sip.INVITE)
+				for _, m := range []interface {
+					sip.Message
+					String() string
+				}{res, req} {
+					if got := values(m, "Content-Type"); len(got) != 1 || got[0] != "application/sdp" || string(m.Body()) != bob.SDP {
+						l.Errorf("Content-Type %q, want application/sdp before bob's description:\n%s", got, m)
+					}
+				}
+			})
+		})
+	}
 }
 
 // D-26, D-21, F-10: the pause that a 500 asks for is kept if there is time for it.
