@@ -85,7 +85,8 @@ func (p Policy) RetryWithout(o Proposal, res Fields) (Proposal, bool) {
 // fails: what a peer gets wrong is read in the way that keeps the call alive.
 //
 // A Strict policy reads it by the letter: an interval above what was asked
-// counts as what was asked, one below the floor or without a refresher as none.
+// counts as what was asked, one below the floor or without a refresher as none, and
+// so does Require: timer without an interval.
 func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) Session {
 	if p.Strict {
 		res = p.byTheLetter(o, res)
@@ -94,7 +95,7 @@ func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) S
 	case p.Mode == Off:
 		return Session{}
 	case !res.HasSessionExpires:
-		return p.settleSilence(o, current, now)
+		return p.settleSilence(o, res, current, now)
 	}
 	s := Session{
 		Interval:  max(res.SessionExpires.Interval, p.Floor()),
@@ -111,9 +112,10 @@ func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) S
 			s.Refresher = Peer
 		}
 	}
-	// Nobody may raise what was asked for (§9). The peer that does runs its own
-	// value, so that one counts, but we refresh in time for both.
-	longest := p.MaxInterval
+	// Nobody may raise what was asked for, or go below the floor (§4, §9). The
+	// peer that does runs its own value all the same: we refresh in time for both,
+	// but not in any haste that a peer asks for (§11.1).
+	longest := min(p.MaxInterval, max(res.SessionExpires.Interval, 2*p.pace()))
 	if o.Send {
 		longest = min(longest, o.SessionExpires.Interval)
 	}
@@ -121,7 +123,7 @@ func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) S
 }
 
 // settleSilence is a 2xx without Session-Expires (RFC 4028 §7.2).
-func (p Policy) settleSilence(o Proposal, current Session, now time.Time) Session {
+func (p Policy) settleSilence(o Proposal, res Fields, current Session, now time.Time) Session {
 	alone := Session{Interval: o.SessionExpires.Interval, Refresher: Local, Since: now}
 	alone = alone.refreshedWithin(p.MaxInterval)
 	switch {
@@ -129,6 +131,9 @@ func (p Policy) settleSilence(o Proposal, current Session, now time.Time) Sessio
 		return Session{}
 	case current.Active() && current.Refresher == Local && !p.Strict:
 		// A peer that only forgot the header would hang up if we fell silent.
+		return alone
+	case res.Required && !p.Strict:
+		// What requires a timer has one; its interval was lost on the way.
 		return alone
 	case !current.Active() && p.Mode >= Require:
 		return alone

@@ -14,6 +14,9 @@ const (
 	// DefaultMaxInterval bounds what a peer may push us to, where nothing else
 	// is set: a dead call is noticed within a day.
 	DefaultMaxInterval = 24 * time.Hour
+	// Pace is the least time from a 2xx to the refresh that follows it, whatever
+	// interval a peer makes up (§11.1): half of 20 s is less than any peer needs.
+	Pace = 10 * time.Second
 	// unsafeFloor takes the place of Floor with Policy.Unsafe.
 	unsafeFloor = time.Second
 )
@@ -146,6 +149,9 @@ func (p Policy) Floor() time.Duration {
 	}
 	return Floor
 }
+
+// pace is Pace, or half the floor of an Unsafe policy.
+func (p Policy) pace() time.Duration { return min(Pace, p.Floor()/2) }
 
 func wholeSeconds(d, low, high time.Duration) bool {
 	return d >= low && d <= high && d%time.Second == 0

@@ -10,7 +10,7 @@ type Session struct {
 	Since     time.Time     // the 2xx: when it arrived, or was first sent
 	// RefreshAfter is how long after Since we refresh; 0 is half the interval.
 	// It is shorter where the peer raised the interval above what was asked or
-	// above Policy.MaxInterval.
+	// above Policy.MaxInterval, or runs one below the floor.
 	RefreshAfter time.Duration
 }
 

@@ -15,19 +15,20 @@ import (
 // exchange is one request of ours until its final response: one transaction, or
 // as many as 422 and 420 responses make of it.
 type exchange struct {
-	r         *requester
-	leg       *leg
-	req       *sip.Request // as last sent
-	app       uint32       // CSeq that the application gave it
-	branch    string       // and its branch
-	remoteTag string       // empty before there is a dialog
-	policy    sessiontimer.Policy
-	own       bool                // a request of this package, not the application's
-	dialog    *dialogstore.Dialog // of such a request
-	transport string              // of a first INVITE
-	proposal  sessiontimer.Proposal
-	sentAt    time.Time
-	heard     map[string]ringing // what provisional responses told, by To tag
+	r           *requester
+	leg         *leg
+	req         *sip.Request // as last sent
+	app         uint32       // CSeq that the application gave it
+	branch      string       // and its branch
+	remoteTag   string       // empty before there is a dialog
+	policy      sessiontimer.Policy
+	own         bool                // a request of this package, not the application's
+	dialog      *dialogstore.Dialog // of such a request
+	silentSince time.Time           // when the UPDATE before it was sent, if nobody has answered that
+	transport   string              // of a first INVITE
+	proposal    sessiontimer.Proposal
+	sentAt      time.Time
+	heard       map[string]ringing // what provisional responses told, by To tag
 
 	client *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 

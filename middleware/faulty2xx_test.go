@@ -35,15 +35,17 @@ func TestAnswerOfPeer(t *testing.T) {
 		{"C-06 asked, no answer", nil, nil, "nothing"},
 		{"C-06 asked, no answer, Always", []middleware.Option{always}, nil, refresh},
 		{"C-07 not asked, no answer", []middleware.Option{accept}, nil, "nothing"},
-		{"C-08 Require only", nil, []string{"Require: timer"}, "nothing"},
+		{"C-08 Require only", nil, []string{"Require: timer"}, refresh},
 		{"C-08 Require only, not asked", []middleware.Option{accept}, []string{"Require: timer"}, "nothing"},
 		{"C-08 Require only, Always", []middleware.Option{always}, []string{"Require: timer"}, refresh},
 		{"C-12 raised, ours", []middleware.Option{middleware.WithSessionExpires(600 * time.Second)}, []string{ours},
 			"UPDATE at 5m0s, Session-Expires: 1800;refresher=uac"},
 		{"C-12 raised, the peer's", []middleware.Option{middleware.WithSessionExpires(600 * time.Second)},
 			[]string{"Session-Expires: 1800;refresher=uas"}, "BYE at 29m28s"},
-		{"C-13 H-03 below the floor", nil, []string{"Session-Expires: 5;refresher=uac"}, "UPDATE at 45s, Session-Expires: 90;refresher=uac"},
-		{"C-13 H-03 zero", nil, []string{"Session-Expires: 0;refresher=uac"}, "UPDATE at 45s, Session-Expires: 90;refresher=uac"},
+		{"C-13 H-03 below the floor", nil, []string{"Session-Expires: 5;refresher=uac"}, "UPDATE at 10s, Session-Expires: 90;refresher=uac"},
+		{"C-13 a third of the floor", nil, []string{"Session-Expires: 30;refresher=uac"}, "UPDATE at 15s, Session-Expires: 90;refresher=uac"},
+		{"C-13 a second below the floor", nil, []string{"Session-Expires: 89"}, "UPDATE at 44.5s, Session-Expires: 90;refresher=uac"},
+		{"C-13 H-03 zero", nil, []string{"Session-Expires: 0;refresher=uac"}, "UPDATE at 10s, Session-Expires: 90;refresher=uac"},
 		{"C-13 below the floor, the peer's", nil, []string{"Session-Expires: 5;refresher=uas"}, "BYE at 1m0s"},
 		{"C-13 below our Min-SE", []middleware.Option{middleware.WithMinSE(900 * time.Second)}, []string{"Session-Expires: 200;refresher=uac"},
 			"UPDATE at 1m40s, Session-Expires: 900;refresher=uac, Min-SE: 900"},
@@ -112,10 +114,10 @@ func TestAnswerMissingLater(t *testing.T) {
 		{"C-09 we refresh, UPDATE", ours, "", sip.UPDATE, "UPDATE at 23m20s, Session-Expires: 1800;refresher=uac"},
 		{"C-09 F-26 the peer refreshes, hold", "Session-Expires: 1800;refresher=uas", "", sip.INVITE, "nothing"},
 		{"C-09 F-26 the peer refreshes, UPDATE", "Session-Expires: 1800;refresher=uas", "", sip.UPDATE, "nothing"},
-		{"C-08 C-09 the peer refreshes, Require only", "Session-Expires: 1800;refresher=uas", "Require: timer", sip.UPDATE, "nothing"},
+		{"C-08 C-09 the peer refreshes, Require only", "Session-Expires: 1800;refresher=uas", "Require: timer", sip.UPDATE, "UPDATE at 23m20s, Session-Expires: 1800;refresher=uac"},
 		{"C-10 none before, hold", "X-None: 1", "Session-Expires: 600;refresher=uac", sip.INVITE, "UPDATE at 13m20s, Session-Expires: 600;refresher=uac"},
 		{"C-10 the other one", ours, "Session-Expires: 600;refresher=uas", sip.UPDATE, "BYE at 17m48s"},
-		{"C-10 C-13 below the floor", ours, "Session-Expires: 5;refresher=uac", sip.INVITE, "UPDATE at 9m5s, Session-Expires: 90;refresher=uac"},
+		{"C-10 C-13 below the floor", ours, "Session-Expires: 5;refresher=uac", sip.INVITE, "UPDATE at 8m30s, Session-Expires: 90;refresher=uac"},
 	} {
 		t.Run(c.row, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -140,14 +142,14 @@ func TestAnswerMissingLater(t *testing.T) {
 	}
 }
 
-// C-13, H-03: a peer that answers 5 s for ever makes no storm.
+// C-13, H-03: a peer that answers 5 s for ever makes no storm: a refresh each 10 s.
 func TestAnswerBelowFloorForEver(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
 		l.callPeer(alice, p, "Session-Expires: 5;refresher=uac", "Allow: UPDATE")
 		var want []time.Duration
 		for i := range 20 {
-			want = append(want, time.Duration(i+1)*45*time.Second)
+			want = append(want, time.Duration(i+1)*10*time.Second)
 			l.at(want[i])
 			p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK", "Session-Expires: 5;refresher=uac")
 		}

@@ -38,6 +38,7 @@ type leg struct {
 	own      context.CancelFunc // ends the refresh of ours under way
 	ownTag   string             // the peer's tag of its dialog
 	ownOffer bool               // and that it is a re-INVITE
+	silence  silence            // after a refresh of ours that had no answer at all
 	peer     *peerInvite        // the peer's INVITE that is not confirmed yet
 	updating bool               // the application has an UPDATE to answer
 	ringing  bool               // and a first INVITE
@@ -62,6 +63,12 @@ type peerInvite struct {
 	local    bool          // answered here: the application never saw it
 	answered time.Time     // 2xx sent; zero before
 	acked    chan struct{} // closed by the ACK
+}
+
+// silence is what an UPDATE of ours that refreshes a session was met with.
+type silence struct {
+	session sessiontimer.Session
+	since   time.Time
 }
 
 // keptInvites bounds sentInvite: a replayed ACK may be 32 s late.
@@ -192,6 +199,25 @@ func (l *leg) finishOwn() {
 	l.own, l.ownTag, l.ownOffer = nil, "", false
 	l.signal()
 	l.mu.Unlock()
+}
+
+// fallSilent notes that nobody has answered the UPDATE that was sent at since.
+func (l *leg) fallSilent(session sessiontimer.Session, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.silence = silence{session, since}
+}
+
+// takeSilence is since when nobody has answered for a session; zero if that is not so.
+func (l *leg) takeSilence(session sessiontimer.Session) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.silence
+	l.silence = silence{}
+	if !s.session.Equal(session) {
+		return time.Time{}
+	}
+	return s.since
 }
 
 // peerInProgress: the peer's INVITE is not answered, or its 2xx not acknowledged

@@ -32,7 +32,7 @@ func TestModesOfCaller(t *testing.T) {
 	}{
 		{"B-01 Off", sessiontimer.Off, "", false, false, "nothing", "nothing", "nothing", "nothing"},
 		{"B-04 C-02 C-07 Accept", sessiontimer.Accept, "", true, false, refresh, hangup, "nothing", "nothing"},
-		{"B-02 C-06 Offer", sessiontimer.Offer, "Session-Expires: 1800", true, false, refresh, hangup, "nothing", "nothing"},
+		{"B-02 C-06 C-08 Offer", sessiontimer.Offer, "Session-Expires: 1800", true, false, refresh, hangup, "nothing", refresh},
 		{"B-03 C-06 Require", sessiontimer.Require, "Session-Expires: 1800", true, true, refresh, hangup, refresh, refresh},
 		{"C-06 Always", sessiontimer.Always, "Session-Expires: 1800", true, false, refresh, hangup, refresh, refresh},
 	} {

@@ -133,10 +133,10 @@ func WithUnsafeIntervals() Option {
 }
 
 // WithStrict reads peers by the letter: an interval above what was asked counts as
-// what was asked; one below the floor, or a 2xx without refresher, as none; one that
-// is malformed as absent; and a refresh without Session-Expires ends the timer
-// (RFC 4028 §4, §7.2, §9). By default such faults are read in the way that keeps the
-// call refreshed.
+// what was asked; one below the floor, a 2xx without refresher, or one that requires
+// timer without Session-Expires, as none; one that is malformed as absent; and a
+// refresh without Session-Expires ends the timer (RFC 4028 §4, §7.2, §9). By default
+// such faults are read in the way that keeps the call refreshed.
 func WithStrict() Option {
 	return func(o *options) { o.policy.Strict = true }
 }

@@ -56,6 +56,7 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 		return nil, err
 	}
 	x.proposal = x.policy.Propose(now.Session, now.MinSE, now.PeerTimer)
+	x.silentSince = l.takeSilence(now.Session)
 	return x.run(ctx)
 }
 
@@ -110,10 +111,14 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 	challenges, answered := 0, make(map[int]bool)
 	look, stop := x.lookEverySecond()
 	defer stop()
+	silence, stopWaiting := x.untilGone()
+	defer stopWaiting()
+	heard := false
 	for {
 		tx := x.transaction()
 		select {
 		case res := <-tx.Responses():
+			heard, silence = true, nil
 			if x.req.IsInvite() && res.IsSuccess() {
 				x.acknowledge(res)
 			}
@@ -147,11 +152,54 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 				x.abandon(tx)
 				return nil, errConnectionLost
 			}
-		case <-ctx.Done():
+		case <-silence:
 			x.abandon(tx)
+			return nil, fmt.Errorf("middleware: neither UPDATE nor re-INVITE answered: %w", sip.ErrTransactionTimeout)
+		case <-ctx.Done():
+			if x.req.Method == sip.UPDATE && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				x.giveUp(tx, heard)
+			} else {
+				x.abandon(tx)
+			}
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// untilGone ends when the peer has answered neither the UPDATE before this request
+// nor this one for as long as a transaction lives (RFC 4028 §10).
+func (x *exchange) untilGone() (<-chan time.Time, func()) {
+	if x.silentSince.IsZero() {
+		return nil, func() {}
+	}
+	gone := time.NewTimer(time.Until(x.silentSince.Add(64 * sip.T1)))
+	return gone.C, func() { gone.Stop() }
+}
+
+// giveUp waits no longer for the answer to an UPDATE of ours; a 2xx that comes all
+// the same still counts.
+func (x *exchange) giveUp(tx *sip.ClientTx, heard bool) {
+	if !heard {
+		x.leg.fallSilent(x.dialog.Session, x.sentAt)
+	}
+	go func() {
+		defer tx.Terminate()
+		for {
+			select {
+			case res := <-tx.Responses():
+				if res.IsSuccess() {
+					x.handle(x.r.t.ctx, res)
+				}
+				if !res.IsProvisional() {
+					return
+				}
+			case <-tx.Done():
+				return
+			case <-x.r.t.ctx.Done():
+				return
+			}
+		}
+	}()
 }
 
 // lookEverySecond ticks where there is a connection to look at.

@@ -32,6 +32,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		d.Session = x.policy.Settle(x.proposal, fields, before, now)
 		if x.req.Method == sip.UPDATE {
 			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
+			d.NoUpdate = false // whatever made us think so
 		}
 		if before.Since.After(x.sentAt) && d.Session.Refresher == sessiontimer.Local {
 			// A 2xx of ours crossed this one, and to the peer may be the later of

@@ -26,10 +26,11 @@ func TestStrictCaller(t *testing.T) {
 		{"C-06 nothing", "X-None: 1", silence, silence},
 		{"A-11 malformed, the number is there", "Session-Expires: 600.0;refresher=uac", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
 		{"A-11 malformed, semicolon and nothing", "Session-Expires: 600;", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
+		{"C-08 Require alone", "Require: timer", "UPDATE at 5m0s, Session-Expires: 600;refresher=uac", silence},
 		{"C-12 raised, ours", "Session-Expires: 3600;refresher=uac", "UPDATE at 5m0s, Session-Expires: 3600;refresher=uac",
 			"UPDATE at 5m0s, Session-Expires: 600;refresher=uac"},
 		{"C-12 raised, the peer's", "Session-Expires: 3600;refresher=uas", "BYE at 59m28s", "BYE at 9m28s"},
-		{"C-13 below the floor, ours", "Session-Expires: 5;refresher=uac", "UPDATE at 45s, Session-Expires: 90;refresher=uac", silence},
+		{"C-13 below the floor, ours", "Session-Expires: 5;refresher=uac", "UPDATE at 10s, Session-Expires: 90;refresher=uac", silence},
 		{"C-13 below the floor, the peer's", "Session-Expires: 5;refresher=uas", "BYE at 1m0s", silence},
 	} {
 		for name, opts := range map[string][]middleware.Option{"tolerant": nil, "strict": {middleware.WithStrict()}} {

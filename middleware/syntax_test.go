@@ -130,6 +130,7 @@ func TestSyntaxOfInvite(t *testing.T) {
 func TestSyntaxOfAnswer(t *testing.T) {
 	const (
 		refresh = "UPDATE at 8m20s, Session-Expires: 1000;refresher=uac"
+		asked   = "UPDATE at 15m0s, Session-Expires: 1800;refresher=uac" // as for Require: timer alone
 		hangup  = "BYE at 16m8s"
 	)
 	for _, c := range []struct {
@@ -150,10 +151,10 @@ func TestSyntaxOfAnswer(t *testing.T) {
 		{"A-11 semicolon and nothing", []string{"Session-Expires: 1000;"}, refresh},
 		{"A-11 comma for a semicolon", []string{"Session-Expires: 1000,refresher=uac"}, refresh},
 		{"A-11 fraction of nothing", []string{"Session-Expires: 1000.0;refresher=uas"}, hangup},
-		{"A-11 no seconds", []string{"Session-Expires: ;refresher=uac"}, "nothing"},
-		{"A-11 words", []string{"Session-Expires: soon"}, "nothing"},
+		{"A-11 C-08 no seconds", []string{"Session-Expires: ;refresher=uac"}, asked},
+		{"A-11 words", []string{"Session-Expires: soon"}, asked},
 		{"A-12 the first counts", []string{"Session-Expires: 1000;refresher=uas", "x: 600;refresher=uac"}, hangup},
-		{"A-12 a list", []string{"Session-Expires: 1000;refresher=uas, 90;refresher=uac"}, "nothing"},
+		{"A-12 a list", []string{"Session-Expires: 1000;refresher=uas, 90;refresher=uac"}, asked},
 	} {
 		t.Run(c.row, func(t *testing.T) {
 			inLab(t, func(l *lab) {

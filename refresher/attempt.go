@@ -90,14 +90,23 @@ func (r *Refresher) attempt(ctx context.Context, s *schedule, session sessiontim
 	if s.method != "" {
 		m = s.method
 	}
+	fallBack := m == sip.UPDATE && len(d.SDP) > 0 && s.attempts < maxAttempts
 	r.mu.Unlock()
 	req, err := refreshRequest(d, m)
 	if err != nil {
 		return d, m, nil, err
 	}
+	if fallBack {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, updateUntil(session, time.Now()))
+		defer cancel()
+	}
 	res, err := r.cfg.Pipeline.Refresh(ctx, d, req)
-	if err == nil && res == nil {
+	switch {
+	case err == nil && res == nil:
 		err = errors.New("refresher: no response and no error")
+	case fallBack && errors.Is(err, context.DeadlineExceeded) && time.Now().Before(session.HangupAt()):
+		err = errUnanswered
 	}
 	return d, m, res, err
 }

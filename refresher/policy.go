@@ -2,6 +2,7 @@ package refresher
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -62,10 +63,32 @@ var failures = []struct {
 	{606, other, other},
 }
 
+// errUnanswered says that an UPDATE has had no answer for so long that the
+// re-INVITE is tried.
+var errUnanswered = fmt.Errorf("refresher: UPDATE not answered: %w", sip.ErrTransactionTimeout)
+
+// updateUntil is how long an UPDATE is waited for where a re-INVITE is left: there
+// are peers that answer none, whatever their Allow says. Three quarters of a
+// transaction's life leave it the rest; but where the peer gives up before that, it
+// goes out while it still counts.
+func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
+	until := now.Add(48 * sip.T1)
+	if last := s.LastChance(); last.Before(until) {
+		until = last
+	}
+	if least := now.Add(sip.T2); until.Before(least) {
+		until = least
+	}
+	return until
+}
+
 // judge says what the outcome of a refresh, a final response that is not 2xx or
 // an error, leads to.
 func judge(method sip.RequestMethod, res *sip.Response, err error) verdict {
 	if res == nil {
+		if errors.Is(err, errUnanswered) {
+			return reverse
+		}
 		if errors.Is(err, sip.ErrTransactionTimeout) {
 			return end // RFC 4028 §10: no answer at all is an answer
 		}

@@ -33,7 +33,9 @@ type Pipeline interface {
 	// Refresh sends a request built by this package within d, marked with the
 	// session-timer header fields, and waits for the final response. A 422 and
 	// a challenge are answered below it; a 2xx is acknowledged and committed to
-	// the store before it returns. When ctx ends the request is given up.
+	// the store before it returns. When ctx ends the request is given up; if its
+	// deadline has passed, a 2xx that comes later still counts. A re-INVITE that
+	// follows an UPDATE without any answer waits for what is left of 64*T1.
 	Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error)
 
 	// Hangup sends BYE, ends the application's dialog and deletes it from the

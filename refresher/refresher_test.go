@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,6 +32,7 @@ type lab struct {
 	busy     int                                                                         // hang-ups that are put off
 	crossing bool                                                                        // and meet a refresh of the peer
 	slowBye  time.Duration                                                               // until a hang-up has its answer
+	silent   map[dialogstore.ID]time.Time                                                // since when an UPDATE given up had no answer
 	attempts []attempt
 	hangups  []time.Duration
 	reasons  []string
@@ -82,12 +84,7 @@ func (l *lab) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Reques
 		return nil, err
 	}
 	if code == 0 { // nobody there
-		select {
-		case <-time.After(32 * time.Second):
-			return nil, fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		return nil, l.silence(ctx, d.ID)
 	}
 	res := sip.NewResponseFromRequest(req, code, "", nil)
 	if res.IsSuccess() {
@@ -100,6 +97,29 @@ func (l *lab) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Reques
 		res.AppendHeader(sip.NewHeader("Retry-After", after))
 	}
 	return res, err
+}
+
+// silence is what comes of a request that nobody answers.
+func (l *lab) silence(ctx context.Context, id dialogstore.ID) error {
+	l.mu.Lock()
+	since, again := l.silent[id]
+	delete(l.silent, id)
+	l.mu.Unlock()
+	if !again {
+		since = time.Now()
+	}
+	select {
+	case <-time.After(time.Until(since.Add(64 * sip.T1))):
+		return fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.silent == nil {
+		l.silent = make(map[dialogstore.ID]time.Time)
+	}
+	l.silent[id] = since
+	return ctx.Err()
 }
 
 // Hangup implements refresher.Pipeline.
@@ -239,15 +259,55 @@ func TestFailureTable(t *testing.T) {
 	}
 }
 
-// F-03: no answer at all is an answer.
+// F-03: no answer at all is an answer, once the re-INVITE has been tried too.
 func TestTimeoutEnds(t *testing.T) {
-	inLab(t, func(l *lab) {
-		l.answer = always(0)
-		l.create(call("timeout", 1800*time.Second))
-		if attempts, hangups := l.run(2000 * time.Second); len(attempts) != 1 || len(hangups) != 1 || hangups[0] != 932*time.Second {
-			t.Errorf("attempts %v, hung up at %v; want one attempt, and the end 64*T1 later", attempts, hangups)
-		}
-	})
+	update, invite := attempt{900 * time.Second, sip.UPDATE}, attempt{924 * time.Second, sip.INVITE}
+	first := attempt{900 * time.Second, sip.INVITE}
+	for _, c := range []struct {
+		name string
+		call func(*dialogstore.Dialog)
+		want []attempt
+	}{
+		{"F-03 UPDATE", func(*dialogstore.Dialog) {}, []attempt{update, invite}},
+		{"F-03 UPDATE forced", func(d *dialogstore.Dialog) { d.PeerUpdate, d.Policy.Method = false, sessiontimer.MethodUpdate }, []attempt{update, invite}},
+		{"F-03 UPDATE, nothing to re-INVITE with", func(d *dialogstore.Dialog) { d.SDP = nil }, []attempt{update}},
+		{"F-03 re-INVITE", func(d *dialogstore.Dialog) { d.PeerUpdate = false }, []attempt{first}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				l.answer = always(0)
+				d := call("timeout", 1800*time.Second)
+				c.call(&d)
+				l.create(d)
+				attempts, hangups := l.run(2000 * time.Second)
+				if !slices.Equal(attempts, c.want) || len(hangups) != 1 || hangups[0] != 932*time.Second {
+					t.Errorf("attempts %v, hung up at %v; want attempts %v, and the end 64*T1 after the first", attempts, hangups, c.want)
+				}
+			})
+		})
+	}
+}
+
+// An UPDATE that nobody answers gives way to the re-INVITE while that counts, and is
+// not tried again.
+func TestSilentToUpdate(t *testing.T) {
+	for _, c := range []struct{ interval, update, invite time.Duration }{
+		{90, 45 * time.Second, 57 * time.Second}, // a peer that waits gives up after 60 s
+		{180, 90 * time.Second, 114 * time.Second},
+		{1800, 900 * time.Second, 924 * time.Second},
+	} {
+		inLab(t, func(l *lab) {
+			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
+				return map[sip.RequestMethod]int{sip.UPDATE: 0, sip.INVITE: 200}[m], nil
+			}
+			l.create(call("silent", c.interval*time.Second))
+			attempts, hangups := l.run(3 * c.interval / 2 * time.Second)
+			want := []attempt{{c.update, sip.UPDATE}, {c.invite, sip.INVITE}, {c.invite + c.update, sip.INVITE}}
+			if len(attempts) < 3 || !slices.Equal(attempts[:3], want) || len(hangups) != 0 {
+				t.Errorf("interval %d s: attempts %v, hung up at %v; want %v and no hang-up", c.interval, attempts, hangups, want)
+			}
+		})
+	}
 }
 
 // F-06, F-20: a transport that fails, or a peer that is busy for ever, gets

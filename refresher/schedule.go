@@ -38,12 +38,15 @@ func (s *schedule) missed(now time.Time) bool {
 	return !now.Before(s.session.ExpiresAt().Add(-sessiontimer.Margin(s.session.Interval)))
 }
 
-// next is what is due for a session and when, spread by the jitter.
+// next is what is due for a session and when, spread by the jitter. That brings no
+// refresh closer to the 2xx than sessiontimer.Pace.
 func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
 	action, at := session.Next(now, attempted)
 	if action == sessiontimer.Refresh && r.cfg.Jitter > 0 {
 		share := float64(maphash.Comparable(r.seed, id)) / math.MaxUint64
-		at = at.Add(-time.Duration(share * r.cfg.Jitter * float64(at.Sub(session.Since))))
+		wait := at.Sub(session.Since)
+		early := time.Duration(share * r.cfg.Jitter * float64(wait))
+		at = at.Add(-min(early, max(0, wait-sessiontimer.Pace)))
 	}
 	return action, at
 }
