@@ -17,6 +17,7 @@ import (
 type exchange struct {
 	r           *requester
 	leg         *leg
+	member      *member      // the dialog in it
 	req         *sip.Request // as last sent
 	app         uint32       // CSeq that the application gave it
 	branch      string       // and its branch
@@ -49,14 +50,12 @@ type ringing struct {
 // begin sends an INVITE or UPDATE of the application and returns the
 // transaction that it sees.
 func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
-	x.leg.begin(ctx, x.req.Method)
+	x.member.begin(ctx, x.req.Method)
 	x.propose(ctx)
 	x.client = newClientTx(x)
 	x.branch = x.req.Via().Params.GetOr("branch", "")
 	if x.req.IsInvite() || len(x.req.Body()) > 0 {
-		x.leg.mu.Lock()
-		x.leg.offers = append(x.leg.offers, x)
-		x.leg.mu.Unlock()
+		x.member.offering(x)
 	}
 	if err := x.send(ctx); err != nil {
 		x.over(nil)
@@ -67,10 +66,10 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 
 // once sends any other request of the application within the dialog.
 func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
-	x.leg.begin(ctx, x.req.Method)
+	x.member.begin(ctx, x.req.Method)
 	if err := x.send(ctx); err != nil {
 		if x.tx == nil {
-			x.leg.finish(x.req.Method) // no transaction that ends
+			x.member.finish(x.req.Method) // no transaction that ends
 		}
 		return nil, err
 	}
@@ -106,13 +105,13 @@ func (x *exchange) send(ctx context.Context) error {
 	}
 	if x.remoteTag == "" {
 		x.transport = sip.NetworkToLower(x.req.Transport())
-		x.leg.reachedAt(x.req.Contact())
+		x.member.reachedAt(x.req.Contact())
 	}
 	x.mark()
 	x.set(func() { x.tx, x.provisional = tx, false })
 	x.watch(tx)
-	err = x.leg.inTurn(ctx, func() error {
-		n := x.leg.number(x.app, x.req.IsInvite() && !x.own)
+	err = x.member.count.inTurn(ctx, func() error {
+		n := x.member.count.number(x.app, x.req.IsInvite() && !x.own)
 		setCSeq(x.req, n)
 		x.commitCSeq(ctx, n)
 		x.fit()
@@ -131,7 +130,7 @@ func (x *exchange) watch(tx *sip.ClientTx) {
 	case x.client != nil:
 		x.client.watch(x, tx)
 	case !x.own:
-		tx.OnTerminate(func(string, error) { x.leg.finish(x.req.Method) })
+		tx.OnTerminate(func(string, error) { x.member.finish(x.req.Method) })
 	case x.req.IsInvite():
 		tx.OnRetransmission(x.acknowledge)
 	}
@@ -274,12 +273,9 @@ func (x *exchange) over(res *sip.Response) {
 		return
 	}
 	x.r.t.legs.touch(x.leg)
-	x.leg.finish(method)
-	x.leg.mu.Lock()
-	x.leg.offers = slices.DeleteFunc(x.leg.offers, func(o *exchange) bool { return o == x })
-	needed := len(x.leg.offers) > 0 || x.leg.ringing || x.leg.alive()
-	x.leg.mu.Unlock()
-	if needed {
+	x.member.finish(method)
+	x.member.offered(x)
+	if x.leg.needed() {
 		return
 	}
 	// No dialog came of it. A challenge or redirection is mostly followed by

@@ -18,7 +18,10 @@ func (t *Timers) Remembered() int {
 	n := 0
 	for _, l := range t.legs.all {
 		l.mu.Lock()
-		n += len(l.sent) + len(l.offers) + len(l.localAcks) + len(l.dialogs) + len(l.forks)
+		n += len(l.dialogs) + len(l.forks)
+		for _, m := range append([]*member{l.called()}, l.dialogs...) {
+			n += len(m.count.sent) + len(m.offers) + len(m.localAcks)
+		}
 		l.mu.Unlock()
 	}
 	return n

@@ -30,7 +30,7 @@ func (x *exchange) forked(res *sip.Response) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	known := l.member(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
+	known := l.find(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
 	if !known && len(l.forks) < keptForks {
 		l.forks = append(l.forks, fork{remoteTag: tag, x: x, res: res, at: time.Now()})
 	}

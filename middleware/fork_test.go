@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,11 @@ func (l *lab) fork(headers ...string) *forking {
 
 func (f *forking) answer(tag string, headers ...string) {
 	to := fmt.Sprintf("To: %s;tag=%s", f.invite.To().Value(), tag)
-	f.forks[tag] = f.peer.Reply(f.invite, 200, "OK", append([]string{to, allow}, headers...)...)
+	headers = append([]string{to, allow}, headers...)
+	if slices.ContainsFunc(headers[2:], func(h string) bool { return strings.HasPrefix(h, "Allow:") }) {
+		headers = slices.Delete(headers, 1, 2)
+	}
+	f.forks[tag] = f.peer.Reply(f.invite, 200, "OK", headers...)
 	synctest.Wait()
 }
 

@@ -117,13 +117,18 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 // the application has no handler.
 func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	l := t.legs.find(callID(req), toTag(req))
+	var contact *sip.ContactHeader
+	var ringing bool
+	if l != nil {
+		contact, ringing = l.early(fromTag(req))
+	}
 	switch {
 	case l != nil && l.lives(fromTag(req)):
 		// The dialog is just being stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
-	case l != nil && l.early() && len(req.Body()) == 0:
-		t.answerEarly(l, req, tx)
-	case l != nil && l.early():
+	case ringing && len(req.Body()) == 0:
+		t.answerEarly(contact, req, tx)
+	case ringing:
 		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	case l == nil && t.leavesCallsAlone():
 		// A call with timers off is the application's alone, and it has no
@@ -136,11 +141,8 @@ func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 
 // answerEarly accepts an UPDATE without an offer in an early dialog. It settles
 // nothing: the timer begins with the INVITE's 2xx.
-func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction) {
+func (t *Timers) answerEarly(contact *sip.ContactHeader, req *sip.Request, tx sip.ServerTransaction) {
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
-	l.mu.Lock()
-	contact := l.contact
-	l.mu.Unlock()
 	if contact != nil {
 		res.AppendHeader(sip.HeaderClone(contact))
 	}
@@ -152,8 +154,8 @@ func (t *Timers) answerEarly(l *leg, req *sip.Request, tx sip.ServerTransaction)
 // that never saw the INVITE.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
-	if l := t.legOf(context.Background(), id); l != nil && req.CSeq() != nil {
-		first, local := l.acked(req.CSeq().SeqNo)
+	if m := t.memberOf(context.Background(), id); m != nil && req.CSeq() != nil {
+		first, local := m.acked(req.CSeq().SeqNo)
 		if first && len(req.Body()) > 0 {
 			t.renew(context.Background(), id, func(d dialogstore.Dialog) dialogstore.Dialog {
 				d.PeerSDP = req.Body()
@@ -180,7 +182,7 @@ func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 		}
 		return
 	}
-	if l.endedByUs(id.RemoteTag) || next == nil {
+	if m := l.member(id.RemoteTag); m != nil && m.endedByUs() || next == nil {
 		// It crossed ours; the application's dialog is gone.
 		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")

@@ -64,7 +64,7 @@ func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, 
 		return nil, err
 	}
 	bye.AppendHeader(reasonHeader(reason))
-	x, err := t.ownExchange(l, d, bye)
+	x, err := t.ownExchange(l, l.of(d.RemoteTag), d, bye)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ type incoming struct {
 	fields sessiontimer.Fields
 	policy sessiontimer.Policy
 	leg    *leg // nil before a response has a To tag
+	member *member
 	id     dialogstore.ID
 	local  bool // answered without the application
 
@@ -36,8 +37,9 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 	if err != nil {
 		return nil, d, err
 	}
+	l, m := t.legs.resume(d)
 	if gone := t.host.Load().Gone; gone != nil && gone(d) {
-		t.ended(context.Background(), t.legs.resume(d), id.RemoteTag, sessiontimer.CauseDialogClosed)
+		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CauseDialogClosed)
 		return nil, d, dialogstore.ErrNotFound
 	}
 	in := &incoming{
@@ -46,7 +48,8 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		req:               req,
 		fields:            readFields(req, d.Policy),
 		policy:            d.Policy,
-		leg:               t.legs.resume(d),
+		leg:               l,
+		member:            m,
 		id:                id,
 	}
 	t.warnMalformed(in.fields, id)
@@ -75,7 +78,7 @@ func (in *incoming) refused() bool {
 // outOfOrder answers a request that is older than one seen before (RFC 3261
 // §12.2.2).
 func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
-	if !in.leg.older(in.id.RemoteTag, in.req.CSeq().SeqNo, d.RemoteCSeq) {
+	if !in.member.older(in.req.CSeq().SeqNo, d.RemoteCSeq) {
 		return false
 	}
 	in.reject(sip.StatusInternalServerError, "Server Internal Error")
@@ -125,11 +128,8 @@ func (in *incoming) openLeg(res *sip.Response) {
 	if tag == "" || in.leg != nil || !in.req.IsInvite() {
 		return
 	}
-	in.leg = in.t.legs.open(callID(in.req), tag, in.req.CSeq().SeqNo, in.policy)
-	in.leg.ring()
-	if h := res.Contact(); h != nil {
-		in.leg.reachedAt(h)
-	}
+	in.leg = in.t.legs.open(callID(in.req), tag)
+	in.member = in.leg.ring(fromTag(in.req), in.req.CSeq().SeqNo, res.Contact())
 }
 
 // close forgets a first INVITE of which no dialog came.
@@ -137,7 +137,7 @@ func (in *incoming) close() {
 	in.mu.Lock()
 	answered := in.success != nil
 	in.mu.Unlock()
-	if in.id.RemoteTag == "" && in.leg != nil && !answered {
+	if in.id.RemoteTag == "" && in.leg != nil && !answered && in.leg.abandon(in.member) {
 		in.t.legs.drop(in.leg)
 	}
 }
@@ -152,7 +152,7 @@ func (in *incoming) create(res *sip.Response) error {
 	in.openLeg(res)
 	remote := fromTag(in.req)
 	in.id = in.leg.id(remote)
-	in.leg.join(remote)
+	in.member.accepted()
 	d := dialogstore.Dialog{
 		ID:           in.id,
 		LocalURI:     valueText(res.To()),
@@ -160,7 +160,7 @@ func (in *incoming) create(res *sip.Response) error {
 		RemoteTarget: text(&in.req.Contact().Address),
 		RouteSet:     routeSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
-		LocalCSeq:    in.leg.last(),
+		LocalCSeq:    in.member.count.lastCSeq(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
 		SDP:          res.Body(),
 		SDPType:      contentType(res),
@@ -180,7 +180,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	in.leg.expectAck(in.req.CSeq().SeqNo, now)
+	in.member.expectAck(in.req.CSeq().SeqNo, now)
 	in.t.stored(ctx, in.leg, &d, in.t.store.Create(ctx, d))
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {
@@ -226,7 +226,7 @@ func (in *incoming) renew(res *sip.Response) bool {
 		return d
 	})
 	if stored {
-		in.leg.moved(before, in.req.Contact(), in.laddr)
+		in.member.moved(before, in.req.Contact(), in.laddr)
 	}
 	return in.renewed(res, stored, now)
 }
@@ -237,7 +237,7 @@ func (in *incoming) renewed(res *sip.Response, stored bool, now time.Time) bool 
 		in.markToFit(res, sessiontimer.Answer{})
 	}
 	if in.invite != nil && (stored || !in.local) {
-		in.leg.answered(in.invite, now)
+		in.member.answered(in.invite, now)
 	}
 	return stored
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
-	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -45,14 +44,14 @@ func (ls *legs) find(callID, tag string) *leg {
 // touch keeps a leg for another legLife.
 func (ls *legs) touch(l *leg) { l.used.Store(int64(time.Since(ls.start))) }
 
-// open finds or makes a leg whose numbering starts after cseq.
-func (ls *legs) open(callID, tag string, cseq uint32, policy sessiontimer.Policy) *leg {
+// open finds or makes a leg.
+func (ls *legs) open(callID, tag string) *leg {
 	key := legKey{callID, tag}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.all[key]
 	if l == nil {
-		l = &leg{key: key, policy: policy, lastCSeq: cseq}
+		l = &leg{key: key}
 		ls.all[key] = l
 		ls.peak = max(ls.peak, len(ls.all))
 	}
@@ -66,13 +65,14 @@ func (ls *legs) open(callID, tag string, cseq uint32, policy sessiontimer.Policy
 
 // resume finds the leg of a stored dialog, or makes it anew: the call was idle,
 // or began in another process.
-func (ls *legs) resume(d dialogstore.Dialog) *leg {
-	l := ls.find(d.CallID, d.LocalTag)
-	if l == nil {
-		l = ls.open(d.CallID, d.LocalTag, d.LocalCSeq, d.Policy)
+func (ls *legs) resume(d dialogstore.Dialog) (*leg, *member) {
+	if l := ls.find(d.CallID, d.LocalTag); l != nil {
+		if m := l.member(d.RemoteTag); m != nil {
+			return l, m
+		}
 	}
-	l.join(d.RemoteTag)
-	return l
+	l := ls.open(d.CallID, d.LocalTag)
+	return l, l.resume(d)
 }
 
 func (ls *legs) drop(l *leg) {

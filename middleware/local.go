@@ -28,9 +28,9 @@ func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
 // answerInvite accepts a re-INVITE that changes nothing with the session
 // description in force, and sees to its ACK.
 func (in *incoming) answerInvite(d dialogstore.Dialog) {
-	in.leg.mu.Lock()
+	in.member.Lock()
 	in.invite.local = true
-	in.leg.mu.Unlock()
+	in.member.Unlock()
 	in.answer(d, d.SDP, d.SDPType)
 	in.resendUntilAck(true)
 }

@@ -1,112 +1,154 @@
 package middleware
 
 import (
-	"slices"
+	"context"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// member is a dialog of a leg.
+// member is a dialog of a leg: how far it is, and what is in flight in it.
 type member struct {
-	remoteTag   string
-	ended, byUs bool
-	why         sessiontimer.Reason // it ended
-	heard       uint32              // last CSeq of the peer's INVITEs and UPDATEs
-	target      *sip.Uri            // where the peer has moved to; nil if it has not
-	from        string              // and the address of our socket
+	remoteTag string // guarded by leg.mu
+	count     numbering
+
+	monitor
+	state     state
+	byUs      bool                // we ended it
+	why       sessiontimer.Reason // it ended
+	contact   *sip.ContactHeader  // ours in an early dialog
+	requester *requester          // the client that began the call; nil if it is that of the transport
+	heard     uint32              // last CSeq of the peer's INVITEs and UPDATEs
+	target    *sip.Uri            // where the peer has moved to; nil if it has not
+	from      string              // and the address of our socket
+	busy      int                 // requests of the application under way
+	updates   int                 // UPDATEs among them
+	offers    []*exchange         // those among them that may offer
+	own       context.CancelFunc  // ends the refresh of ours under way
+	ownOffer  bool                // it is a re-INVITE
+	silence   silence             // after a refresh of ours that had no answer at all
+	peer      *peerInvite         // the peer's INVITE that is not confirmed yet
+	updating  bool                // the application has an UPDATE to answer
+	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
 }
 
-// join notes a dialog of this leg; false if it is known.
-func (l *leg) join(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.member(remoteTag) != nil {
+// state is how far a dialog is.
+type state uint8
+
+const (
+	trying    state = iota // our INVITE has no 2xx
+	early                  // the peer's INVITE has no 2xx
+	confirmed              // there is a 2xx
+	terminated
+)
+
+// peerInvite is an INVITE of the peer until its 2xx is acknowledged.
+type peerInvite struct {
+	cseq     uint32
+	local    bool          // answered here: the application never saw it
+	answered time.Time     // 2xx sent; zero before
+	acked    chan struct{} // closed by the ACK
+}
+
+// silence is what an UPDATE of ours that refreshes a session was met with.
+type silence struct {
+	session sessiontimer.Session
+	since   time.Time
+}
+
+// sendBy notes the client that sends our own requests, if that of the transport
+// is another one.
+func (m *member) sendBy(r *requester) {
+	m.Lock()
+	defer m.Unlock()
+	m.requester = r
+}
+
+func (m *member) sentBy() *requester {
+	m.Lock()
+	defer m.Unlock()
+	return m.requester
+}
+
+func (m *member) is(s state) bool {
+	m.Lock()
+	defer m.Unlock()
+	return m.state == s
+}
+
+// accepted notes the 2xx that makes the dialog.
+func (m *member) accepted() {
+	m.Lock()
+	defer m.Unlock()
+	m.state, m.contact = max(m.state, confirmed), nil
+}
+
+// end reports whether the dialog ends with this call, and gives up a refresh of ours.
+func (m *member) end(byUs bool, why sessiontimer.Reason) bool {
+	m.Lock()
+	defer m.Unlock()
+	if m.state == terminated {
 		return false
 	}
-	l.dialogs = append(l.dialogs, member{remoteTag: remoteTag})
-	l.contact, l.ringing = nil, false
-	l.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
+	m.state, m.byUs, m.why = terminated, byUs, why
+	if m.own != nil {
+		m.own()
+	}
 	return true
 }
 
-// member finds a dialog. l.mu is held.
-func (l *leg) member(remoteTag string) *member {
-	for i := range l.dialogs {
-		if l.dialogs[i].remoteTag == remoteTag {
-			return &l.dialogs[i]
-		}
-	}
-	return nil
+// endedByUs reports whether we ended the dialog; its peer may not know yet.
+func (m *member) endedByUs() bool {
+	m.Lock()
+	defer m.Unlock()
+	return m.byUs
 }
 
-// end notes that a dialog is over and gives up a refresh of ours. Of all who
-// call it for a dialog one gets true, and does what follows from it.
-func (l *leg) end(remoteTag string, byUs bool, why sessiontimer.Reason) (first, last bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	if m == nil {
-		l.endFork(remoteTag)
-	}
-	if m == nil || m.ended {
-		return false, false
-	}
-	m.ended, m.byUs, m.why = true, byUs, why
-	if l.own != nil && l.ownTag == remoteTag {
-		l.own()
-	}
-	return true, !l.alive()
+// endedFor is the reason for which the dialog ended.
+func (m *member) endedFor() sessiontimer.Reason {
+	m.Lock()
+	defer m.Unlock()
+	return m.why
 }
 
-// alive tells that a dialog of this leg has not ended. l.mu is held.
-func (l *leg) alive() bool {
-	return slices.ContainsFunc(l.dialogs, func(m member) bool { return !m.ended })
+// reachedAt notes our Contact in an early dialog; nil if we told none.
+func (m *member) reachedAt(contact *sip.ContactHeader) {
+	m.Lock()
+	defer m.Unlock()
+	m.contact = contact
 }
 
-// endedByUs tells that we ended the dialog; its peer may not know yet.
-func (l *leg) endedByUs(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && m.byUs
+func (m *member) reachable() *sip.ContactHeader {
+	m.Lock()
+	defer m.Unlock()
+	return m.contact
 }
 
-// older notes the CSeq of a request and tells that a later one was seen before;
+// older notes the CSeq of a request and reports whether a later one was seen before;
 // stored is what a process before this one saw.
-func (l *leg) older(remoteTag string, cseq, stored uint32) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	if m == nil {
-		return cseq < stored
-	}
+func (m *member) older(cseq, stored uint32) bool {
+	m.Lock()
+	defer m.Unlock()
 	m.heard = max(m.heard, cseq, stored)
 	return cseq < m.heard
 }
 
-// lives tells that a dialog of the leg has not ended.
-func (l *leg) lives(remoteTag string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := l.member(remoteTag)
-	return m != nil && !m.ended
+// needed reports whether the dialog lives, or one may come of what is in flight.
+func (m *member) needed() bool {
+	m.Lock()
+	defer m.Unlock()
+	return m.state == early || m.state == confirmed || len(m.offers) > 0
 }
 
-// why is the reason for which a dialog of the leg ended.
-func (l *leg) why(remoteTag string) sessiontimer.Reason {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m := l.member(remoteTag); m != nil {
-		return m.why
+// idle reports whether resume would make the same of what is in the store: the
+// dialog is where and with whom it was, and nothing is under way.
+func (m *member) idle() bool {
+	if m.inFlight() || !m.count.plain() {
+		return false
 	}
-	return sessiontimer.Reason{}
-}
-
-// early tells that no dialog came of the leg yet.
-func (l *leg) early() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.dialogs) == 0
+	m.Lock()
+	defer m.Unlock()
+	return m.state == terminated || m.state == confirmed && m.target == nil && m.requester == nil
 }

@@ -10,36 +10,36 @@ import (
 // openUpdate guards what RFC 3311 §5.2 allows at a time: one UPDATE of the peer,
 // and no offer of it while another offer is open.
 func (in *incoming) openUpdate() bool {
-	l, offer := in.leg, len(in.req.Body()) > 0
-	l.mu.Lock()
-	ours := offer && (l.ownOffer || len(l.offers) > 0)
-	theirs := l.updating || offer && l.peer != nil && l.peer.answered.IsZero()
+	m, offer := in.member, len(in.req.Body()) > 0
+	m.Lock()
+	ours := offer && (m.ownOffer || len(m.offers) > 0)
+	theirs := m.updating || offer && m.peer != nil && m.peer.answered.IsZero()
 	if !ours && !theirs {
-		l.updating = true
+		m.updating = true
 	}
-	l.mu.Unlock()
+	m.Unlock()
 	return in.alone(ours, theirs)
 }
 
 func (in *incoming) closeUpdate() {
-	in.leg.mu.Lock()
-	in.leg.updating = false
-	in.leg.mu.Unlock()
+	in.member.Lock()
+	in.member.updating = false
+	in.member.Unlock()
 }
 
 // openInvite guards what RFC 3261 §14.2 allows at a time: no re-INVITE against
 // one of ours, and one of the peer's.
 func (in *incoming) openInvite() bool {
-	l := in.leg
-	l.mu.Lock()
-	ours := l.ownOffer || len(l.offers) > 0
-	theirs := l.peer != nil && l.peer.answered.IsZero()
+	m := in.member
+	m.Lock()
+	ours := m.ownOffer || len(m.offers) > 0
+	theirs := m.peer != nil && m.peer.answered.IsZero()
 	if !ours && !theirs {
-		l.confirm() // whoever sends another INVITE has got our 2xx
+		m.confirm() // whoever sends another INVITE has got our 2xx
 		in.invite = &peerInvite{cseq: in.req.CSeq().SeqNo, acked: make(chan struct{})}
-		l.peer = in.invite
+		m.peer = in.invite
 	}
-	l.mu.Unlock()
+	m.Unlock()
 	return in.alone(ours, theirs)
 }
 
@@ -57,53 +57,53 @@ func (in *incoming) alone(ours, theirs bool) bool {
 
 // closeInvite notes that a re-INVITE was not answered with a 2xx.
 func (in *incoming) closeInvite() {
-	if in.invite == nil || in.leg == nil {
+	if in.invite == nil {
 		return
 	}
-	l := in.leg
-	l.mu.Lock()
-	if l.peer == in.invite && l.peer.answered.IsZero() {
-		l.peer = nil
-		l.signal()
+	m := in.member
+	m.Lock()
+	if m.peer == in.invite && m.peer.answered.IsZero() {
+		m.peer = nil
+		m.signal()
 	}
-	l.mu.Unlock()
+	m.Unlock()
 }
 
 // expectAck notes an INVITE of the peer that is answered with a 2xx.
-func (l *leg) expectAck(cseq uint32, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
+func (m *member) expectAck(cseq uint32, now time.Time) {
+	m.Lock()
+	defer m.Unlock()
+	m.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
 }
 
-func (l *leg) answered(p *peerInvite, now time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (m *member) answered(p *peerInvite, now time.Time) {
+	m.Lock()
+	defer m.Unlock()
 	p.answered = now
-	l.signal()
+	m.signal()
 }
 
 // acked notes an ACK: first if it is the one that was waited for, local if the
 // application has nothing to see of it, now or when it comes again.
-func (l *leg) acked(cseq uint32) (first, local bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if first = l.peer != nil && l.peer.cseq == cseq; first {
-		l.confirm()
+func (m *member) acked(cseq uint32) (first, local bool) {
+	m.Lock()
+	defer m.Unlock()
+	if first = m.peer != nil && m.peer.cseq == cseq; first {
+		m.confirm()
 	}
-	return first, slices.Contains(l.localAcks, cseq)
+	return first, slices.Contains(m.localAcks, cseq)
 }
 
-// confirm notes that the peer has the 2xx to its INVITE. l.mu is held.
-func (l *leg) confirm() {
-	p := l.peer
+// confirm notes that the peer has the 2xx to its INVITE. The lock is held.
+func (m *member) confirm() {
+	p := m.peer
 	if p == nil {
 		return
 	}
 	close(p.acked)
-	l.peer = nil
-	if p.local && !slices.Contains(l.localAcks, p.cseq) {
-		l.localAcks = append(l.localAcks[max(0, len(l.localAcks)+1-keptInvites):], p.cseq)
+	m.peer = nil
+	if p.local && !slices.Contains(m.localAcks, p.cseq) {
+		m.localAcks = append(m.localAcks[max(0, len(m.localAcks)+1-keptInvites):], p.cseq)
 	}
-	l.signal()
+	m.signal()
 }

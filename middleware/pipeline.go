@@ -34,16 +34,16 @@ type pipeline struct{ t *Timers }
 
 // Refresh implements refresher.Pipeline.
 func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
-	l := p.t.legs.resume(d)
+	l, m := p.t.legs.resume(d)
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
 		return nil, refresher.ErrGone
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := l.beginOwn(ctx, cancel, d.RemoteTag, req.IsInvite()); err != nil {
+	if err := m.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
 		return nil, err
 	}
-	defer l.finishOwn()
+	defer m.finishOwn()
 	now, err := p.t.store.Load(ctx, d.ID)
 	if err != nil {
 		return nil, err
@@ -51,22 +51,22 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	if !now.Session.Equal(d.Session) {
 		return nil, refresher.ErrSuperseded
 	}
-	x, err := p.t.ownExchange(l, now, req)
+	x, err := p.t.ownExchange(l, m, now, req)
 	if err != nil {
 		return nil, err
 	}
 	x.proposal = x.policy.Propose(now.Session, now.MinSE, now.PeerTimer)
-	x.silentSince = l.takeSilence(now.Session)
+	x.silentSince = m.takeSilence(now.Session)
 	return x.run(ctx)
 }
 
 // Hangup implements refresher.Pipeline.
 func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
-	l := p.t.legs.resume(d)
-	l.mu.Lock()
-	busy := l.peerInProgress() || l.updating || len(l.offers) > 0
-	unconfirmed := l.peerInProgress() && !l.peer.answered.IsZero()
-	l.mu.Unlock()
+	l, m := p.t.legs.resume(d)
+	m.Lock()
+	busy := m.peerInProgress() || m.updating || len(m.offers) > 0
+	unconfirmed := m.peerInProgress() && !m.peer.answered.IsZero()
+	m.Unlock()
 	// What is being answered, by us or by the peer, may renew the session; only
 	// the end of the session itself ends that too.
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
@@ -80,10 +80,8 @@ func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessi
 }
 
 // ownExchange prepares a request of ours.
-func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
-	l.mu.Lock()
-	r := l.requester
-	l.mu.Unlock()
+func (t *Timers) ownExchange(l *leg, m *member, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
+	r := m.sentBy()
 	if r == nil {
 		r = t.requesterFor(d.Transport)
 	}
@@ -94,7 +92,7 @@ func (t *Timers) ownExchange(l *leg, d dialogstore.Dialog, req *sip.Request) (*e
 		return nil, err
 	}
 	r.fallBack(req, d)
-	return &exchange{r: r, leg: l, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: &d}, nil
+	return &exchange{r: r, leg: l, member: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: &d}, nil
 }
 
 // run sends a request of ours and waits for its final response.
@@ -180,7 +178,7 @@ func (x *exchange) untilGone() (<-chan time.Time, func()) {
 // the same still counts.
 func (x *exchange) giveUp(tx *sip.ClientTx, heard bool) {
 	if !heard {
-		x.leg.fallSilent(x.dialog.Session, x.sentAt)
+		x.member.fallSilent(x.dialog.Session, x.sentAt)
 	}
 	go func() {
 		defer tx.Terminate()

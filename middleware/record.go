@@ -56,13 +56,14 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		return d
 	})
 	if ok {
-		x.leg.moved(before, res.Contact(), x.laddr)
+		x.member.moved(before, res.Contact(), x.laddr)
 	}
 }
 
 // settleFirst makes the dialog of a 2xx that arrived at now.
 func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields, now time.Time) {
-	if !x.leg.join(toTag(res)) {
+	m := x.leg.accept(toTag(res))
+	if m == nil {
 		return
 	}
 	t.warnMalformed(fields, x.leg.id(toTag(res)))
@@ -73,7 +74,7 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		RouteSet:   routeSet(res, true),
 		Transport:  x.transport,
 		LocalAddr:  x.laddr(),
-		LocalCSeq:  x.leg.last(),
+		LocalCSeq:  m.count.lastCSeq(),
 		SDP:        x.req.Body(),
 		SDPType:    contentType(x.req),
 		PeerSDP:    res.Body(),
@@ -96,8 +97,8 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
 		d.RemoteTarget = text(&x.req.Recipient)
 	}
-	if t.requesterFor(d.Transport) == x.r {
-		x.leg.use(nil)
+	if t.requesterFor(d.Transport) != x.r {
+		m.sendBy(x.r)
 	}
 	t.stored(ctx, x.leg, &d, t.store.Create(ctx, d))
 }
@@ -111,7 +112,7 @@ func (t *Timers) stored(ctx context.Context, l *leg, d *dialogstore.Dialog, err 
 		return
 	}
 	if !l.lives(d.RemoteTag) {
-		t.delete(ctx, d.ID, l.why(d.RemoteTag))
+		t.delete(ctx, d.ID, l.of(d.RemoteTag).endedFor())
 	}
 }
 
@@ -150,10 +151,22 @@ func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.R
 // was idle or another process began it; nil if there is none. A ctx that is done
 // changes nothing: sipgo sends such a request too, and it must be numbered.
 func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
-	if l := t.legs.find(id.CallID, id.LocalTag); l != nil {
+	l := t.legs.find(id.CallID, id.LocalTag)
+	if l != nil && l.member(id.RemoteTag) != nil {
 		return l
 	}
-	return t.resume(detached(ctx), id)
+	if resumed := t.resume(detached(ctx), id); resumed != nil {
+		return resumed
+	}
+	return l
+}
+
+// memberOf is legOf for the dialog itself.
+func (t *Timers) memberOf(ctx context.Context, id dialogstore.ID) *member {
+	if l := t.legOf(ctx, id); l != nil {
+		return l.member(id.RemoteTag)
+	}
+	return nil
 }
 
 // resume makes the leg of a dialog anew. It is apart from legOf, which each message
@@ -163,7 +176,8 @@ func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *leg {
 	if err != nil {
 		return nil
 	}
-	return t.legs.resume(d)
+	l, _ := t.legs.resume(d)
+	return l
 }
 
 // ended forgets a dialog that the application or the peer ended.

@@ -119,18 +119,18 @@ func completeContact(req *sip.Request) {
 func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	t := r.t
 	id, tag := callID(req), fromTag(req)
-	l := t.legs.find(id, tag)
-	if l == nil {
-		policy := t.policyFor(req, true)
-		if policy.Mode == sessiontimer.Off || tag == "" || req.CSeq() == nil {
-			return r.direct(ctx, req)
-		}
-		l = t.legs.open(id, tag, 0, policy)
-	} else {
-		l = t.legs.open(id, tag, 0, l.policy)
+	var policy sessiontimer.Policy
+	if l := t.legs.find(id, tag); l != nil {
+		policy = l.invited()
 	}
-	l.use(r)
-	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, policy: l.policy}
+	if policy.Mode == sessiontimer.Off {
+		policy = t.policyFor(req, true)
+	}
+	if policy.Mode == sessiontimer.Off || tag == "" || req.CSeq() == nil {
+		return r.direct(ctx, req)
+	}
+	l := t.legs.open(id, tag)
+	x := &exchange{r: r, leg: l, member: l.invite(policy), req: req, app: req.CSeq().SeqNo, policy: policy}
 	return x.begin(ctx)
 }
 
@@ -142,8 +142,9 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	t.follow(l, req)
-	x := &exchange{r: r, leg: l, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.policy}
+	m := l.of(toTag(req))
+	t.follow(l, m, req)
+	x := &exchange{r: r, leg: l, member: m, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.invited()}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
@@ -151,14 +152,14 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
 		t.ended(detached(ctx), l, x.remoteTag, sessiontimer.CauseHungUp)
 	case sip.PRACK:
-		r.rewriteRAck(l, req)
+		rewriteRAck(m, req)
 	}
 	return x.once(ctx)
 }
 
 // rewriteRAck makes a PRACK name the INVITE by its number on the wire (RFC 3262
 // §7.2).
-func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
+func rewriteRAck(m *member, req *sip.Request) {
 	h := firstField(req, "RAck", "")
 	if h == nil {
 		return
@@ -171,7 +172,7 @@ func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
 	if err != nil {
 		return
 	}
-	parts[1] = strconv.FormatUint(uint64(l.wireCSeq(uint32(app))), 10)
+	parts[1] = strconv.FormatUint(uint64(m.count.wireCSeq(uint32(app))), 10)
 	req.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(parts, " ")))
 }
 
@@ -179,11 +180,12 @@ func (r *requester) rewriteRAck(l *leg, req *sip.Request) {
 // peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's message stays as it is.
 func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 	if l := r.t.legOf(ctx, dialogstore.ID{CallID: callID(req), LocalTag: fromTag(req), RemoteTag: toTag(req)}); l != nil && req.CSeq() != nil {
-		wire := l.wireCSeq(req.CSeq().SeqNo)
-		if target, _ := l.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
+		m := l.of(toTag(req))
+		wire := m.count.wireCSeq(req.CSeq().SeqNo)
+		if target, _ := m.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			setCSeq(req, wire)
-			r.t.follow(l, req)
+			r.t.follow(l, m, req)
 		}
 		ctx := detached(ctx)
 		r.t.joinFork(ctx, l, toTag(req))
@@ -200,15 +202,7 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	if l == nil || req.Via() == nil {
 		return r.direct(ctx, req)
 	}
-	branch := req.Via().Params.GetOr("branch", "")
-	l.mu.Lock()
-	var x *exchange
-	for _, candidate := range l.offers {
-		if candidate.branch == branch {
-			x = candidate
-		}
-	}
-	l.mu.Unlock()
+	x := l.offer(req.Via().Params.GetOr("branch", ""))
 	if x == nil {
 		return r.direct(ctx, req)
 	}

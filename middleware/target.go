@@ -12,30 +12,27 @@ import (
 // moved notes the Contact of an accepted INVITE or UPDATE: that is where the
 // peer of the dialog is from now on (RFC 3261 §12.2). Until it names another place
 // than d does, the application knows where that is. localAddr is our socket.
-func (l *leg) moved(d dialogstore.Dialog, contact *sip.ContactHeader, localAddr func() string) {
+func (m *member) moved(d dialogstore.Dialog, contact *sip.ContactHeader, localAddr func() string) {
 	if contact == nil || contact.Address.Wildcard {
 		return
 	}
-	l.mu.Lock()
-	m := l.member(d.RemoteTag)
-	same := m == nil || m.target == nil && text(&contact.Address) == d.RemoteTarget
-	l.mu.Unlock()
+	m.Lock()
+	same := m.target == nil && text(&contact.Address) == d.RemoteTarget
+	m.Unlock()
 	if same {
 		return
 	}
 	target, from := contact.Address.Clone(), localAddr()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if m := l.member(d.RemoteTag); m != nil {
-		m.target, m.from = target, from
-	}
+	m.Lock()
+	defer m.Unlock()
+	m.target, m.from = target, from
 }
 
 // follow sends a request of the application to where the peer is. What moved the
 // peer may have been answered here, without the application. A strict router
 // keeps its place, and so does a destination that the application chose.
-func (t *Timers) follow(l *leg, req *sip.Request) {
-	target, from := l.elsewhere(req)
+func (t *Timers) follow(l *leg, m *member, req *sip.Request) {
+	target, from := m.elsewhere(req)
 	if target == nil {
 		return
 	}
@@ -56,12 +53,10 @@ func (t *Timers) follow(l *leg, req *sip.Request) {
 
 // elsewhere is where the peer has moved to, and our socket for it, if req does
 // not go there.
-func (l *leg) elsewhere(req *sip.Request) (target *sip.Uri, from string) {
-	l.mu.Lock()
-	if m := l.member(toTag(req)); m != nil {
-		target, from = m.target, m.from
-	}
-	l.mu.Unlock()
+func (m *member) elsewhere(req *sip.Request) (target *sip.Uri, from string) {
+	m.Lock()
+	target, from = m.target, m.from
+	m.Unlock()
 	if target == nil || target.String() == req.Recipient.String() {
 		return nil, ""
 	}

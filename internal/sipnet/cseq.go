@@ -13,7 +13,8 @@ type Reporter interface {
 }
 
 // CheckCSeq reports every request among msgs whose CSeq breaks RFC 3261, lost
-// ones included. For each Call-ID and From tag:
+// ones included. For each side of a dialog, whose numbers begin with the INVITE that
+// made it:
 //
 //   - the number rises with every new transaction (§12.2.1.1); a request with a
 //     branch seen before is a retransmission and must not have changed it;
@@ -26,28 +27,24 @@ type Reporter interface {
 // not checked again where a proxy forwards it.
 func CheckCSeq(t Reporter, msgs []Message) {
 	t.Helper()
-	sides := make(map[cseqSide]*cseqState)
+	sides := make(cseqSides)
 	for _, m := range msgs {
 		if m.SIP == nil || m.SIP.CallID() == nil || m.SIP.From() == nil || m.SIP.CSeq() == nil || m.SIP.Via() == nil {
 			continue
 		}
 		tag, _ := m.SIP.From().Params.Get("tag")
-		side := cseqSide{m.SIP.CallID().Value(), tag}
-		if sides[side] == nil {
-			sides[side] = &cseqState{
-				requests: make(map[cseqTx]uint32),
-				invites:  make(map[uint32]string),
-				finals:   make(map[uint32]int),
-			}
+		side := cseqSide{callID: m.SIP.CallID().Value(), tag: tag}
+		if to := m.SIP.To(); to != nil {
+			side.peer, _ = to.Params.Get("tag")
 		}
 		var wrong string
 		switch msg := m.SIP.(type) {
 		case *sip.Request:
 			if len(msg.GetHeaders("via")) == 1 {
-				wrong = sides[side].request(msg)
+				wrong = sides.of(side).request(msg)
 			}
 		case *sip.Response:
-			sides[side].response(msg)
+			sides.response(side, msg)
 		}
 		if wrong != "" {
 			t.Errorf("%.3fs %s->%s %s, CSeq %s, Call-ID %s, From tag %s: %s", m.At.Seconds(),
@@ -56,8 +53,47 @@ func CheckCSeq(t Reporter, msgs []Message) {
 	}
 }
 
-// cseqSide is one side of one dialog: who counts its own requests.
-type cseqSide struct{ callID, tag string }
+// cseqSide is one side of one dialog: who counts its own requests. What has no To
+// tag yet has no peer.
+type cseqSide struct{ callID, tag, peer string }
+
+type cseqSides map[cseqSide]*cseqState
+
+func (sides cseqSides) of(side cseqSide) *cseqState {
+	s := sides[side]
+	if s == nil {
+		s = &cseqState{
+			requests: make(map[cseqTx]uint32),
+			invites:  make(map[uint32]string),
+			finals:   make(map[uint32]int),
+		}
+		sides[side] = s
+		if side.peer != "" {
+			s.before = sides.of(cseqSide{callID: side.callID, tag: side.tag})
+		}
+	}
+	return s
+}
+
+// response notes the first final response to an INVITE. Its From tag is that of
+// the request, so it is noted with the side that sent the INVITE. A dialog that it
+// makes goes on after that.
+func (sides cseqSides) response(side cseqSide, res *sip.Response) {
+	if res.CSeq().MethodName != sip.INVITE {
+		return
+	}
+	s, number := sides.of(side), res.CSeq().SeqNo
+	branch, _ := res.Via().Params.Get("branch")
+	if s.before != nil && s.before.invites[number] == branch {
+		if !s.started {
+			s.last, s.started = number, true
+		}
+		s = s.before
+	}
+	if res.StatusCode >= 200 && s.finals[number] == 0 {
+		s.finals[number] = res.StatusCode
+	}
+}
 
 // cseqTx is a transaction of one side. An ACK or CANCEL shares the branch of its
 // INVITE, hence the method.
@@ -67,6 +103,7 @@ type cseqTx struct {
 }
 
 type cseqState struct {
+	before   *cseqState // what was sent before there was a dialog; nil for that itself
 	last     uint32
 	started  bool
 	requests map[cseqTx]uint32
@@ -85,7 +122,7 @@ func (s *cseqState) request(req *sip.Request) string {
 	case sip.ACK:
 		return s.ack(cseq.SeqNo, branch)
 	case sip.CANCEL:
-		if invite, ok := s.invites[cseq.SeqNo]; !ok || invite != branch {
+		if invite, ok := s.of(cseq.SeqNo).invites[cseq.SeqNo]; !ok || invite != branch {
 			return "no INVITE with this number and branch was sent"
 		}
 		return ""
@@ -110,7 +147,16 @@ func (s *cseqState) request(req *sip.Request) string {
 	return ""
 }
 
+// of is where an INVITE was sent, if anywhere: within the dialog, or before.
+func (s *cseqState) of(number uint32) *cseqState {
+	if _, ok := s.invites[number]; !ok && s.before != nil {
+		return s.before
+	}
+	return s
+}
+
 func (s *cseqState) ack(number uint32, branch string) string {
+	s = s.of(number)
 	invite, ok := s.invites[number]
 	if !ok {
 		return "no INVITE with this number was sent"
@@ -119,13 +165,4 @@ func (s *cseqState) ack(number uint32, branch string) string {
 		return fmt.Sprintf("the INVITE was answered with %d, but the branch is not the INVITE's", s.finals[number])
 	}
 	return ""
-}
-
-// response notes the first final response to an INVITE. Its From tag is that of
-// the request, so it is noted with the side that sent the INVITE.
-func (s *cseqState) response(res *sip.Response) {
-	number := res.CSeq().SeqNo
-	if res.CSeq().MethodName == sip.INVITE && res.StatusCode >= 200 && s.finals[number] == 0 {
-		s.finals[number] = res.StatusCode
-	}
 }

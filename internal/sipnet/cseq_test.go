@@ -47,6 +47,35 @@ func TestCheckCSeq(t *testing.T) {
 	}
 }
 
+// The dialogs of a forked INVITE go on from its number, each for itself.
+func TestCheckCSeqOfForks(t *testing.T) {
+	message := func(tag, item string) Message {
+		to := "To: <sip:b@b>;tag=" + tag
+		if tag == "" {
+			to = "To: <sip:b@b>"
+		}
+		return cseqMessage(t, item, to)
+	}
+	call := []Message{
+		message("", "INVITE 5 a"), message("one", "200 5 a"), message("one", "ACK 5 b"), message("two", "200 5 a"), message("two", "ACK 5 c"),
+		message("one", "UPDATE 6 d"), message("two", "UPDATE 6 e"), message("one", "INVITE 7 f"), message("one", "488 7 f"), message("one", "ACK 7 f"),
+	}
+	for _, c := range []struct{ tag, item, want string }{
+		{"two", "BYE 7 g", ""},
+		{"three", "BYE 5 g", ""}, // another call, that happens to have the Call-ID and From tag
+		{"", "INVITE 6 g", ""},
+		{"one", "BYE 7 g", "does not rise above 7"},
+		{"two", "ACK 7 g", "no INVITE with this number"},
+		{"one", "ACK 7 g", "answered with 488"},
+	} {
+		var got faults
+		CheckCSeq(&got, append(call[:len(call):len(call)], message(c.tag, c.item)))
+		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || !strings.Contains(got.text(), c.want)) {
+			t.Errorf("%s to %q: complaints:\n%s\nshould be %q", c.item, c.tag, got.text(), c.want)
+		}
+	}
+}
+
 func TestCheckCSeqSkipsForwarded(t *testing.T) {
 	var got faults
 	CheckCSeq(&got, []Message{

@@ -1,0 +1,93 @@
+package middleware
+
+import (
+	"context"
+	"slices"
+)
+
+// numbering counts what we send within a dialog (RFC 3261 §12.2.1.1).
+type numbering struct {
+	monitor
+	last    uint32 // on the wire
+	sent    []sentInvite
+	sending bool // somebody numbers and sends
+}
+
+// sentInvite remembers the number that an INVITE of the application got on the
+// wire, for its ACK and the replays of that.
+type sentInvite struct{ app, wire uint32 }
+
+// keptInvites bounds sentInvite: a replayed ACK may be 32 s late.
+const keptInvites = 8
+
+// inTurn runs send while nobody else numbers and sends within the dialog, so that
+// numbers leave in order. No lock is held meanwhile.
+func (n *numbering) inTurn(ctx context.Context, send func() error) error {
+	err := n.await(ctx, func() bool { return !n.sending })
+	if err == nil {
+		n.sending = true
+	}
+	n.Unlock()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		n.Lock()
+		n.sending = false
+		n.signal()
+		n.Unlock()
+	}()
+	return send()
+}
+
+// number gives a request its CSeq on the wire: the application's own, unless
+// requests of ours have used that up.
+func (n *numbering) number(app uint32, invite bool) uint32 {
+	n.Lock()
+	defer n.Unlock()
+	n.last = max(app, n.last+1)
+	if invite {
+		n.sent = slices.DeleteFunc(n.sent, func(s sentInvite) bool { return s.app == app })
+		if len(n.sent) == keptInvites {
+			n.sent = slices.Delete(n.sent, 0, 1)
+		}
+		n.sent = append(n.sent, sentInvite{app, n.last})
+	}
+	return n.last
+}
+
+// lastCSeq is the number used last: early requests have some before the dialog is.
+func (n *numbering) lastCSeq() uint32 {
+	n.Lock()
+	defer n.Unlock()
+	return n.last
+}
+
+// wireCSeq is what the INVITE that the application numbered app has on the wire.
+// Where it sent a PRACK, UPDATE or INFO since, sipgo numbers the ACK as that; it
+// is for the INVITE before all the same.
+func (n *numbering) wireCSeq(app uint32) uint32 {
+	n.Lock()
+	defer n.Unlock()
+	wire := app
+	for _, s := range n.sent {
+		if s.app <= app {
+			wire = s.wire
+		}
+	}
+	return wire
+}
+
+// plain reports whether what the store knows is enough to go on.
+func (n *numbering) plain() bool {
+	n.Lock()
+	defer n.Unlock()
+	return !n.sending && !slices.ContainsFunc(n.sent, func(s sentInvite) bool { return s.app != s.wire })
+}
+
+// follow counts on from another dialog of the same INVITE.
+func (n *numbering) follow(other *numbering) {
+	other.Lock()
+	defer other.Unlock()
+	n.last, n.sent = other.last, slices.Clone(other.sent)
+}
