@@ -121,13 +121,24 @@ func pair(b testing.TB, transport string, caller, callee end) (alice, bob *bench
 	if transport == "tcp" {
 		n.ConnectTCP("10.0.0.1:5060", "10.0.0.2:5060")
 	}
-	alice.awaitServing(transport)
-	bob.awaitServing(transport)
+	if transport == "udp" {
+		alice.awaitServing("udp", "10.0.0.1:5060")
+		bob.awaitServing("udp", "10.0.0.2:5060")
+	} else {
+		alice.awaitServing("tcp", "10.0.0.2:5060")
+		bob.awaitServing("tcp", "10.0.0.1:5060")
+	}
 	return alice, bob
 }
 
-func (u *benchUA) awaitServing(transport string) {
-	for u.ua.TransportLayer().Pool(transport).Size() == 0 {
+// awaitServing waits for a connection: over UDP by its own address, over TCP by
+// the other end's.
+func (u *benchUA) awaitServing(transport, addr string) {
+	for {
+		if conn, err := u.ua.TransportLayer().GetConnection(transport, addr); err == nil {
+			_, _ = conn.TryClose() // what GetConnection counted
+			return
+		}
 		runtime.Gosched()
 	}
 }

@@ -86,7 +86,7 @@ func refreshedPeer(b testing.TB, n *sipnet.Network) {
 	bob.server.OnInvite(accept)
 	bob.server.OnUpdate(accept)
 	bob.server.OnAck(func(*sip.Request, sip.ServerTransaction) {})
-	bob.awaitServing("udp")
+	bob.awaitServing("udp", bobAddr)
 }
 
 // runRefresher has the refresher refresh calls whose next refresh is always due
@@ -102,7 +102,7 @@ func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, don
 				b.Errorf("%#v", e)
 			}
 		}))
-	alice.awaitServing("udp")
+	alice.awaitServing("udp", aliceAddr)
 	for i := range refreshed {
 		if err := alice.timers.Store().Create(context.Background(), refreshedDialog(alice, i, method)); err != nil {
 			b.Fatal(err)
@@ -154,7 +154,7 @@ type exchange func(*refreshedCall, *sip.Request) (*sip.Response, error)
 
 func byHand(b testing.TB, n *sipnet.Network, method sip.RequestMethod, do exchange, done chan<- struct{}, stop <-chan struct{}) {
 	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", stock)
-	alice.awaitServing("udp")
+	alice.awaitServing("udp", aliceAddr)
 	var wg sync.WaitGroup
 	b.Cleanup(wg.Wait)
 	for i := range atOnce {

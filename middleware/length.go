@@ -59,8 +59,12 @@ func longest(m message) int {
 
 func longestURI(u *sip.Uri) int {
 	const number, punctuation = 20, 16
-	return punctuation + len(u.Scheme) + len(u.Raw()) + len(u.User) + len(u.Password) + len(u.Host) + number +
-		longestParams(u.UriParams) + longestParams(u.Headers)
+	switch u.Scheme {
+	case "sip", "sips", "":
+		return punctuation + len(u.Scheme) + len(u.User) + len(u.Password) + len(u.Host) + number +
+			longestParams(u.UriParams) + longestParams(u.Headers)
+	}
+	return punctuation + len(u.String()) // tel and others; sipgo keeps them whole since v1.7
 }
 
 func longestParams(params sip.HeaderParams) int {

@@ -36,6 +36,19 @@ const offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt
 // Nobody listens for RTCP: who waits for a real socket keeps virtual time from
 // passing.
 func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Peer), opts ...diago.DiagoOption) {
+	t.Helper()
+	phoneWith(t, func(d *diago.DialogServerSession) error {
+		m, err := d.ProgressMedia(diago.ProgressMediaOptions{})
+		if err != nil {
+			return err
+		}
+		deaf(m)
+		return d.AnswerEarlyMedia(m, diago.AnswerOptions{OnMediaUpdate: deaf})
+	}, f, opts...)
+}
+
+func phoneWith(t *testing.T, answer func(*diago.DialogServerSession) error, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Peer), opts ...diago.DiagoOption) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		over := make(chan struct{})
@@ -46,13 +59,7 @@ func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Pe
 			diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1", BindPort: 5060})}, opts...)
 		dg := diago.NewDiago(ua, opts...)
 		dg.HandleFunc(func(d *diago.DialogServerSession) {
-			m, err := d.ProgressMedia(diago.ProgressMediaOptions{})
-			if err != nil {
-				t.Errorf("diago does not ring: %v", err)
-				return
-			}
-			deaf(m)
-			if err := d.AnswerEarlyMedia(m, diago.AnswerOptions{OnMediaUpdate: deaf}); err != nil {
+			if err := answer(d); err != nil {
 				t.Errorf("diago does not answer: %v", err)
 				return
 			}
@@ -125,6 +132,29 @@ func TestReInviteAnsweredOnce(t *testing.T) {
 			t.Errorf("the 200 to the re-INVITE was sent %d times: mended", again)
 		}
 		peer.Ack(peer.ExpectResponse(t, 200))
+		peer.Request(sip.BYE)
+		peer.ExpectResponse(t, 200)
+		synctest.Wait()
+	})
+}
+
+// TestAnswerLate: where the offer is in the 200 and the answer in the ACK, diago
+// starts listening for RTCP twice, and the application gets an error for a call
+// that stands.
+func TestAnswerLate(t *testing.T) {
+	late := make(chan error, 1)
+	phoneWith(t, func(d *diago.DialogServerSession) error {
+		m, err := d.AnswerLate()
+		deaf(m)
+		late <- err
+		return nil
+	}, func(t *testing.T, _ *sipnet.Network, peer *sipnet.Peer) {
+		peer.Invite(ourAddr, "")
+		peer.Ack(peer.ExpectResponse(t, 200), offer)
+		synctest.Wait()
+		if err := <-late; err == nil {
+			t.Error("AnswerLate returns no error: mended")
+		}
 		peer.Request(sip.BYE)
 		peer.ExpectResponse(t, 200)
 		synctest.Wait()
