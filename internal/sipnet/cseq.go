@@ -79,7 +79,7 @@ func (sides cseqSides) of(side cseqSide) *cseqState {
 // the request, so it is noted with the side that sent the INVITE. A dialog that it
 // makes goes on after that.
 func (sides cseqSides) response(side cseqSide, res *sip.Response) {
-	if res.CSeq().MethodName != sip.INVITE {
+	if methodOf(res.CSeq()) != sip.INVITE {
 		return
 	}
 	s, number := sides.of(side), res.CSeq().SeqNo
@@ -114,7 +114,7 @@ type cseqState struct {
 // request notes a request and returns what is wrong with it, if anything is.
 func (s *cseqState) request(req *sip.Request) string {
 	cseq := req.CSeq()
-	if cseq.MethodName != req.Method {
+	if methodOf(cseq) != req.Method {
 		return "the method in CSeq is not the request's"
 	}
 	branch, _ := req.Via().Params.Get("branch")

@@ -46,7 +46,7 @@ func (p *Peer) learn(msg sip.Message) {
 	if d == nil || msg.CallID() == nil || msg.CallID().Value() != d.callID || msg.CSeq() == nil {
 		return
 	}
-	method := msg.CSeq().MethodName
+	method := methodOf(msg.CSeq())
 	res, isResponse := msg.(*sip.Response)
 	switch {
 	case method != sip.INVITE && method != sip.UPDATE:
@@ -65,6 +65,12 @@ func (p *Peer) learn(msg sip.Message) {
 		d.settled = res.IsSuccess()
 		d.refreshTarget(res)
 	}
+}
+
+// methodOf is the method in CSeq. sipgo counts all blanks before it but one as part
+// of it.
+func methodOf(h *sip.CSeqHeader) sip.RequestMethod {
+	return sip.RequestMethod(strings.TrimSpace(string(h.MethodName)))
 }
 
 // restart forgets what responses said, but for the caller's CSeq number.

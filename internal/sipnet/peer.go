@@ -21,6 +21,10 @@ type T interface {
 // follows one dialog, the last that Invite began or Reply accepted. A Peer is for
 // one goroutine.
 type Peer struct {
+	// Dress, if not nil, rewrites each message before it is sent: names and blanks
+	// as no stack that is known here writes them.
+	Dress func(raw string) string
+
 	net  *Network
 	conn net.PacketConn
 	addr string
@@ -50,14 +54,19 @@ func (p *Peer) Tag() string { return p.tag }
 func (p *Peer) Close() { _ = p.conn.Close() }
 
 // Send sends raw to the address, with every line end made CRLF and the literal
-// "Content-Length: *" made the length of the body. Nothing else is touched.
+// "Content-Length: *" made the length of the body. Nothing else is touched but by
+// Dress.
 func (p *Peer) Send(to string, raw string) {
 	addr, err := netip.ParseAddrPort(to)
 	if err != nil {
 		panic(fmt.Sprintf("sipnet: peer sends to %q: %v", to, err))
 	}
+	raw = normalise(raw)
+	if p.Dress != nil {
+		raw = p.Dress(raw)
+	}
 	// A closed peer sends nothing; there is no other error.
-	_, _ = p.conn.WriteTo([]byte(normalise(raw)), net.UDPAddrFromAddrPort(addr))
+	_, _ = p.conn.WriteTo([]byte(raw), net.UDPAddrFromAddrPort(addr))
 }
 
 // Recv returns the next message that is not a retransmission of one received

@@ -17,7 +17,7 @@ func Label(m sip.Message) string {
 	case *sip.Response:
 		label := strings.TrimSpace(fmt.Sprintf("%d %s", m.StatusCode, m.Reason))
 		if cseq := m.CSeq(); cseq != nil {
-			label += " (" + cseq.MethodName.String() + ")"
+			label += " (" + methodOf(cseq).String() + ")"
 		}
 		return label
 	}

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
@@ -23,6 +24,28 @@ func TestCompactNames(t *testing.T) {
 		if h := req.GetHeader(name); h != nil {
 			t.Errorf("GetHeader(%q) is %q: mended", name, h.Value())
 		}
+	}
+}
+
+// TestBlanksInCSeq: of several blanks in CSeq all but one become part of the method,
+// and a response that has them is not matched with its request (RFC 3261 §7.3.1, §17.1.3).
+func TestBlanksInCSeq(t *testing.T) {
+	raw := strings.Replace(compact, "CSeq: 1 INVITE", "CSeq: 1       INVITE", 1)
+	msg, err := sip.ParseMessage([]byte(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := msg.CSeq().MethodName; m == sip.INVITE {
+		t.Errorf("the method is %q: mended", m)
+	}
+	sent, err := sip.ParseMessage([]byte(compact))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := sip.ClientTxKeyMake(sent)
+	b, errB := sip.ClientTxKeyMake(msg)
+	if errA != nil || errB != nil || a == b {
+		t.Errorf("the keys of the transactions are %q (%v) and %q (%v): mended", a, errA, b, errB)
 	}
 }
 
