@@ -15,7 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-var secret = middleware.WithCredentials("trunk", "secret")
+// secret answers the realm of the tests in calls of both directions.
+var secret = []middleware.Option{middleware.WithCredentials("r", "trunk", "secret"), middleware.WithCredentialsForIncoming()}
 
 // challenge is a way to ask for credentials.
 type challenge struct {
@@ -116,7 +117,7 @@ func TestRefreshChallenged(t *testing.T) {
 			if got := strings.Join(events(c.u), " "); strings.Contains(got, "RefreshFailed") {
 				c.Errorf("events are %q, want no failure", got)
 			}
-		}, secret)
+		}, secret...)
 	}
 }
 
@@ -148,7 +149,7 @@ func TestRefreshChallengedForEver(t *testing.T) {
 			if got, want := strings.Join(events(c.u), " "), "Negotiated RefreshFailed Expired Ended"; got != want {
 				c.Errorf("events are %q, want %q", got, want)
 			}
-		}, secret)
+		}, secret...)
 	}
 }
 
@@ -172,7 +173,7 @@ func TestRefreshChallengedAndTooSmall(t *testing.T) {
 		c.p.Reply(req, 200, "OK", "Session-Expires: 3600;refresher=uac")
 		synctest.Wait()
 		c.wantAlive(c.u.Name, c.d)
-	}, secret)
+	}, secret...)
 }
 
 // F-22: the BYE of an expired session answers a challenge too, and is not
@@ -181,7 +182,7 @@ func TestExpiryByeChallenged(t *testing.T) {
 	for _, accepted := range []bool{true, false} {
 		t.Run(fmt.Sprintf("F-22 accepted=%v", accepted), func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				bob, p := l.bob(secret), l.peer()
+				bob, p := l.bob(secret...), l.peer()
 				d, _ := l.peerCalls(p, bob, timerHeader, allow, se1800)
 				l.at(1768 * time.Second)
 				first, ask := p.ExpectRequest(l, sip.BYE), asks(407, `realm="r", nonce="n1"`)

@@ -191,7 +191,7 @@ func TestDanger8ChallengedInDialog(t *testing.T) {
 	for _, r := range refreshes {
 		t.Run("F-07 with credentials, "+string(r.method), func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				alice, p := l.alice(secret), l.peer()
+				alice, p := l.alice(secret...), l.peer()
 				d := l.callPeer(alice, p, r.allow, ours)
 				l.plays(p, 5400*time.Second, challenging)
 				l.wantAlive("alice", d)
@@ -214,7 +214,7 @@ func TestDanger8ChallengedInDialog(t *testing.T) {
 	}
 	t.Run("F-22 our BYE", func(t *testing.T) {
 		inLab(t, func(l *lab) {
-			bob, p := l.bob(secret), l.peer()
+			bob, p := l.bob(secret...), l.peer()
 			d, _ := l.peerCalls(p, bob, timerHeader, allow, se1800)
 			l.plays(p, 1800*time.Second, challenging)
 			l.wantEnded("bob", d)
@@ -232,7 +232,7 @@ func TestDanger8ChallengedInDialog(t *testing.T) {
 func TestDanger9CSeqUsedTwice(t *testing.T) {
 	for _, r := range refreshes {
 		inLab(t, func(l *lab) {
-			alice, p := l.alice(secret), l.peer()
+			alice, p := l.alice(secret...), l.peer()
 			d := l.callPeer(alice, p, r.allow, ours)
 			last, n := l.requests(aliceAddr, "INVITE")[0].SIP.CSeq().SeqNo, 0
 			provider := func(req *sip.Request) []string {

@@ -31,6 +31,8 @@ type exchange struct {
 	sentAt      time.Time
 	heard       map[string]ringing // what provisional responses told, by To tag
 
+	authorized []*authorization // the challenges that it answers, nearest first
+
 	client *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 
 	mu          sync.Mutex
@@ -108,6 +110,7 @@ func (x *exchange) send(ctx context.Context) error {
 		x.member.reachedAt(x.req.Contact())
 	}
 	x.mark()
+	x.sign()
 	x.set(func() { x.tx, x.provisional = tx, false })
 	x.watch(tx)
 	err = x.member.count.inTurn(ctx, func() error {

@@ -109,7 +109,7 @@ func TestHostileRefusals(t *testing.T) {
 		for _, r := range refreshes {
 			t.Run(fmt.Sprintf("%s to %s", c.row, r.method), func(t *testing.T) {
 				inLab(t, func(l *lab) {
-					alice, p := l.alice(middleware.WithCredentials("alice", "secret")), l.peer()
+					alice, p := l.alice(middleware.WithCredentials("lab", "alice", "secret")), l.peer()
 					d := l.callPeer(alice, p, ours, r.allow)
 					n := 0
 					for l.net.Elapsed() < 1810*time.Second {

@@ -88,7 +88,7 @@ func TestAckAfterLongRinging(t *testing.T) {
 func TestChallengedRefreshNearTheLimit(t *testing.T) {
 	for fill := 560; fill <= 652; fill += 4 {
 		inLab(t, func(l *lab) {
-			alice, p := l.alice(middleware.WithCredentials("alice", "secret"), middleware.WithMethod(sessiontimer.MethodReInvite)), l.peer()
+			alice, p := l.alice(middleware.WithCredentials("lab", "alice", "secret"), middleware.WithMethod(sessiontimer.MethodReInvite)), l.peer()
 			alice.SDP += "a=fill:" + strings.Repeat("x", fill) + "\r\n"
 			l.callPeer(alice, p, ours)
 			l.at(900 * time.Second)

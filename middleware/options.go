@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -30,7 +29,7 @@ type options struct {
 	store          dialogstore.Store
 	logger         *slog.Logger
 	onEvent        func(sessiontimer.Event) // nil if nobody listens
-	credentials    sipgo.DigestAuth
+	credentials    credentials
 	answerUpdate   bool
 	answerReInvite *bool
 	offerUpdate    *bool
@@ -57,6 +56,9 @@ func (o *options) validate() error {
 		return &sessiontimer.ConfigError{Option: "RefreshLimits", Value: o.limits.PerSecond, Allowed: "10 or more per second"}
 	case o.limits.Unanswered < 1:
 		return &sessiontimer.ConfigError{Option: "RefreshLimits", Value: o.limits.Unanswered, Allowed: "1 or more unanswered"}
+	}
+	if err := o.credentials.validate(); err != nil {
+		return err
 	}
 	return o.policy.Validate()
 }
@@ -141,12 +143,33 @@ func WithStrict() Option {
 	return func(o *options) { o.policy.Strict = true }
 }
 
-// WithCredentials answers digest challenges to refreshes and to the BYE of an
-// expired session (RFC 3261 §22). Default: none; such a refresh fails. What an
-// application gave to sipgo for its INVITE cannot be read, and an answer to an
-// old challenge serves no other request.
-func WithCredentials(username, password string) Option {
-	return func(o *options) { o.credentials = sipgo.DigestAuth{Username: username, Password: password} }
+// WithCredentials answers digest challenges of the realm to our refreshes and to the
+// BYE of an expired session (RFC 3261 §22), in calls that this user agent began; see
+// WithCredentialsForIncoming for the others. It may be given once for each realm, of
+// the proxies on the way and of the peer. The realm is compared letter by letter.
+// None of the three may be empty. Default: none; a refresh that is challenged then
+// fails. What an application gave to sipgo for its INVITE cannot be read, and an
+// answer to an old challenge serves no other request.
+func WithCredentials(realm, username, password string) Option {
+	return func(o *options) {
+		o.credentials.realms = append(o.credentials.realms, realmCredentials{realm, username, password})
+	}
+}
+
+// WithCredentialsFunc asks f first for the credentials of a call and a realm, in calls
+// that this user agent began. Where it has none, those of WithCredentials are used.
+// Default, also for nil: none.
+func WithCredentialsFunc(f CredentialsFunc) Option {
+	return func(o *options) { o.credentials.ask = f }
+}
+
+// WithCredentialsForIncoming lets the credentials answer challenges in calls, too,
+// that the peer began. Default: they do not. Who challenges chooses the realm and the
+// nonce, and with its Contact the URI, that an answer is computed for; whoever may
+// call could have such answers made and use them elsewhere. A trunk that challenges
+// within the calls that it sends needs this.
+func WithCredentialsForIncoming() Option {
+	return func(o *options) { o.credentials.incoming = true }
 }
 
 // WithPolicyFunc chooses a policy call by call, for instance by trunk.

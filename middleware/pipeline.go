@@ -1,17 +1,14 @@
 package middleware
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
-	"github.com/icholy/digest"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -23,10 +20,6 @@ var errNoClient = errors.New("middleware: no client for the transport")
 
 // errConnectionLost says that the stream closed on which an answer was to come.
 var errConnectionLost = errors.New("middleware: connection lost")
-
-// maxChallenges bounds the answers to 401 and 407 for one request: one each, and
-// one more each for a stale nonce.
-const maxChallenges = 4
 
 // pipeline sends what the refresher decides on, the way the application's
 // requests go.
@@ -106,7 +99,7 @@ func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
 // await waits for the final response to a request of ours, over retries and
 // challenges.
 func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
-	challenges, answered := 0, make(map[int]bool)
+	answered := 0
 	look, stop := x.lookEverySecond()
 	defer stop()
 	silence, stopWaiting := x.untilGone()
@@ -121,15 +114,14 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 				x.acknowledge(res)
 			}
 			if x.handle(ctx, res) {
-				clear(answered) // what was answered then was accepted
+				x.passed("", nil) // what was answered so far was accepted
 				continue
 			}
 			if res.IsProvisional() {
 				continue
 			}
-			if challenges < maxChallenges && x.authorize(res, answered[res.StatusCode]) {
-				challenges++
-				answered[res.StatusCode] = true
+			if answered < maxChallenges && x.authorize(res) {
+				answered++
 				setBranch(x.req)
 				if err := x.send(ctx); err != nil {
 					return nil, err
@@ -284,58 +276,10 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 		return err
 	}
 	setCSeq(ack, x.req.CSeq().SeqNo)
-	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
-		if h := firstField(x.req, name, ""); h != nil {
-			ack.AppendHeader(sip.HeaderClone(h))
-		}
-	}
+	copyCredentials(ack, x.req)
 	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
 		return err
 	}
 	x.r.fallBack(ack, d)
 	return x.r.client.TransportLayer().WriteMsg(ack)
-}
-
-// authorize answers a digest challenge in a copy of the request (RFC 3261 §22).
-// It returns false if there is none, or nothing to answer it with. One that
-// rejects an answer is answered again only if that was merely stale (§22.1).
-func (x *exchange) authorize(res *sip.Response, rejects bool) bool {
-	auth := x.r.t.opts.credentials
-	challenge, answer := "WWW-Authenticate", "Authorization"
-	switch res.StatusCode {
-	case sip.StatusUnauthorized:
-	case sip.StatusProxyAuthRequired:
-		challenge, answer = "Proxy-Authenticate", "Proxy-Authorization"
-	default:
-		return false
-	}
-	chal := topmostChallenge(res, challenge)
-	if chal == nil || auth.Password == "" || rejects && !chal.Stale {
-		return false
-	}
-	chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
-	cred, err := digest.Digest(chal, digest.Options{
-		Method:   string(x.req.Method),
-		URI:      x.req.Recipient.String(),
-		GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(x.req.Body())), nil },
-		Username: auth.Username,
-		Password: auth.Password,
-	})
-	if err != nil {
-		return false
-	}
-	req := x.req.Clone()
-	setField(req, answer, "", cred.String())
-	x.set(func() { x.req, x.done = req, false })
-	return true
-}
-
-// topmostChallenge is the first that can be answered (RFC 8760 §2.4).
-func topmostChallenge(res *sip.Response, name string) *digest.Challenge {
-	for _, h := range res.GetHeaders(name) {
-		if chal, err := digest.ParseChallenge(h.Value()); err == nil && digest.CanDigest(chal) {
-			return chal
-		}
-	}
-	return nil
 }

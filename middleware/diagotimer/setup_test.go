@@ -145,7 +145,7 @@ func TestDigest_B10_F07(t *testing.T) {
 				want(t, update, "Session-Expires", se+";refresher=uac")
 				s.answerAny(t, update)
 				s.peerHangsUp(t)
-			}, middleware.WithCredentials("phone", "secret"))
+			}, middleware.WithCredentials("test", "phone", "secret"))
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -162,7 +163,13 @@ func (c *Command) Options() []middleware.Option {
 		opts = append(opts, middleware.WithUnsafeIntervals())
 	}
 	if c.User != "" {
-		opts = append(opts, middleware.WithCredentials(c.User, c.Password))
+		opts = append(opts, middleware.WithCredentialsFunc(c.credentials))
 	}
 	return opts
+}
+
+// credentials are for every realm: who starts the program says whom it calls. A
+// program that calls strangers names the realm, with middleware.WithCredentials.
+func (c *Command) credentials(_ dialogstore.Dialog, _ string) (username, password string, ok bool) {
+	return c.User, c.Password, true
 }
