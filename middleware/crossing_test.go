@@ -47,6 +47,45 @@ func TestCancelCrosses(t *testing.T) {
 	})
 }
 
+// J-13, C-14: a CANCEL at the moment of a 422 ends the call: either the INVITE is not
+// sent again, or the CANCEL names the one that is.
+func TestCancelRacesRetry(t *testing.T) {
+	for range 200 {
+		inLab(t, func(l *lab) {
+			alice, p := l.alice(), l.peer()
+			cancel, outcome := l.dial(alice)
+			last := p.ExpectRequest(l, sip.INVITE)
+			p.Reply(last, 180, "Ringing")
+			synctest.Wait()
+			p.Reply(last, 422, "Session Interval Too Small", "Min-SE: 3600")
+			cancel()
+			over := false
+			for {
+				msg, ok := p.Recv(time.Second)
+				if !ok {
+					break
+				}
+				switch req := msg.(*sip.Request); req.Method {
+				case sip.INVITE:
+					last, over = req, false
+					p.Reply(req, 180, "Ringing")
+				case sip.ACK:
+					over = over || req.Via().Params.GetOr("branch", "") == last.Via().Params.GetOr("branch", "")
+				case sip.CANCEL:
+					p.Reply(req, 200, "OK")
+					if req.CSeq().SeqNo == last.CSeq().SeqNo && !over {
+						p.Reply(last, 487, "Request Terminated")
+					}
+				}
+			}
+			if !over {
+				l.Errorf("INVITE %d still rings", last.CSeq().SeqNo)
+			}
+			<-outcome
+		})
+	}
+}
+
 // cancelRinging calls p and cancels while it rings.
 func cancelRinging(l *lab, u *sipua.UA, p *sipnet.Peer) (invite, cancelled *sip.Request, outcome chan error) {
 	l.Helper()

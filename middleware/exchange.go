@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -35,12 +34,11 @@ type exchange struct {
 
 	client *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 
-	mu          sync.Mutex
+	guard       monitor // of req and proposal too: only who passes responses on changes these
 	tx          *sip.ClientTx
-	provisional bool          // the transaction has a provisional response
-	cancelled   bool          // the application sends a CANCEL
-	done        bool          // there is a final response, or there will be none
-	changed     chan struct{} // closed when one of these changes
+	provisional bool // the transaction has a provisional response
+	cancelled   bool // the application sends a CANCEL
+	done        bool // there is a final response, or there will be none
 }
 
 // ringing is what provisional responses of one party told of it.
@@ -153,7 +151,7 @@ func (x *exchange) fit() {
 	if x.r.t.unmarkToFit(x.req, x.req) || !x.req.IsInvite() && x.req.Method != sip.UPDATE {
 		return
 	}
-	x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries}
+	x.set(func() { x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries} })
 	x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
 		"local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
 }
@@ -191,7 +189,7 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 		case x.req.IsInvite() || x.req.Method == sip.UPDATE:
 			x.r.t.settle(ctx, x, res)
 		}
-	case !x.isCancelled() && x.retry(ctx, res):
+	case x.retry(ctx, res):
 		return true
 	}
 	x.over(res)
@@ -239,10 +237,11 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	if !ok {
 		return false
 	}
-	x.proposal = next
 	refused, req := x.transaction(), x.req.Clone()
 	setBranch(req)
-	x.set(func() { x.req, x.provisional = req, false })
+	if !x.replace(req, next) {
+		return false
+	}
 	if err := x.send(ctx); err != nil {
 		x.r.t.log.Warn("request not repeated after its refusal", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
 			"remote_tag", x.remoteTag, "error", err)
@@ -250,6 +249,17 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 		return false
 	}
 	return true
+}
+
+// replace has req sent in place of the request that was refused, unless the
+// application cancels that.
+func (x *exchange) replace(req *sip.Request, proposal sessiontimer.Proposal) (replaced bool) {
+	x.set(func() {
+		if replaced = !x.cancelled; replaced {
+			x.req, x.proposal, x.provisional = req, proposal, false
+		}
+	})
+	return replaced
 }
 
 // learn keeps the Min-SE of a 422: with the dialog, or until there is one.
@@ -292,52 +302,39 @@ func (x *exchange) over(res *sip.Response) {
 
 // set changes the exchange and wakes who waits for that.
 func (x *exchange) set(change func()) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.guard.Lock()
+	defer x.guard.Unlock()
 	change()
-	if x.changed != nil {
-		close(x.changed)
-		x.changed = nil
-	}
+	x.guard.signal()
 }
 
 // laddr is our address on the connection of the transaction.
 func (x *exchange) laddr() string { return localAddr(x.transaction().Connection()) }
 
 func (x *exchange) isCancelled() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.guard.Lock()
+	defer x.guard.Unlock()
 	return x.cancelled
 }
 
 // transaction is the one in flight.
 func (x *exchange) transaction() *sip.ClientTx {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+	x.guard.Lock()
+	defer x.guard.Unlock()
 	return x.tx
 }
 
-// cancellable waits until a CANCEL may be sent and returns the INVITE that it
-// is for.
-func (x *exchange) cancellable(ctx context.Context) (*sip.Request, error) {
+// cancel waits until a CANCEL may be sent and returns the INVITE that it is for,
+// which is not sent anew from then on. Without a retry that is the one that the
+// application knows.
+func (x *exchange) cancel(ctx context.Context) (*sip.Request, error) {
 	ctx, stop := context.WithTimeout(ctx, 64*sip.T1)
 	defer stop()
-	for {
-		x.mu.Lock()
-		if x.provisional || x.done || x.proposal.Retries == 0 {
-			// Without a retry it is the transaction that the application knows.
-			defer x.mu.Unlock()
-			return x.req, nil
-		}
-		if x.changed == nil {
-			x.changed = make(chan struct{})
-		}
-		changed := x.changed
-		x.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	err := x.guard.await(ctx, func() bool { return x.provisional || x.done || x.proposal.Retries == 0 })
+	defer x.guard.Unlock()
+	if err != nil {
+		return nil, err
 	}
+	x.cancelled = true
+	return x.req, nil
 }

@@ -72,7 +72,11 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 		next(req, tx)
 		return
 	}
-	if in.outOfOrder(d) || in.refused() || !in.openInvite() {
+	if in.outOfOrder(d) {
+		return
+	}
+	defer in.count(d)
+	if in.refused() || !in.openInvite() {
 		return
 	}
 	defer in.closeInvite()
@@ -94,7 +98,11 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		}
 		return
 	}
-	if in.outOfOrder(d) || in.refused() || !in.openUpdate() {
+	if in.outOfOrder(d) {
+		return
+	}
+	defer in.count(d)
+	if in.refused() || !in.openUpdate() {
 		return
 	}
 	defer in.closeUpdate()

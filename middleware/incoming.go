@@ -85,6 +85,21 @@ func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
 	return true
 }
 
+// count stores the number of a request that was refused: it is used up as well.
+func (in *incoming) count(d dialogstore.Dialog) {
+	n := in.req.CSeq().SeqNo
+	in.mu.Lock()
+	stored := in.success != nil || n <= d.RemoteCSeq
+	in.mu.Unlock()
+	if stored {
+		return
+	}
+	in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		d.RemoteCSeq = max(d.RemoteCSeq, n)
+		return d
+	})
+}
+
 func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
 	respond(in.ServerTransaction, in.req, status, reason, headers...)
 }

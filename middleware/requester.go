@@ -206,11 +206,10 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	if x == nil {
 		return r.direct(ctx, req)
 	}
-	sent, err := x.cancellable(ctx)
+	sent, err := x.cancel(ctx)
 	if err != nil {
 		return nil, err
 	}
-	x.set(func() { x.cancelled = true })
 	addToken(req, supportedTimer, "k")
 	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
 	setCSeq(req, sent.CSeq().SeqNo)
