@@ -23,6 +23,7 @@ type exchange struct {
 	remoteTag   string       // empty before there is a dialog
 	policy      sessiontimer.Policy
 	own         bool                // a request of this package, not the application's
+	ours        bool                // req is nobody else's: it may be left behind
 	dialog      *dialogstore.Dialog // of such a request
 	silentSince time.Time           // when the UPDATE before it was sent, if nobody has answered that
 	transport   string              // of a first INVITE
@@ -99,7 +100,7 @@ func (x *exchange) propose(ctx context.Context) {
 // of the numbers. The connection is there by then: dialling may take long, and a
 // BYE must not wait behind it.
 func (x *exchange) send(ctx context.Context) error {
-	tx, err := x.r.open(ctx, x.req)
+	tx, err := x.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,12 +118,28 @@ func (x *exchange) send(ctx context.Context) error {
 		x.commitCSeq(ctx, n)
 		x.fit()
 		x.sentAt = time.Now()
-		return tx.Init()
+		return x.write(ctx, tx)
 	})
 	if err != nil {
 		tx.Terminate()
 	}
 	return err
+}
+
+// open makes the transaction. What the application sends takes as long as it does
+// without us, for the message is its own.
+func (x *exchange) open(ctx context.Context) (*sip.ClientTx, error) {
+	if x.ours {
+		return x.r.openWithin(ctx, x.req)
+	}
+	return x.r.open(ctx, x.req)
+}
+
+func (x *exchange) write(ctx context.Context, tx *sip.ClientTx) error {
+	if x.ours && sip.IsReliable(x.req.Transport()) {
+		return x.r.t.within(ctx, tx.Init)
+	}
+	return tx.Init()
 }
 
 // watch follows a transaction before it sends.
@@ -176,7 +193,6 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 // the application has nothing to see. What a response settles is committed even
 // if ctx ends meanwhile.
 func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
-	ctx = detached(ctx)
 	switch {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
@@ -187,7 +203,7 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 		case x.isCancelled() && x.remoteTag == "":
 			x.forked(res) // a dialog only if the application acknowledges it
 		case x.req.IsInvite() || x.req.Method == sip.UPDATE:
-			x.r.t.settle(ctx, x, res)
+			x.r.t.settle(detached(ctx), x, res)
 		}
 	case x.retry(ctx, res):
 		return true
@@ -226,7 +242,7 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	switch res.StatusCode {
 	case sessiontimer.StatusIntervalTooSmall:
 		if next, ok = x.policy.Retry(x.proposal, readFields(res, x.policy)); ok {
-			x.learn(ctx, next.MinSE)
+			x.learn(detached(ctx), next.MinSE)
 		}
 	case sip.StatusBadExtension:
 		if next, ok = x.policy.RetryWithout(x.proposal, readFields(res, x.policy)); ok {
@@ -242,6 +258,8 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	if !x.replace(req, next) {
 		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, stepLife())
+	defer cancel()
 	if err := x.send(ctx); err != nil {
 		x.r.t.log.Warn("request not repeated after its refusal", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
 			"remote_tag", x.remoteTag, "error", err)
@@ -256,7 +274,7 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 func (x *exchange) replace(req *sip.Request, proposal sessiontimer.Proposal) (replaced bool) {
 	x.set(func() {
 		if replaced = !x.cancelled; replaced {
-			x.req, x.proposal, x.provisional = req, proposal, false
+			x.req, x.proposal, x.ours, x.provisional = req, proposal, true, false
 		}
 	})
 	return replaced

@@ -16,10 +16,18 @@ import (
 // hangup ends a call of ours: BYE to the peer, and a BYE to the application as
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
-func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) error {
+func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) {
+	if bye := t.end(ctx, l, remoteTag, reason); bye != nil {
+		bye(ctx)
+	}
+}
+
+// end is hangup but for the BYE to the peer, which it returns. Whenever that leaves,
+// and whether it can, the application is told at once. Nil if the call has ended.
+func (t *Timers) end(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) (bye func(context.Context)) {
 	d, err := t.store.Load(detached(ctx), l.id(remoteTag))
 	if err != nil {
-		return nil // it has ended
+		return nil
 	}
 	if first, last := l.end(remoteTag, true, reason); !first {
 		return nil
@@ -29,33 +37,40 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason se
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
 	t.tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	t.delete(detached(ctx), d.ID, reason)
-	// As for each message that arrives, the handler has a goroutine of its own:
-	// it may block, and so may the way to the peer. A program that ends with its
-	// call should not take the BYE along, though.
+	// As for each message that arrives, the handler has a goroutine of its own: it
+	// may block. A program that ends with its call should not take the BYE along,
+	// though.
 	sent := make(chan struct{})
-	go func() {
+	t.workers.Run(func() {
+		patience := time.NewTimer(sip.T1)
+		defer patience.Stop()
 		select {
 		case <-sent:
-		case <-time.After(sip.T1):
+		case <-patience.C:
 		}
 		t.endApplication(d, reason)
-	}()
-	if err := t.sendBye(ctx, l, d, reason, sent); err != nil {
-		t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
-	}
-	return nil
+	})
+	t.delete(detached(ctx), d.ID, reason)
+	return func(ctx context.Context) { t.sendBye(ctx, l, d, reason, sent) }
 }
 
-// sendBye sends the BYE of an expired session and waits for its answer. It
-// closes sent when the BYE is on its way, or cannot be.
-func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) error {
+// sendBye sends the BYE of an ended session, and closes sent when it is on its way
+// or cannot be. Its answer is waited for elsewhere: it may be a challenge.
+func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, stepLife())
 	x, err := t.dispatchBye(ctx, l, d, reason)
 	close(sent)
-	if err == nil {
-		_, err = x.await(ctx)
+	if err != nil {
+		cancel()
+		t.log.Warn("BYE not sent", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		return
 	}
-	return err
+	t.steps.Go(func() {
+		defer cancel()
+		if _, err := x.await(ctx); err != nil {
+			t.log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		}
+	})
 }
 
 func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {

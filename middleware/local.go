@@ -60,7 +60,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 			_ = in.ServerTransaction.Respond(res)
 		case <-limit.C:
 			if strict {
-				_ = in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
+				in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
 			}
 			return
 		case <-in.t.ctx.Done():

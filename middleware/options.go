@@ -117,10 +117,11 @@ func WithJitter(share float64) Option {
 	return func(o *options) { o.jitter = share }
 }
 
-// WithRefreshLimits bounds the refreshes and hang-ups that start in a second, and
-// how many of each are not answered yet, so that many calls which are due together,
-// or a dead network that comes back, make no storm. The rest waits: refreshes by
-// their deadlines, then hang-ups. At its last chance to reach the peer (RFC 4028
+// WithRefreshLimits bounds the refreshes and BYEs that start in a second, how many
+// refreshes are not answered yet, and how many BYEs are on their way out, so that
+// many calls which are due together, or a dead network that comes back, make no
+// storm. The rest waits: refreshes by their deadlines, then BYEs. A session that has
+// expired ends for the application at once, whenever its BYE leaves. At its last chance to reach the peer (RFC 4028
 // §10) a refresh goes out though all places are taken, as long as any are answered,
 // and at up to four times the rate. Default 5000 and 5000; at least 10 and 1.
 func WithRefreshLimits(perSecond, unanswered int) Option {

@@ -55,6 +55,15 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 
 // Hangup implements refresher.Pipeline.
 func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
+	bye, err := p.End(ctx, d, reason)
+	if bye != nil {
+		bye(ctx)
+	}
+	return err
+}
+
+// End implements refresher.Ender.
+func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) (bye func(context.Context), err error) {
 	l, m := p.t.legs.resume(d)
 	m.Lock()
 	busy := m.peerInProgress() || m.updating || len(m.offers) > 0
@@ -63,13 +72,13 @@ func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessi
 	// What is being answered, by us or by the peer, may renew the session; only
 	// the end of the session itself ends that too.
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
-		return refresher.ErrBusy
+		return nil, refresher.ErrBusy
 	}
 	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up.
 	if unconfirmed {
-		return refresher.ErrBusy
+		return nil, refresher.ErrBusy
 	}
-	return p.t.hangup(ctx, l, d.RemoteTag, reason)
+	return p.t.end(ctx, l, d.RemoteTag, reason), nil
 }
 
 // ownExchange prepares a request of ours.
@@ -85,7 +94,7 @@ func (t *Timers) ownExchange(l *leg, m *member, d dialogstore.Dialog, req *sip.R
 		return nil, err
 	}
 	r.fallBack(req, d)
-	return &exchange{r: r, leg: l, member: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, dialog: &d}, nil
+	return &exchange{r: r, leg: l, member: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, ours: true, dialog: &d}, nil
 }
 
 // run sends a request of ours and waits for its final response.
@@ -281,5 +290,7 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 		return err
 	}
 	x.r.fallBack(ack, d)
-	return x.r.client.TransportLayer().WriteMsg(ack)
+	ctx, cancel := context.WithTimeout(context.Background(), sip.T1)
+	defer cancel()
+	return x.r.deliver(ctx, ack)
 }

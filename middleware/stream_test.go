@@ -143,6 +143,8 @@ type onStream struct {
 	server *sipgo.DialogServerCache
 	addr   string
 	calls  chan *sipgo.DialogServerSession
+
+	transports *sip.TransportLayer
 }
 
 func newOnStream(t *testing.T, opts ...middleware.Option) *onStream {
@@ -164,7 +166,7 @@ func newOnStream(t *testing.T, opts ...middleware.Option) *onStream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &onStream{addr: l.Addr().String(), calls: make(chan *sipgo.DialogServerSession, 1)}
+	o := &onStream{addr: l.Addr().String(), calls: make(chan *sipgo.DialogServerSession, 1), transports: ua.TransportLayer()}
 	o.timers, err = middleware.New(ua, append(opts, middleware.WithUnsafeIntervals(), middleware.WithLogger(sipua.Quiet))...)
 	if err != nil {
 		t.Fatal(err)

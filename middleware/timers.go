@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
@@ -30,7 +31,8 @@ type Timers struct {
 	adopt     func(context.Context) error // loads what the process before stored
 	refresher *refresher.Refresher
 	legs      *legs
-	workers   *workers.Workers // for the responses to INVITEs and UPDATEs
+	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
+	steps     workers.Crew     // what sipgo may take long to do for us
 	host      atomic.Pointer[Host]
 	allow     func() sip.Header
 	ctx       context.Context // ends with Close
@@ -125,15 +127,21 @@ func (t *Timers) Restore(ctx context.Context) error {
 	return t.refresher.Restore(ctx)
 }
 
-// Close stops all timers and waits for the refreshes under way; no call is hung
-// up and the store keeps its dialogs. What the application still sends within its
-// calls is numbered on, and further calls have no timers. Close it before the
-// user agent.
+// Close stops all timers and gives up the refreshes under way; no call is hung up
+// and the store keeps its dialogs. What the application still sends within its calls
+// is numbered on, and further calls have no timers. Close it before the user agent.
+//
+// It waits for 5 s at most, and returns a *CloseError if something does not end; it
+// may be called again, to wait on.
 func (t *Timers) Close() error {
 	t.cancel()
-	t.refresher.Close()
 	t.legs.close()
 	t.workers.Stop()
+	begun := time.Now()
+	left := t.refresher.CloseWithin(closePatience)
+	if left += t.steps.WaitFor(closePatience - time.Since(begun)); left > 0 {
+		return &CloseError{left}
+	}
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (r *Refresher) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / s
 func (r *Refresher) lookLater() {
 	if r.look == nil && !r.closed && len(r.asleep) > 0 {
 		over := r.base.Add(time.Duration(r.slotAt(time.Now())+1) * slot)
-		r.look = time.AfterFunc(time.Until(over), r.lookAround)
+		r.look = time.AfterFunc(time.Until(over), func() { r.workers.Run(r.lookAround) })
 	}
 }
 
@@ -75,7 +75,6 @@ func (r *Refresher) lookAround() {
 	if !ok {
 		return
 	}
-	defer r.looking.Done()
 	var failed error
 	for _, page := range pages {
 		for _, s := range page {
@@ -100,7 +99,6 @@ func (r *Refresher) wake() (pages [][]sleeper, ok bool) {
 	if r.closed {
 		return nil, false
 	}
-	r.looking.Add(1)
 	now := r.slotAt(time.Now())
 	for n, those := range r.asleep {
 		if n < now {

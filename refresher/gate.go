@@ -15,7 +15,7 @@ import (
 // the rate.
 type Limits struct {
 	PerSecond  int // refreshes and hang-ups started in a second; 0 for no bound
-	Unanswered int // refreshes under way, and as many hang-ups; 0 for no bound
+	Unanswered int // refreshes that wait for their answer, and BYEs on their way out; 0 for no bound
 }
 
 const (

@@ -38,9 +38,20 @@ type Pipeline interface {
 	// follows an UPDATE without any answer waits for what is left of 64*T1.
 	Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error)
 
-	// Hangup sends BYE, ends the application's dialog and deletes it from the
-	// store. It does nothing if the dialog has ended. ErrBusy puts it off.
+	// Hangup ends the application's dialog, deletes it from the store and sends
+	// BYE. It returns when that is on its way or cannot be, without waiting for the
+	// answer: what is sent again until there is one is the transaction's business.
+	// It does nothing if the dialog has ended. ErrBusy puts it off.
 	Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error
+}
+
+// Ender is a Pipeline that can do the first half of Hangup alone. The session of a
+// dead call then ends on time, however long its BYE has to wait by the Limits.
+type Ender interface {
+	// End ends the application's dialog and deletes it from the store. It returns
+	// what sends the BYE, as Hangup does; nil if there is none to send. ErrBusy puts
+	// it off.
+	End(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) (bye func(context.Context), err error)
 }
 
 // Config is what a Refresher works with. The first four fields are required.
@@ -66,7 +77,7 @@ type Refresher struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	workers *workers.Workers // for what is under way
-	looking sync.WaitGroup   // for who has slept
+	ender   Ender            // the pipeline, if it is one
 
 	mu      sync.Mutex
 	closed  bool
@@ -76,6 +87,7 @@ type Refresher struct {
 	waiting queue                        // refreshes that are due, by their last chance
 	missed  queue                        // those that it has passed
 	ending  queue                        // hang-ups that are due
+	byes    []func(context.Context)      // of sessions that have ended
 	gate    gate
 	alarm   *time.Timer // for the first of armed, or when the gate opens
 	wakes   time.Time   // when it goes off; zero if it is not set
@@ -92,9 +104,10 @@ func New() *Refresher {
 		workers: workers.New(),
 	}
 	r.armed = queue{base: r.base, due: func(s *schedule) time.Time { return s.at }}
-	for _, q := range []*queue{&r.waiting, &r.missed, &r.ending} {
+	for _, q := range []*queue{&r.waiting, &r.ending} {
 		*q = queue{base: r.base, due: func(s *schedule) time.Time { return s.session.LastChance() }}
 	}
+	r.missed = queue{base: r.base, due: func(s *schedule) time.Time { return s.session.HangupAt() }}
 	r.gate.underWay = make(map[sessiontimer.Action]int)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -104,6 +117,7 @@ func New() *Refresher {
 // change of the store: the store needs its observers first, they need the store.
 func (r *Refresher) Configure(cfg Config) {
 	r.cfg = cfg
+	r.ender, _ = cfg.Pipeline.(Ender)
 	r.gate.limits = cfg.Limits
 }
 
@@ -115,8 +129,21 @@ func (r *Refresher) Len() int {
 }
 
 // Close stops every timer and gives up what is under way; it returns when no
-// goroutine of r is left. Sessions are not ended.
+// goroutine of r is left. Sessions are not ended, and BYEs that wait for their turn
+// are not sent.
 func (r *Refresher) Close() {
+	r.stop()
+	r.workers.Wait()
+}
+
+// CloseWithin is Close for a pipeline that may never return: it waits for d at most,
+// and returns how many goroutines are left. It may be called again, to wait on.
+func (r *Refresher) CloseWithin(d time.Duration) (left int) {
+	r.stop()
+	return r.workers.WaitFor(d)
+}
+
+func (r *Refresher) stop() {
 	r.mu.Lock()
 	r.closed = true
 	for _, t := range []*time.Timer{r.alarm, r.look} {
@@ -127,11 +154,10 @@ func (r *Refresher) Close() {
 	clear(r.dialogs)
 	clear(r.asleep)
 	r.armed.all, r.waiting.all, r.missed.all, r.ending.all = nil, nil, nil, nil
+	r.byes = nil
 	r.mu.Unlock()
 	r.cancel()
 	r.workers.Stop()
-	r.workers.Wait()
-	r.looking.Wait()
 }
 
 // DialogChanged implements dialogstore.Observer. A changed session cancels what

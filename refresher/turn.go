@@ -28,6 +28,9 @@ func (r *Refresher) turn() {
 			wake = at
 		}
 	}
+	if at := r.sendByes(now); !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
+		wake = at
+	}
 	if s := r.armed.first(); s != nil && (wake.IsZero() || s.at.Before(wake)) {
 		wake = s.at
 	}
@@ -41,7 +44,7 @@ func (r *Refresher) sortDue(now time.Time) {
 	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
 		r.armed.take()
 		if s.action == sessiontimer.Hangup {
-			r.ending.add(s)
+			r.expire(s)
 		} else {
 			r.waiting.add(s)
 		}
@@ -50,6 +53,58 @@ func (r *Refresher) sortDue(now time.Time) {
 		r.waiting.take()
 		r.missed.add(s)
 	}
+	for s := r.missed.first(); s != nil && !now.Before(s.session.HangupAt()); s = r.missed.first() {
+		r.missed.take()
+		r.expire(s) // it waited for too long
+	}
+}
+
+// expire ends a session at once, and leaves only its BYE to wait, where the pipeline
+// can do one without the other. r.mu is held.
+func (r *Refresher) expire(s *schedule) {
+	s.action = sessiontimer.Hangup
+	if r.ender == nil {
+		r.ending.add(s)
+		return
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.underWay++
+	session, reason := s.session, s.reason
+	r.workers.Run(func() {
+		bye := r.hangup(r.ctx, s, session, reason)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if bye != nil && !r.closed {
+			r.byes = append(r.byes, bye)
+		}
+		r.over(s)
+	})
+}
+
+// sendByes sends those of ended sessions that may be sent now, and returns when to
+// ask again if some are left. r.mu is held.
+func (r *Refresher) sendByes(now time.Time) time.Time {
+	for len(r.byes) > 0 {
+		if !r.gate.open(sessiontimer.Hangup, false, now) {
+			return r.gate.opens(sessiontimer.Hangup, now)
+		}
+		bye := r.byes[0]
+		r.byes[0] = nil
+		if r.byes = r.byes[1:]; len(r.byes) == 0 {
+			r.byes = nil
+		}
+		r.gate.enter(sessiontimer.Hangup, now)
+		r.workers.Run(func() {
+			bye(r.ctx)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.gate.leave(sessiontimer.Hangup)
+			r.turn()
+		})
+	}
+	return time.Time{}
 }
 
 // startFrom starts what may start of a queue, and returns when to ask again if some
@@ -99,9 +154,6 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	if s.cancel != nil {
 		s.cancel()
 	}
-	if !now.Before(s.session.HangupAt()) {
-		s.action = sessiontimer.Hangup // it waited for too long
-	}
 	r.gate.enter(s.action, now)
 	s.underWay++
 	session, reason := s.session, s.reason
@@ -127,6 +179,11 @@ func (r *Refresher) done(s *schedule, action sessiontimer.Action) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gate.leave(action)
+	r.over(s)
+}
+
+// over notes that one thing less is under way for s. r.mu is held.
+func (r *Refresher) over(s *schedule) {
 	s.underWay--
 	if s.replan && s.underWay == 0 && r.dialogs[s.id] == s {
 		r.plan(s, false)
@@ -136,24 +193,30 @@ func (r *Refresher) done(s *schedule, action sessiontimer.Action) {
 	r.turn()
 }
 
-// hangup ends the session, or puts it off while the dialog is busy.
-func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason sessiontimer.Reason) {
+// hangup ends the session, or puts it off while the dialog is busy. It returns the
+// BYE if that is still to be sent.
+func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context)) {
 	d, err := r.cfg.Store.Load(ctx, s.id)
 	if err == nil && !d.Session.Equal(session) {
 		r.heed(&d)
-		return
+		return nil
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case r.ender != nil:
+		bye, err = r.ender.End(ctx, d, reason)
+	default:
 		err = r.cfg.Pipeline.Hangup(ctx, d, reason)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.current(s, session) || err == nil || errors.Is(err, dialogstore.ErrNotFound) || s.action != sessiontimer.Hangup {
-		return
+		return bye
 	}
 	if !errors.Is(err, ErrBusy) {
 		r.cfg.Logger.Warn("session not ended, trying again", "call_id", s.id.CallID, "local_tag", s.id.LocalTag,
 			"remote_tag", s.id.RemoteTag, "error", err)
 	}
 	r.armIn(s, sessiontimer.Hangup, busyPause)
+	return nil
 }

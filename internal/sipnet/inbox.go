@@ -110,6 +110,15 @@ func (q *inbox[T]) take() (item T, err error) {
 	}
 }
 
+// takeIfAny removes the first item, if there is one.
+func (q *inbox[T]) takeIfAny() {
+	q.change(func() {
+		if len(q.items) > 0 {
+			q.items = q.items[1:]
+		}
+	})
+}
+
 // waitFor returns when wake is closed or the deadline, if there is one, passes.
 func waitFor(wake <-chan struct{}, deadline time.Time) {
 	if deadline.IsZero() {

@@ -27,6 +27,7 @@ type Network struct {
 	listeners map[string]*listener
 	streams   map[*stream]struct{}
 	silent    map[string]bool
+	stalled   map[string]chan struct{} // closed when it is over
 	filter    func(Packet) Verdict
 	flights   []*flight
 	closed    bool
@@ -48,6 +49,7 @@ func New() *Network {
 		listeners: make(map[string]*listener),
 		streams:   make(map[*stream]struct{}),
 		silent:    make(map[string]bool),
+		stalled:   make(map[string]chan struct{}),
 	}
 }
 
@@ -73,6 +75,10 @@ func (n *Network) Close() {
 	clear(n.udp)
 	clear(n.listeners)
 	clear(n.streams)
+	for _, over := range n.stalled {
+		close(over)
+	}
+	clear(n.stalled)
 	n.mu.Unlock()
 
 	for _, c := range all {

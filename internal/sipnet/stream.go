@@ -2,10 +2,12 @@ package sipnet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 )
 
@@ -42,12 +44,73 @@ func (n *Network) ConnectTCP(addrA, addrB string) {
 	if a == nil || b == nil {
 		panic(fmt.Sprintf("sipnet: no tcp listeners to connect at %s and %s", addrA, addrB))
 	}
-	near := &stream{net: n, local: a.addr, remote: b.addr, in: newInbox[[]byte]()}
-	far := &stream{net: n, local: b.addr, remote: a.addr, in: newInbox[[]byte]()}
-	near.peer, far.peer = far, near
-	n.streams[near], n.streams[far] = struct{}{}, struct{}{}
+	near, far := n.newStream(a.addr, b.addr)
 	a.in.put(near)
 	b.in.put(far)
+}
+
+// newStream makes both ends of a stream. n.mu is held.
+func (n *Network) newStream(a, b *net.TCPAddr) (near, far *stream) {
+	near = &stream{net: n, local: a, remote: b, in: newInbox[[]byte](), window: newInbox[struct{}](), turn: make(chan struct{}, 1)}
+	far = &stream{net: n, local: b, remote: a, in: newInbox[[]byte](), window: newInbox[struct{}](), turn: make(chan struct{}, 1)}
+	near.peer, far.peer = far, near
+	for _, s := range []*stream{near, far} {
+		n.streams[s] = struct{}{}
+		n.open(s)
+	}
+	return near, far
+}
+
+// Stall makes the process at addr hang: the windows of its streams are zero, so that
+// a write to it waits for Resume, its deadline or the end of the stream; and whoever
+// dials it waits for Resume, since a handshake is never answered.
+func (n *Network) Stall(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stalled[addr] == nil {
+		n.stalled[addr] = make(chan struct{})
+	}
+	for s := range n.streams {
+		if s.remote.String() == addr {
+			s.window.takeIfAny()
+		}
+	}
+}
+
+// Resume undoes Stall: what waits is written, and dials go on.
+func (n *Network) Resume(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if over := n.stalled[addr]; over != nil {
+		close(over)
+		delete(n.stalled, addr)
+	}
+	for s := range n.streams {
+		if s.remote.String() == addr {
+			n.open(s)
+		}
+	}
+}
+
+// Dial is what a dial to addr comes to: it is refused, since streams are made by
+// ConnectTCP; where the process has stalled, not before Resume or Close. It is for
+// the Control of a net.Dialer, which thus neither heeds a context nor connects.
+func (n *Network) Dial(addr string) error {
+	n.mu.Lock()
+	over := n.stalled[addr]
+	n.mu.Unlock()
+	if over != nil {
+		<-over
+	}
+	return syscall.ECONNREFUSED
+}
+
+// open lets the next write to s pass, unless its far end has stalled. n.mu is held.
+func (n *Network) open(s *stream) {
+	if n.stalled[s.remote.String()] == nil {
+		s.window.takeIfAny()
+		s.window.put(struct{}{})
+	}
 }
 
 type listener struct {
@@ -85,12 +148,15 @@ func (l *listener) shut() { _, _ = l.in.close() }
 
 func (l *listener) Addr() net.Addr { return l.addr }
 
-// stream is one end of a TCP stream. in holds what the other end wrote.
+// stream is one end of a TCP stream. in holds what the other end wrote; window has
+// an item while the next write may pass.
 type stream struct {
 	net           *Network
 	local, remote *net.TCPAddr
 	peer          *stream
 	in            *inbox[[]byte]
+	window        *inbox[struct{}]
+	turn          chan struct{} // held by who writes: those who wait go in order
 }
 
 func (s *stream) Read(b []byte) (int, error) {
@@ -118,6 +184,16 @@ func (s *stream) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
+	if _, err := s.window.take(); err != nil {
+		return 0, s.fail("write", err)
+	}
+	defer func() {
+		s.net.mu.Lock()
+		defer s.net.mu.Unlock()
+		s.net.open(s)
+	}()
 	data := bytes.Clone(b)
 	var land func()
 	if !s.peer.in.isClosed() {
@@ -133,6 +209,7 @@ func (s *stream) Close() error {
 	if _, err := s.in.close(); err != nil {
 		return s.fail("close", err)
 	}
+	_, _ = s.window.close()
 	from, to := s.local.String(), s.remote.String()
 	s.net.mu.Lock()
 	delete(s.net.streams, s)
@@ -144,7 +221,10 @@ func (s *stream) Close() error {
 	return nil
 }
 
-func (s *stream) shut() { _, _ = s.in.close() }
+func (s *stream) shut() {
+	_, _ = s.in.close()
+	_, _ = s.window.close()
+}
 
 func (s *stream) LocalAddr() net.Addr  { return s.local }
 func (s *stream) RemoteAddr() net.Addr { return s.remote }
@@ -156,10 +236,17 @@ func (s *stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (s *stream) SetDeadline(t time.Time) error { return s.SetReadDeadline(t) }
+// SetWriteDeadline matters to a stalled stream only: other writes do not wait.
+func (s *stream) SetWriteDeadline(t time.Time) error {
+	if err := s.window.setDeadline(t); err != nil {
+		return s.fail("set", err)
+	}
+	return nil
+}
 
-// SetWriteDeadline has nothing to do: no write waits.
-func (s *stream) SetWriteDeadline(time.Time) error { return nil }
+func (s *stream) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
 
 func (s *stream) fail(op string, err error) error {
 	return &net.OpError{Op: op, Net: "tcp", Source: s.local, Addr: s.remote, Err: err}

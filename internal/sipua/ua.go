@@ -69,18 +69,7 @@ var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // New makes a user agent named name at addr on n, over udp or tcp.
 func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...middleware.Option) *UA {
 	t.Helper()
-	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
-	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
-	u.ReInvite = u.again
-	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)),
-		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet)),
-		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
-	server := must(sipgo.NewServer(u.UA, sipgo.WithServerLogger(Quiet)))
-	clientOpts := []sipgo.ClientOption{sipgo.WithClientLogger(Quiet), sipgo.WithClientAddr(addr)}
-	if transport == "udp" {
-		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(addr))
-	}
-	u.Client = must(sipgo.NewClient(u.UA, clientOpts...))
+	u, server := newUA(t, n, name, addr, transport)
 	opts = append([]middleware.Option{middleware.WithLogger(Quiet), middleware.WithEventHandler(u.record), middleware.WithJitter(0)}, opts...)
 	var err error
 	if u.Timers, err = middleware.New(u.UA, opts...); err != nil {
@@ -89,12 +78,32 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 	if u.Server, err = u.Timers.Attach(server, u.Client); err != nil {
 		t.Fatalf("%s: attach: %v", name, err)
 	}
+	u.handle(u.Server)
+	u.Server.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
+		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
+	})
+	u.serve(server)
+	return u
+}
+
+// newUA is the application without timers.
+func newUA(t testing.TB, n *sipnet.Network, name, addr, transport string) (*UA, *sipgo.Server) {
+	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
+	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
+	u.ReInvite = u.again
+	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)),
+		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet), sip.WithTransportLayerTransports(inMemory(n))),
+		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
+	server := must(sipgo.NewServer(u.UA, sipgo.WithServerLogger(Quiet)))
+	clientOpts := []sipgo.ClientOption{sipgo.WithClientLogger(Quiet), sipgo.WithClientAddr(addr)}
+	if transport == "udp" {
+		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(addr))
+	}
+	u.Client = must(sipgo.NewClient(u.UA, clientOpts...))
 	contact := sip.ContactHeader{Address: u.uri()}
 	u.calls = sipgo.NewDialogClientCache(u.Client, contact)
 	u.answers = sipgo.NewDialogServerCache(u.Client, contact)
-	u.handle()
-	u.serve()
-	return u
+	return u, server
 }
 
 func (u *UA) uri() sip.Uri {
@@ -107,8 +116,12 @@ func (u *UA) uri() sip.Uri {
 	return uri
 }
 
-func (u *UA) handle() {
-	u.Server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+func (u *UA) handle(server interface {
+	OnInvite(sipgo.RequestHandler)
+	OnAck(sipgo.RequestHandler)
+	OnBye(sipgo.RequestHandler)
+}) {
+	server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
 		if req.To().Params.Has("tag") {
 			u.ReInvite(req, tx)
 			return
@@ -122,17 +135,14 @@ func (u *UA) handle() {
 		u.mu.Unlock()
 		u.Accept(d)
 	})
-	u.Server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = u.answers.ReadAck(req, tx) })
-	u.Server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
+	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = u.answers.ReadAck(req, tx) })
+	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
 		if err := u.answers.ReadBye(req, tx); err == nil {
 			return
 		}
 		if err := u.calls.ReadBye(req, tx); err != nil {
 			_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusCallTransactionDoesNotExists, "No such call", nil))
 		}
-	})
-	u.Server.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
-		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 	})
 }
 
@@ -165,15 +175,15 @@ func (u *UA) Send(d Dialog, to string, method sip.RequestMethod, body string) (*
 	return res, err
 }
 
-func (u *UA) serve() {
+func (u *UA) serve(server *sipgo.Server) {
 	if u.transport == "udp" {
 		conn := u.net.PacketConn(u.Addr)
 		u.socket = conn
-		go func() { _ = u.Server.ServeUDP(conn) }()
+		go func() { _ = server.ServeUDP(conn) }()
 	} else {
 		l := u.net.Listener(u.Addr)
 		u.socket = l
-		go func() { _ = u.Server.ServeTCP(l) }()
+		go func() { _ = server.ServeTCP(l) }()
 	}
 	synctest.Wait()
 }
@@ -243,7 +253,7 @@ func (u *UA) Events() []Event {
 
 // Kill ends the process of u: its peers hear nothing more and are not told.
 func (u *UA) Kill() {
-	_ = u.Timers.Close()
+	u.closeTimers()
 	synctest.Wait()
 	_ = u.socket.Close()
 	synctest.Wait()
@@ -255,7 +265,7 @@ func (u *UA) Kill() {
 // behind in a bubble.
 func Stop(n *sipnet.Network, uas ...*UA) {
 	for _, u := range uas {
-		_ = u.Timers.Close()
+		u.closeTimers()
 	}
 	synctest.Wait()
 	n.Close()

@@ -17,7 +17,7 @@ type Workers struct {
 	jobs chan func()
 	over chan struct{} // closed by stop
 	stop func()
-	wg   sync.WaitGroup
+	crew Crew
 }
 
 // New has no worker before there is a job.
@@ -31,7 +31,7 @@ func (w *Workers) Run(job func()) {
 	select {
 	case w.jobs <- job:
 	default:
-		w.wg.Go(func() { w.work(job) })
+		w.crew.Go(func() { w.work(job) })
 	}
 }
 
@@ -39,7 +39,10 @@ func (w *Workers) Run(job func()) {
 func (w *Workers) Stop() { w.stop() }
 
 // Wait returns when there is no worker, after Stop and the last Run.
-func (w *Workers) Wait() { w.wg.Wait() }
+func (w *Workers) Wait() { <-w.crew.over() }
+
+// WaitFor is Wait for d at most; it returns how many workers are left.
+func (w *Workers) WaitFor(d time.Duration) (left int) { return w.crew.WaitFor(d) }
 
 // work runs a job and those that come after it.
 func (w *Workers) work(job func()) {

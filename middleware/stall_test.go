@@ -1,0 +1,210 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+const carolAddr = "10.0.0.3:5060"
+
+// alone is a timer that we run by ourselves, of 90 s, over a peer that has none.
+func alone(m sessiontimer.Method) []middleware.Option {
+	return []middleware.Option{middleware.WithMode(sessiontimer.Always), middleware.WithSessionExpires(90 * time.Second), middleware.WithMethod(m)}
+}
+
+// stocked makes alice with timers, carol without, and bob without, whom both reach
+// over a TCP stream.
+func (l *lab) stocked(opts ...middleware.Option) (alice, carol, bob *sipua.UA) {
+	alice = sipua.New(l.T, l.net, "alice", aliceAddr, "tcp", opts...)
+	carol = sipua.Stock(l.T, l.net, "carol", carolAddr, "tcp")
+	bob = sipua.Stock(l.T, l.net, "bob", bobAddr, "tcp")
+	l.uas = append(l.uas, alice, carol, bob)
+	l.net.ConnectTCP(aliceAddr, bobAddr)
+	l.net.ConnectTCP(carolAddr, bobAddr)
+	synctest.Wait()
+	return alice, carol, bob
+}
+
+// endOf is when a dialog ends; it is to be read after that.
+func (l *lab) endOf(d dialog) *time.Duration {
+	at := new(time.Duration)
+	context.AfterFunc(d.Context(), func() { *at = l.net.Elapsed() })
+	return at
+}
+
+// wantStuck checks that Close does not wait for ever, and has nothing to wait for
+// once resume was called.
+func (l *lab) wantStuck(u *sipua.UA, resume func()) {
+	l.Helper()
+	begun := time.Now()
+	var stuck *middleware.CloseError
+	if err := u.Timers.Close(); !errors.As(err, &stuck) || stuck.Left == 0 || time.Since(begun) > 5*time.Second {
+		l.Errorf("Close says %v after %v, want that something is left after 5 s", err, time.Since(begun))
+	}
+	resume()
+	if err := u.Timers.Close(); err != nil {
+		l.Errorf("Close when all can go on: %v", err)
+	}
+}
+
+// A peer that reads no more, its stream open: nobody can write to it, and an
+// application that tries is not heard of again, with or without timers. The call
+// ends on time all the same, and so does Close.
+func TestStalledStream(t *testing.T) {
+	for _, m := range []sessiontimer.Method{sessiontimer.MethodUpdate, sessiontimer.MethodReInvite} {
+		t.Run(fmt.Sprint(m), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				alice, carol, bob := l.stocked(alone(m)...)
+				d, other := alice.Call(bob), carol.Call(bob)
+				l.at(10 * time.Second)
+				l.net.Stall(bobAddr)
+				returned := make(chan struct{})
+				go func() {
+					defer close(returned)
+					ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+					defer cancel()
+					_ = other.Bye(ctx)
+				}()
+				ended := l.endOf(d)
+				l.at(89 * time.Second)
+				l.wantAlive("alice", d)
+				l.at(100 * time.Second)
+				if late := *ended - 90*time.Second; late < 0 || late > sip.T1 {
+					l.Errorf("the dialog ends at %v, want it at expiry, 1m30s", *ended)
+				}
+				select {
+				case <-returned:
+					l.Error("without timers the BYE returns after its five seconds: nothing is stalled")
+				default:
+				}
+				l.wantStuck(alice, func() { l.net.Resume(bobAddr); synctest.Wait() })
+				<-returned
+			})
+		})
+	}
+}
+
+// A peer that takes connections and never answers a handshake: a dial that neither
+// ends nor heeds a context, and that all calls to that address share. They end on
+// time, each at its own; a call to another address is refreshed meanwhile.
+func TestStalledDial(t *testing.T) {
+	for _, m := range []sessiontimer.Method{sessiontimer.MethodUpdate, sessiontimer.MethodReInvite} {
+		t.Run(fmt.Sprint(m), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				alice, carol, bob := l.stocked(alone(m)...)
+				l.net.ConnectTCP(aliceAddr, carolAddr)
+				synctest.Wait()
+				first, healthy := alice.Call(bob), alice.Call(carol)
+				l.at(20 * time.Second)
+				second := alice.Call(bob)
+				bob.Kill()
+				l.uas = l.uas[:2]
+				l.net.Stall(bobAddr)
+				ends := []*time.Duration{l.endOf(first), l.endOf(second)}
+				l.at(140 * time.Second)
+				for i, want := range []time.Duration{90 * time.Second, 110 * time.Second} {
+					if late := *ends[i] - want; late < 0 || late > sip.T1 {
+						l.Errorf("call %d ends at %v, want it at expiry, %v", i+1, *ends[i], want)
+					}
+				}
+				l.wantAlive("alice", healthy)
+				l.wantStuck(alice, func() { l.net.Resume(bobAddr); synctest.Wait() })
+			})
+		})
+	}
+}
+
+// The 2xx to a re-INVITE of ours is settled although its ACK cannot be written, and
+// the ACK leaves when it can.
+func TestStalledAck(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, _, bob := l.stocked(alone(sessiontimer.MethodReInvite)...)
+		d := alice.Call(bob)
+		l.net.SetFilter(func(p sipnet.Packet) sipnet.Verdict {
+			if p.From == aliceAddr && p.At == 45*time.Second {
+				l.net.Stall(bobAddr)
+			}
+			return sipnet.Verdict{}
+		})
+		l.at(46 * time.Second)
+		if got := len(l.requests(aliceAddr, "ACK")); got != 1 {
+			l.Errorf("%d ACKs were written, want the second one stalled", got)
+		}
+		events := alice.Events()
+		last := events[len(events)-1]
+		if _, ok := last.Event.(sessiontimer.Refreshed); !ok || last.At > 45*time.Second+sip.T1 {
+			l.Errorf("%T at %v, want the session refreshed within T1", last.Event, last.At)
+		}
+		l.net.SetFilter(nil)
+		l.net.Resume(bobAddr)
+		synctest.Wait()
+		if got := len(l.requests(aliceAddr, "ACK")); got != 2 {
+			l.Errorf("%d ACKs were written when the peer reads again, want both", got)
+		}
+		l.at(200 * time.Second)
+		l.wantAlive("alice", d)
+	})
+}
+
+// A BYE that nobody answers keeps no other call from its end: here four calls die
+// each second, and five may be under way.
+func TestUnansweredByesHoldNoPlace(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice := l.alice(middleware.WithSessionExpires(90*time.Second), middleware.WithRefreshLimits(1000, 5))
+		bob := l.bob(middleware.WithRefresher(sessiontimer.Local))
+		var ends []*time.Duration
+		for range 80 {
+			ends = append(ends, l.endOf(alice.Call(bob)))
+			time.Sleep(250 * time.Millisecond)
+		}
+		bob.Kill()
+		l.uas = l.uas[:1]
+		l.at(2 * time.Minute)
+		for i, at := range ends {
+			if want := time.Duration(i)*250*time.Millisecond + time.Minute; *at != want {
+				l.Fatalf("call %d ends at %v, want it a third before its expiry, at %v", i, *at, want)
+			}
+		}
+		if got := len(l.sent(aliceAddr, sip.BYE)); got != len(ends) {
+			l.Errorf("%d BYEs, want one for each call", got)
+		}
+		l.wantNothingLeft(alice)
+	})
+}
+
+// All calls die at once and their BYEs take turns: an application does not wait for
+// that.
+func TestEndDoesNotWaitForItsBye(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice := l.alice(middleware.WithSessionExpires(90*time.Second), middleware.WithRefreshLimits(10, 1))
+		bob := l.bob(middleware.WithRefresher(sessiontimer.Local))
+		var ends []*time.Duration
+		for range 100 {
+			ends = append(ends, l.endOf(alice.Call(bob)))
+		}
+		bob.Kill()
+		l.uas = l.uas[:1]
+		l.at(2 * time.Minute)
+		for i, at := range ends {
+			if late := *at - time.Minute; late < 0 || late > sip.T1 {
+				l.Fatalf("call %d ends at %v, want it a third before its expiry, at 1m0s", i, *at)
+			}
+		}
+		byes := l.sent(aliceAddr, sip.BYE)
+		if first, last := byes[0], byes[len(byes)-1]; len(byes) != 100 || last-first < 9*time.Second || last-first > 11*time.Second {
+			l.Errorf("%d BYEs in %v, want 100 and ten a second", len(byes), last-first)
+		}
+		l.wantNothingLeft(alice)
+	})
+}
