@@ -15,6 +15,13 @@ import (
 // settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): the
 // session of a dialog, or of the one that it makes.
 func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
+	if callID(res) != x.leg.key.callID || fromTag(res) != x.leg.key.tag {
+		// RFC 3261 §8.2.6.2: it has to name the call. The application's dialog, if
+		// it makes one of this, has another name than any that we could end.
+		t.log.Warn("no session timer: the response names another call", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
+			"remote_tag", toTag(res))
+		return
+	}
 	fields := readFields(res, x.policy)
 	switch {
 	case x.remoteTag != "":

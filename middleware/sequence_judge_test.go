@@ -1,0 +1,101 @@
+package middleware_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+)
+
+// perPacket is the most that a packet in may make a subject send: two requests, or
+// a 2xx and one, with all their retransmissions.
+const perPacket = 22
+
+// judge looks at a subject after long silence.
+func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker) {
+	up := make(map[sessiontimer.Call]bool)
+	for _, d := range bob.alive() {
+		up[callOf(d)] = true
+	}
+	for d, err := range bob.timers.Store().All(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := sessiontimer.Call{CallID: d.CallID, LocalTag: d.LocalTag, RemoteTag: d.RemoteTag}
+		switch {
+		case d.Session.Active() && time.Now().After(d.Session.ExpiresAt()):
+			t.Errorf("a session of %v that expired at %v is still there", d.Session.Interval, d.Session.ExpiresAt())
+		case !up[id]:
+			t.Errorf("a dialog is kept that the application does not have: %+v", id)
+		}
+	}
+	bob.mu.Lock()
+	for _, e := range bob.events {
+		if e, ok := e.(sessiontimer.Expired); ok && up[sessiontimer.Call{CallID: e.CallID, LocalTag: e.LocalTag, RemoteTag: e.RemoteTag}] {
+			t.Errorf("the application is not told that its call ended: %+v", e)
+		}
+	}
+	bob.mu.Unlock()
+	if _, watched, _ := bob.timers.Left(); watched != 0 {
+		t.Errorf("%d schedules are left", watched)
+	}
+
+	out, in := 0, a.in+s.own()
+	for _, m := range n.Messages() {
+		if m.From == bob.addr {
+			out++
+		}
+	}
+	if out > perPacket*in {
+		t.Errorf("%d packets out for %d in, want %d for one at most", out, in, perPacket)
+	}
+
+	var all sync.WaitGroup
+	for _, d := range bob.alive() {
+		all.Go(func() { hangUp(d) })
+	}
+	all.Wait()
+	time.Sleep(64*sip.T1 + 6*time.Second)
+	synctest.Wait()
+	if legs, watched, stored := bob.timers.Left(); legs+watched+stored != 0 {
+		t.Errorf("after the end of all calls %d legs, %d schedules, %d dialogs are left", legs, watched, stored)
+	}
+}
+
+// own is the number of requests that the application may have sent by itself.
+func (s script) own() int {
+	n := int(s.begins%2) + 2
+	for _, st := range s.steps {
+		if op := st.op % ops; op == opAppBye || op == opAppRequest {
+			n++
+		}
+	}
+	return n
+}
+
+// hangUp ends a call of the application.
+func hangUp(d dialog) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = d.Bye(ctx)
+}
+
+// callOf names the dialog as events do.
+func callOf(d dialog) sessiontimer.Call {
+	switch d := d.(type) {
+	case *sipgo.DialogServerSession:
+		return sessiontimer.Call{CallID: d.InviteRequest.CallID().Value(), LocalTag: tagOf(d.InviteRequest.To().Params), RemoteTag: tagOf(d.InviteRequest.From().Params)}
+	case *sipgo.DialogClientSession:
+		return sessiontimer.Call{CallID: d.InviteRequest.CallID().Value(), LocalTag: tagOf(d.InviteRequest.From().Params), RemoteTag: tagOf(d.InviteResponse.To().Params)}
+	}
+	return sessiontimer.Call{}
+}
+
+func tagOf(params sip.HeaderParams) string { return params.GetOr("tag", "") }
