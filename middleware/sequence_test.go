@@ -56,7 +56,7 @@ var policies = [][]middleware.Option{
 	{middleware.WithMode(sessiontimer.Require), middleware.WithMinSE(200 * time.Second), middleware.WithMethod(sessiontimer.MethodReInvite)},
 	{middleware.WithMode(sessiontimer.Always), middleware.WithSessionExpires(120 * time.Second)},
 	{middleware.WithStrict(), middleware.WithAnswerUpdate(false), middleware.WithAnswerReInvite(false)},
-	{middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(4 * time.Second), middleware.WithCredentials("bob", "secret")},
+	{middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(4 * time.Second), middleware.WithCredentials("lab", "bob", "secret")},
 	{middleware.WithPolicyFunc(func(_ *sip.Request, _ bool, p sessiontimer.Policy) sessiontimer.Policy { return p }), middleware.WithOfferUpdate(true)},
 }
 
