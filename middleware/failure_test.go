@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -207,8 +208,8 @@ func TestUnansweredRefreshOfShortSession(t *testing.T) {
 	})
 }
 
-// F-20, F-21, D-26: the same refusal for ever gets three refreshes, all before
-// the peer gives up, and a BYE at expiry.
+// F-20, F-21, D-26: the same refusal for ever gets three refreshes, the last by the
+// other method, all before the peer gives up, and a BYE at expiry.
 func TestRefusedForEver(t *testing.T) {
 	for _, row := range []struct {
 		code, interval int
@@ -227,11 +228,12 @@ func TestRefusedForEver(t *testing.T) {
 			if row.header != "" {
 				headers = append(headers, row.header)
 			}
-			var want []time.Duration
-			for _, at := range row.at {
+			var sent []time.Duration
+			methods := []sip.RequestMethod{c.method, c.method, c.other()}
+			for i, at := range row.at {
 				c.at(seconds(at))
-				c.refuse(c.p.ExpectRequest(c, c.method), row.code, headers...)
-				want = append(want, seconds(at))
+				c.refuse(c.p.ExpectRequest(c, methods[i]), row.code, headers...)
+				sent = append(sent, seconds(at))
 			}
 			expiry := 2 * c.half
 			c.p.Quiet(c, expiry-time.Millisecond-c.net.Elapsed())
@@ -243,9 +245,9 @@ func TestRefusedForEver(t *testing.T) {
 			if got, want := field(bye, "Reason"), `SIP;cause=408;text="Session timer expired"`; got != want {
 				c.Errorf("F-23: the BYE says Reason %q, want %q", got, want)
 			}
-			got := c.sent(c.u.Addr, c.method)
-			if fmt.Sprint(got[len(got)-3:]) != fmt.Sprint(want) {
-				c.Errorf("refreshes at %v, want %v", got, want)
+			first, then := c.sent(c.u.Addr, c.method), c.sent(c.u.Addr, c.other())
+			if got := append(first[len(first)-2:], then[len(then)-1]); !slices.Equal(got, sent) {
+				c.Errorf("refreshes at %v, should be at %v", got, sent)
 			}
 			c.wantEnded(c.u.Name, c.d)
 			failed := strings.Count(strings.Join(events(c.u), " "), "RefreshFailed")
@@ -254,6 +256,36 @@ func TestRefusedForEver(t *testing.T) {
 			}
 			c.wantNothingLeft(c.u)
 		})
+	}
+}
+
+// F-20: a peer, or what stands before it, that refuses UPDATE each time for what
+// reasons ever keeps its call: the re-INVITE is tried before the call expires, and
+// comes first from then on.
+func TestRefusedUntilReInvite(t *testing.T) {
+	for _, code := range []int{403, 500, 503, 603} {
+		for _, interval := range []int{90, 1800} {
+			inLab(t, func(l *lab) {
+				alice, p := l.alice(), l.peer()
+				d := l.callPeer(alice, p, allow, timerHeader, fmt.Sprintf("Session-Expires: %d;refresher=uac", interval))
+				for l.net.Elapsed() < time.Duration(5*interval)*time.Second {
+					msg, ok := p.Recv(time.Duration(interval) * time.Second)
+					if !ok {
+						break
+					}
+					switch req := msg.(*sip.Request); req.Method {
+					case sip.UPDATE:
+						p.Reply(req, code, "No")
+					case sip.INVITE:
+						p.Reply(req, 200, "OK", fmt.Sprintf("Session-Expires: %d;refresher=uac", interval))
+					}
+				}
+				l.wantAlive("alice", d)
+				if n := len(l.sent(aliceAddr, sip.UPDATE)); n != 2 {
+					l.Errorf("%d, %d s: %d UPDATEs in five intervals, should be 2", code, interval, n)
+				}
+			})
+		}
 	}
 }
 

@@ -14,13 +14,16 @@ import (
 
 // refresh makes one attempt for the given session and schedules what follows.
 func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontimer.Session) {
+	r.mu.Lock()
+	refused := s.failed == sip.UPDATE && s.attempts == maxAttempts
+	r.mu.Unlock()
 	d, m, res, err := r.attempt(ctx, s, session)
 	v := keep
 	failed := err != nil || !res.IsSuccess()
 	if failed {
 		v = judge(m, res, err)
 	}
-	if v == reverse {
+	if v == reverse || refused && m == sip.INVITE && !failed {
 		r.refuseUpdate(ctx, s.id)
 	}
 
@@ -126,14 +129,19 @@ func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMetho
 		r.plan(s, true)
 		return
 	}
-	next := m
-	if v == other || v == reverse {
+	// What was refused twice is not tried a third time if there is another way.
+	next, switches := m, v == other || v == reverse
+	if switches || s.failed == m && res != nil {
 		next = otherMethod(m)
-		if next == sip.INVITE && len(d.SDP) == 0 || next == sip.UPDATE && (!d.PeerUpdate || d.NoUpdate) {
+	}
+	if next == sip.INVITE && len(d.SDP) == 0 || next == sip.UPDATE && (!d.PeerUpdate || d.NoUpdate) {
+		if switches {
 			r.plan(s, true)
 			return
 		}
+		next = m
 	}
+	s.failed = m
 	wait := pause(v, s.attempts, res, d.OwnsCallID, now, s.session.LastChance())
 	if s.attempts >= maxAttempts || wait < 0 {
 		r.plan(s, true)

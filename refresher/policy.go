@@ -23,8 +23,8 @@ type verdict uint8
 const (
 	keep    verdict = iota // try no more; the session lives until it expires
 	end                    // the peer, or its session, is gone: hang up now
-	later                  // the same again after Retry-After or a growing pause
-	glare                  // the same again after the random pause of RFC 3261 §14.1
+	later                  // again after Retry-After or a growing pause
+	glare                  // again after the random pause of RFC 3261 §14.1
 	other                  // the other method, at once
 	reverse                // as other, and never an UPDATE again in this dialog
 )
@@ -91,6 +91,9 @@ func judge(method sip.RequestMethod, res *sip.Response, err error) verdict {
 		}
 		if errors.Is(err, sip.ErrTransactionTimeout) {
 			return end // RFC 4028 §10: no answer at all is an answer
+		}
+		if method == sip.INVITE && errors.Is(err, sip.ErrUDPMTUCongestion) {
+			return other // it is too long for a datagram, and stays so
 		}
 		return later // the transport failed, not the dialog
 	}

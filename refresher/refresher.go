@@ -203,7 +203,7 @@ func (r *Refresher) heed(d *dialogstore.Dialog) (fresh bool) {
 	}
 	s.version = d.Version
 	if fresh || !s.session.Equal(d.Session) {
-		s.session, s.attempts, s.method, s.reason = d.Session, 0, "", sessiontimer.Reason{Cause: sessiontimer.CauseExpired}
+		s.session, s.attempts, s.method, s.failed, s.reason = d.Session, 0, "", "", sessiontimer.Reason{Cause: sessiontimer.CauseExpired}
 		r.plan(s, false)
 	}
 	return fresh

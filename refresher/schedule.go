@@ -20,6 +20,7 @@ type schedule struct {
 	session  sessiontimer.Session
 	attempts int
 	method   sip.RequestMethod   // of the next attempt, if a failed one prescribes it
+	failed   sip.RequestMethod   // the last attempt
 	reason   sessiontimer.Reason // of the hang-up
 
 	action sessiontimer.Action

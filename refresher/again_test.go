@@ -1,0 +1,107 @@
+package refresher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// F-20: what a peer refuses twice is not tried a third time while the other
+// method is left; three attempts are all that a session gets, in time for the peer.
+func TestRefusedAgainAndAgain(t *testing.T) {
+	both, noUpdate, noSDP := func(*dialogstore.Dialog) {}, func(d *dialogstore.Dialog) { d.PeerUpdate = false }, func(d *dialogstore.Dialog) { d.SDP = nil }
+	for _, c := range []struct {
+		name string
+		call func(*dialogstore.Dialog)
+		want [3]sip.RequestMethod
+	}{
+		{"UPDATE", both, [3]sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.INVITE}},
+		{"re-INVITE", func(d *dialogstore.Dialog) { d.Policy.Method = sessiontimer.MethodReInvite }, [3]sip.RequestMethod{sip.INVITE, sip.INVITE, sip.UPDATE}},
+		{"re-INVITE of a peer without UPDATE", noUpdate, [3]sip.RequestMethod{sip.INVITE, sip.INVITE, sip.INVITE}},
+		{"UPDATE with nothing to re-INVITE with", noSDP, [3]sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.UPDATE}},
+	} {
+		for _, code := range []int{302, 403, 491, 500, 503, 603} {
+			for _, interval := range []time.Duration{90 * time.Second, 1800 * time.Second} {
+				t.Run(fmt.Sprintf("F-20, %d to %s, %v", code, c.name, interval), func(t *testing.T) {
+					inLab(t, func(l *lab) {
+						l.answer = always(code)
+						d := call("again", interval)
+						c.call(&d)
+						l.create(d)
+						attempts, hangups := l.run(interval)
+						var got [3]sip.RequestMethod
+						for i := range min(3, len(attempts)) {
+							got[i] = attempts[i].method
+						}
+						if len(attempts) != 3 || got != c.want {
+							t.Fatalf("attempts are %v, should be %v", attempts, c.want)
+						}
+						if last := interval - sessiontimer.Margin(interval); attempts[2].at >= last || attempts[1].at <= attempts[0].at {
+							t.Errorf("attempts at %v, should be apart, and before the peer gives up at %v", attempts, last)
+						}
+						if !slices.Equal(hangups, []time.Duration{interval}) {
+							t.Errorf("hung up at %v, should be at expiry", hangups)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// I-12: the method that came instead of one refused twice is the next one as well.
+func TestRefusedTwiceIsRemembered(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
+			return map[sip.RequestMethod]int{sip.UPDATE: 403, sip.INVITE: 200}[m], nil
+		}
+		l.create(call("remembered", 90*time.Second))
+		want := []attempt{{45 * time.Second, sip.UPDATE}, {50 * time.Second, sip.UPDATE}, {53500 * time.Millisecond, sip.INVITE}, {98500 * time.Millisecond, sip.INVITE}}
+		if attempts, hangups := l.run(100 * time.Second); !slices.Equal(attempts, want) || len(hangups) > 0 {
+			t.Errorf("attempts %v, hung up at %v; should be %v and no hang-up", attempts, hangups, want)
+		}
+	})
+}
+
+// A re-INVITE that is too long for a datagram is so each time. A transport that fails
+// says nothing of the method.
+func TestNotSent(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want []sip.RequestMethod
+	}{
+		{fmt.Errorf("%w: 1301 bytes", sip.ErrUDPMTUCongestion), []sip.RequestMethod{sip.INVITE, sip.UPDATE}},
+		{errors.New("connection reset"), []sip.RequestMethod{sip.INVITE, sip.INVITE, sip.INVITE}},
+	} {
+		inLab(t, func(l *lab) {
+			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
+				if m == sip.UPDATE {
+					return 200, nil
+				}
+				return 0, c.err
+			}
+			d := call("not sent", 1800*time.Second)
+			d.Policy.Method = sessiontimer.MethodReInvite
+			l.create(d)
+			attempts, _ := l.run(1799 * time.Second)
+			var got []sip.RequestMethod
+			for _, a := range attempts {
+				got = append(got, a.method)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%v: attempts by %v, should be by %v", c.err, got, c.want)
+			}
+			if d, err := l.store.Load(context.Background(), d.ID); err != nil || d.NoUpdate {
+				t.Errorf("%v: UPDATE taken for refused (%v)", c.err, err)
+			}
+		})
+	}
+}
