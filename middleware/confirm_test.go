@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,44 @@ func TestUnconfirmedAnswerSentAgain(t *testing.T) {
 		}
 		l.wantNext(p, sip.BYE, 1768*time.Second)
 	})
+}
+
+// E-22: the 2xx to a re-INVITE that nobody acknowledges comes again after 0.5 s, 1 s,
+// 2 s and then every 4 s (RFC 3261 §13.3.1.4), whether it is answered here or by an
+// application that sends it once. After 64*T1 the call is over (§14.2) where it is
+// ours to decide.
+func TestReInviteAnswerSentAgain(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		body string
+		bye  []time.Duration
+	}{
+		{"E-22 answered here", "", []time.Duration{132 * time.Second}},
+		{"E-22 answered by the application", hold, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				_, p := peersCall(l)
+				l.at(100 * time.Second)
+				p.Request(sip.INVITE, timerHeader, se1800, c.body)
+				l.at(200 * time.Second)
+				var got []time.Duration
+				for _, m := range l.net.Messages() {
+					if m.From == bobAddr && m.At >= 100*time.Second && sipnet.Label(m.SIP) == "200 OK (INVITE)" {
+						got = append(got, m.At-100*time.Second)
+					}
+				}
+				want := []time.Duration{0}
+				for _, at := range []float64{0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5} {
+					want = append(want, seconds(at))
+				}
+				if !slices.Equal(got, want) {
+					l.Errorf("the 200 is sent %v after the re-INVITE, should be %v", got, want)
+				}
+				l.wantSent(bobAddr, sip.BYE, c.bye...)
+			})
+		})
+	}
 }
 
 // E-23: with intervals so short that the session expires first, the BYE waits for
