@@ -58,9 +58,9 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 		if current.Refresher == Peer {
 			role = UAC
 		}
-		return p.answer(max(current.Interval, lowest), role, true, now)
+		return p.answer(max(current.Interval, lowest), role, true, current, now)
 	case current.Active():
-		return p.answer(max(current.Interval, lowest), UAS, false, now)
+		return p.answer(max(current.Interval, lowest), UAS, false, current, now)
 	case req.Supported && p.Mode >= Offer:
 		// The peer has timers but did not ask. We do, and refresh ourselves, so
 		// that the call does not hang on its doing so.
@@ -68,9 +68,9 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 		if p.Refresher == Peer {
 			role = UAC
 		}
-		return p.answer(max(p.SessionExpires, lowest), role, true, now)
+		return p.answer(max(p.SessionExpires, lowest), role, true, current, now)
 	case p.Mode == Always:
-		return p.answer(max(p.SessionExpires, lowest), UAS, false, now)
+		return p.answer(max(p.SessionExpires, lowest), UAS, false, current, now)
 	}
 	return Answer{}
 }
@@ -93,7 +93,7 @@ func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer 
 	if role == NoRole {
 		role = p.chooseRole(current)
 	}
-	return p.answer(min(asked, wished), role, row.require, now)
+	return p.answer(min(asked, wished), role, row.require, current, now)
 }
 
 // chooseRole fills the row of Table 2 that leaves the choice to the UAS. Within
@@ -109,7 +109,7 @@ func (p Policy) chooseRole(current Session) Role {
 	return UAC
 }
 
-func (p Policy) answer(interval time.Duration, role Role, require bool, now time.Time) Answer {
+func (p Policy) answer(interval time.Duration, role Role, require bool, current Session, now time.Time) Answer {
 	s := Session{Interval: interval, Refresher: Peer, Since: now}
 	if role == UAS {
 		s.Refresher = Local
@@ -118,6 +118,6 @@ func (p Policy) answer(interval time.Duration, role Role, require bool, now time
 		Send:           true,
 		SessionExpires: SessionExpires{Interval: interval, Refresher: role},
 		Require:        require,
-		Session:        s.refreshedWithin(p.MaxInterval),
+		Session:        s.refreshedWithin(p.MaxInterval).asSoonAs(current, p.pace()),
 	}
 }

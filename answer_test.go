@@ -253,3 +253,28 @@ func TestTooSmall(t *testing.T) {
 		})
 	}
 }
+
+// C-13, E-26: what made us refresh early stays where the interval does, in answers of
+// ours and in a 2xx that says nothing.
+func TestHasteStays(t *testing.T) {
+	hasty := running(90, Local)
+	hasty.RefreshAfter = 15 * time.Second
+	asks := DefaultPolicy().Propose(hasty, 0, true)
+	for _, c := range []struct {
+		name string
+		got  Session
+		want time.Duration
+	}{
+		{"C-13 a request that asks for nothing", DefaultPolicy().Respond(message(header{"Supported", "timer"}), hasty, start).Session, 15 * time.Second},
+		{"C-13 a request without timers", DefaultPolicy().Respond(message(), hasty, start).Session, 15 * time.Second},
+		{"C-13 the same interval", DefaultPolicy().Respond(message(header{"Supported", "timer"}, header{"Session-Expires", "90;refresher=uas"}), hasty, start).Session, 15 * time.Second},
+		{"C-13 another interval", DefaultPolicy().Respond(message(header{"Supported", "timer"}, header{"Session-Expires", "600;refresher=uas"}), hasty, start).Session, 300 * time.Second},
+		{"C-13 a 2xx without", DefaultPolicy().Settle(asks, message(), hasty, start), 15 * time.Second},
+		{"C-13 a 2xx with the interval", DefaultPolicy().Settle(asks, message(header{"Session-Expires", "90;refresher=uac"}), hasty, start), 45 * time.Second},
+		{"H-03 never within 10 s", DefaultPolicy().Respond(message(), Session{Interval: 90 * time.Second, Refresher: Local, RefreshAfter: time.Second}, start).Session, 10 * time.Second},
+	} {
+		if got := c.got.RefreshAt().Sub(start); got != c.want {
+			t.Errorf("%s: refreshed %v after it, want %v", c.name, got, c.want)
+		}
+	}
+}

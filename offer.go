@@ -125,7 +125,7 @@ func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) S
 // settleSilence is a 2xx without Session-Expires (RFC 4028 §7.2).
 func (p Policy) settleSilence(o Proposal, res Fields, current Session, now time.Time) Session {
 	alone := Session{Interval: o.SessionExpires.Interval, Refresher: Local, Since: now}
-	alone = alone.refreshedWithin(p.MaxInterval)
+	alone = alone.refreshedWithin(p.MaxInterval).asSoonAs(current, p.pace())
 	switch {
 	case !o.Send:
 		return Session{}

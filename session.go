@@ -51,6 +51,18 @@ func (s Session) refreshedWithin(longest time.Duration) Session {
 	return s
 }
 
+// asSoonAs refreshes s after its 2xx no later than the session before, if that had
+// its interval: a peer that ran another one goes on with it. It is not sooner than
+// pace.
+func (s Session) asSoonAs(before Session, pace time.Duration) Session {
+	soon := max(before.RefreshAfter, pace)
+	if before.RefreshAfter > 0 && s.Refresher == Local && before.Refresher == Local && s.Interval == before.Interval &&
+		soon < s.RefreshAt().Sub(s.Since) {
+		s.RefreshAfter = soon
+	}
+	return s
+}
+
 // Delayed is s if its 2xx arrived as long after the request as given. The peer
 // counts from when it first sent the 2xx, which may have been lost since; to be
 // in time for it, we refresh that much earlier.

@@ -3,7 +3,6 @@ package middleware_test
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -90,42 +89,21 @@ func TestDanger6MinSE14400(t *testing.T) {
 var dresses = []struct {
 	row     string
 	headers []string // beside Allow, with an interval that the peer's side refreshes
-	rewrite [][2]string
+	rewrite []sipnet.Rule
 }{
-	{"A-02 A-04 compact, no blank", []string{"k:timer,path", "x:1800;refresher=uac"}, [][2]string{
-		{`(?m)^From: `, "f:"}, {`(?m)^To: `, "t:"}, {`(?m)^Call-ID: `, "i:"}, {`(?m)^Contact: `, "m:"},
-		{`(?m)^Content-Type: `, "c:"}, {`(?m)^Content-Length: `, "l:"}, {`(?m)^Via: `, "v:"}}},
-	{"A-03 capitals", []string{timerHeader, se1800, "Min-SE: 90"}, [][2]string{{`(?m)^[A-Za-z-]+:`, "upper"}}},
+	{"A-02 A-04 compact, no blank", []string{"k:timer,path", "x:1800;refresher=uac"}, []sipnet.Rule{
+		{Pattern: `(?m)^From: `, To: "f:"}, {Pattern: `(?m)^To: `, To: "t:"}, {Pattern: `(?m)^Call-ID: `, To: "i:"}, {Pattern: `(?m)^Contact: `, To: "m:"},
+		{Pattern: `(?m)^Content-Type: `, To: "c:"}, {Pattern: `(?m)^Content-Length: `, To: "l:"}, {Pattern: `(?m)^Via: `, To: "v:"}}},
+	{"A-03 capitals", []string{timerHeader, se1800, "Min-SE: 90"}, []sipnet.Rule{{Pattern: `(?m)^[A-Za-z-]+:`, Upper: true}}},
 	{"A-03 Min-Se, Supported four times", []string{"Supported: 100rel", "Supported: replaces", "Supported: timer", "Supported: path",
 		"Session-Expires: 1800;refresher=uac", "Min-Se: 900"}, nil},
 	{"A-18 Supported empty and repeated", []string{"Supported:", timerHeader, "Supported: ", se1800}, nil},
 	{"A-18 Supported empty, timer in Require only", []string{"Supported:", "Require:  timer", "Session-Expires:  1800;refresher=uac"}, nil},
-	{"A-04 two blanks after each colon", []string{timerHeader, se1800}, [][2]string{{`(?m)^([A-Za-z-]+): `, "$1:  "}}},
-	{"A-04 no blank after CSeq", []string{timerHeader, se1800}, [][2]string{{`(?m)^CSeq: `, "CSeq:"}}},
-	{"A-04 many blanks in the CSeq of requests", []string{timerHeader, se1800}, [][2]string{{`(?m)^(CSeq: \d+) `, "$1       "}}},
-	{"Content-Type and Content-Length twice", []string{timerHeader, se1800}, [][2]string{
-		{`(?m)^(Content-Type: .*\n)`, "$1$1"}, {`(?m)^(Content-Length: .*\n)`, "$1$1"}}},
-}
-
-// dress writes header lines as a row says, in requests only if it is about those.
-func dress(rewrite [][2]string, requests bool) func(string) string {
-	return func(raw string) string {
-		if requests && strings.HasPrefix(raw, "SIP/2.0") {
-			return raw
-		}
-		head, body, _ := strings.Cut(raw, "\r\n\r\n")
-		first, head, _ := strings.Cut(head, "\r\n")
-		head += "\r\n"
-		for _, r := range rewrite {
-			re := regexp.MustCompile(r[0])
-			if r[1] == "upper" {
-				head = re.ReplaceAllStringFunc(head, strings.ToUpper)
-			} else {
-				head = re.ReplaceAllString(head, r[1])
-			}
-		}
-		return first + "\r\n" + head + "\r\n" + body
-	}
+	{"A-04 two blanks after each colon", []string{timerHeader, se1800}, []sipnet.Rule{{Pattern: `(?m)^([A-Za-z-]+): `, To: "$1:  "}}},
+	{"A-04 no blank after CSeq", []string{timerHeader, se1800}, []sipnet.Rule{{Pattern: `(?m)^CSeq: `, To: "CSeq:"}}},
+	{"A-04 many blanks in the CSeq of requests", []string{timerHeader, se1800}, []sipnet.Rule{{Pattern: `(?m)^(CSeq: \d+) `, To: "$1       ", Requests: true}}},
+	{"Content-Type and Content-Length twice", []string{timerHeader, se1800}, []sipnet.Rule{
+		{Pattern: `(?m)^(Content-Type: .*\n)`, To: "$1$1"}, {Pattern: `(?m)^(Content-Length: .*\n)`, To: "$1$1"}}},
 }
 
 // A-02, A-03, A-04, A-18: a call, refreshes of both sides and both hang-ups with
@@ -135,7 +113,9 @@ func TestDanger7Spelling(t *testing.T) {
 		for _, caller := range []bool{true, false} {
 			for _, byPeer := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s, caller %v, the peer hangs up %v", c.row, caller, byPeer), func(t *testing.T) {
-					inLab(t, func(l *lab) { l.dressed(c.headers, dress(c.rewrite, strings.Contains(c.row, "of requests")), caller, byPeer) })
+					inLab(t, func(l *lab) {
+						l.dressed(c.headers, sipnet.Dress(c.rewrite...), caller, byPeer)
+					})
 				})
 			}
 		}

@@ -23,6 +23,7 @@ func (p *Peer) Invite(to string, headers ...string) *sip.Request {
 		uri:    uri,
 	}
 	p.dlg.restart()
+	p.dlg.cseq = p.Number
 	return p.Request(sip.INVITE, headers...)
 }
 
@@ -108,12 +109,15 @@ func (p *Peer) Reply(req *sip.Request, code int, reason string, headers ...strin
 // to the host in its URI.
 func (p *Peer) send(method sip.RequestMethod, number uint32, branch, to, uri string, routes, headers []string, body string) *sip.Request {
 	base := []string{
-		fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=%s", p.addr, branch),
+		fmt.Sprintf("Via: SIP/2.0/%s %s;branch=%s", p.over, p.addr, branch),
 		"Max-Forwards: 70",
 		"From: " + p.dlg.from,
 		"To: " + to,
 		"Call-ID: " + p.dlg.callID,
 		"CSeq: " + strconv.FormatUint(uint64(number), 10) + " " + method.String(),
+	}
+	if p.Outbound != "" {
+		routes = nil
 	}
 	for _, route := range routes {
 		base = append(base, "Route: "+route)
@@ -130,7 +134,7 @@ func (p *Peer) send(method sip.RequestMethod, number uint32, branch, to, uri str
 	if len(routes) > 0 {
 		next = routes[0]
 	}
-	p.Send(cmp.Or(hostPort(next), p.dlg.fallback), raw)
+	p.Send(cmp.Or(p.Outbound, hostPort(next), p.dlg.fallback), raw)
 	return req
 }
 

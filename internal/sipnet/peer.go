@@ -16,7 +16,7 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
-// Peer is a SIP endpoint over UDP without any SIP stack: it sends what the test
+// Peer is a SIP endpoint over UDP, or one stream, without any SIP stack: it sends what the test
 // says and shows what arrives. It never answers or retransmits by itself. It
 // follows one dialog, the last that Invite began or Reply accepted. A Peer is for
 // one goroutine.
@@ -24,21 +24,30 @@ type Peer struct {
 	// Dress, if not nil, rewrites each message before it is sent: names and blanks
 	// as no stack that is known here writes them.
 	Dress func(raw string) string
+	// Outbound, if not empty, is the address that all requests go to. They have no
+	// Route then: the peer stands for its proxies, too.
+	Outbound string
+	// Number is the CSeq number before that of the first INVITE.
+	Number uint32
 
 	net  *Network
 	conn net.PacketConn
 	addr string
+	over string // transport in Via
 	tag  string
 	seen map[string]bool
 	dlg  *dialog
 }
 
 // Peer opens a peer at addr. It is closed with the network.
-func (n *Network) Peer(addr string) *Peer {
+func (n *Network) Peer(addr string) *Peer { return n.peer(addr, "UDP", n.PacketConn(addr)) }
+
+func (n *Network) peer(addr, over string, conn net.PacketConn) *Peer {
 	return &Peer{
 		net:  n,
-		conn: n.PacketConn(addr),
+		conn: conn,
 		addr: addr,
+		over: over,
 		tag:  "tag-" + strings.NewReplacer(":", "-", "[", "", "]", "").Replace(addr),
 		seen: make(map[string]bool),
 	}
@@ -106,7 +115,7 @@ func (p *Peer) RecvAny(timeout time.Duration) (sip.Message, bool) {
 		if err != nil {
 			continue
 		}
-		msg.SetTransport("UDP")
+		msg.SetTransport(p.over)
 		msg.SetSource(from.String())
 		return msg, true
 	}

@@ -66,7 +66,7 @@ func SDP(name string, version string) string {
 // Quiet logs nothing.
 var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// New makes a user agent named name at addr on n, over udp or tcp.
+// New makes a user agent named name at addr on n, over udp, tcp or tls.
 func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...middleware.Option) *UA {
 	t.Helper()
 	u, server := newUA(t, n, name, addr, transport)
@@ -183,7 +183,11 @@ func (u *UA) serve(server *sipgo.Server) {
 	} else {
 		l := u.net.Listener(u.Addr)
 		u.socket = l
-		go func() { _ = server.ServeTCP(l) }()
+		if u.transport == "tls" { // without encryption: the listener would do that
+			go func() { _ = server.ServeTLS(l) }()
+		} else {
+			go func() { _ = server.ServeTCP(l) }()
+		}
 	}
 	synctest.Wait()
 }
