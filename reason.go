@@ -40,7 +40,8 @@ const (
 	// CauseRefreshUnanswered: nothing answered a refresh of ours (RFC 4028 §10).
 	CauseRefreshUnanswered
 	// CauseNoACK: the peer did not acknowledge our 2xx within 64*T1 (RFC 3261
-	// §13.3.1.4, §14.2).
+	// §13.3.1.4, §14.2). If it was the first, the timers have forgotten the call,
+	// and whether to hang up is left to the application.
 	CauseNoACK
 	// CauseDialogClosed: the application dropped its dialog without a BYE. Expired
 	// is told only where this is noticed by a refresh of ours, which hangs up.

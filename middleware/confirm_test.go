@@ -92,11 +92,11 @@ func TestNoByeBeforeAck(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		ack  float64 // 0: never
-		bye  float64
+		bye  float64 // 0: never
 	}{
 		{"E-23 ACK at once", 0.001, 2},
 		{"E-23 ACK after the end", 10.5, 11},
-		{"E-23 no ACK", 0, 32},
+		{"E-23 no ACK", 0, 0}, // nobody may be there: TestUnprovedPeer
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -108,8 +108,12 @@ func TestNoByeBeforeAck(t *testing.T) {
 					p.Ack(res)
 				}
 				l.at(40 * time.Second)
-				l.wantSent(bobAddr, sip.BYE, seconds(c.bye))
 				l.wantEnded("bob", bob.Answered())
+				var want []time.Duration
+				if c.bye > 0 {
+					want = append(want, seconds(c.bye))
+				}
+				l.wantSent(bobAddr, sip.BYE, want...)
 				l.wantNothingLeft(bob)
 			})
 		})

@@ -15,7 +15,7 @@ import (
 // Handler wraps a request handler, for hand-written chains; Attach and diagotimer
 // do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
 // wrapped, all four, and SetHost must name the BYE handler; other methods pass
-// at the cost of a comparison. Handler keeps no state of its own and may be
+// at the cost of a look-up. Handler keeps no state of its own and may be
 // called anew for each request. A nil next leaves UPDATE, and the BYE of a call
 // that is known, to the timers and answers nothing else.
 func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
@@ -30,6 +30,9 @@ func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 		case sip.BYE:
 			t.onBye(next, req, tx)
 		default:
+			if tag := toTag(req); tag != "" {
+				t.heard(dialogstore.ID{CallID: callID(req), LocalTag: tag, RemoteTag: fromTag(req)})
+			}
 			if next != nil {
 				next(req, tx)
 			}
@@ -162,6 +165,7 @@ func (t *Timers) answerEarly(contact *sip.ContactHeader, req *sip.Request, tx si
 // that never saw the INVITE.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	t.heard(id)
 	if m := t.memberOf(context.Background(), id); m != nil && req.CSeq() != nil {
 		first, local := m.acked(req.CSeq().SeqNo)
 		if first && len(req.Body()) > 0 {

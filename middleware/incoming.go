@@ -33,6 +33,7 @@ type incoming struct {
 // inDialog finds the dialog of a request.
 func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming, dialogstore.Dialog, error) {
 	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	t.heard(id)
 	d, err := t.store.Load(context.Background(), id)
 	if err != nil {
 		return nil, d, err
@@ -184,6 +185,7 @@ func (in *incoming) create(res *sip.Response) error {
 		LastMethod:   string(sip.INVITE),
 		MinSE:        in.fields.MinSE,
 		Policy:       in.policy,
+		Unproved:     true,
 	}
 	if len(d.SDP) == 0 && len(in.early) > 0 {
 		d.SDP, d.SDPType = in.early, "application/sdp"
@@ -195,7 +197,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	in.member.expectAck(in.req.CSeq().SeqNo, now)
+	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(in.id))
 	in.t.stored(ctx, in.leg, &d, in.t.store.Create(ctx, d))
 	err := in.ServerTransaction.Respond(res)
 	if err != nil {

@@ -14,7 +14,8 @@ const storePatience = 2 * time.Second
 
 // kept is the store that this process works with: its own memory, of which the
 // application's store gets a copy for the process that comes after it. So a
-// store that fails or is slow costs the copy, and never the timer or the call.
+// store that fails or is slow costs the copy, and never the timer or the call. What
+// strangers can make alone, a dialog whose peer is unproved, is not copied.
 type kept struct {
 	*dialogstore.Memory
 	copies dialogstore.Store
@@ -41,17 +42,17 @@ func (k kept) adopt(ctx context.Context) error {
 
 // Create implements dialogstore.Store.
 func (k kept) Create(ctx context.Context, d dialogstore.Dialog) error {
-	if err := k.Memory.Create(ctx, d); err != nil {
-		return err
+	err := k.Memory.Create(ctx, d)
+	if err == nil && !d.Unproved {
+		k.copy(ctx, d)
 	}
-	k.copy(ctx, d)
-	return nil
+	return err
 }
 
 // Update implements dialogstore.Store.
 func (k kept) Update(ctx context.Context, id dialogstore.ID,
 	change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
-	if before, after, err = k.Memory.Update(ctx, id, change); err == nil {
+	if before, after, err = k.Memory.Update(ctx, id, change); err == nil && !after.Unproved {
 		k.copy(ctx, after)
 	}
 	return before, after, err
@@ -60,7 +61,7 @@ func (k kept) Update(ctx context.Context, id dialogstore.ID,
 // Delete implements dialogstore.Store.
 func (k kept) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
 	d, err := k.Memory.Delete(ctx, id)
-	if err == nil {
+	if err == nil && !d.Unproved {
 		k.forget(ctx, id)
 	}
 	return d, err

@@ -31,6 +31,7 @@ type member struct {
 	silence   silence             // after a refresh of ours that had no answer at all
 	peer      *peerInvite         // the peer's INVITE that is not confirmed yet
 	updating  bool                // the application has an UPDATE to answer
+	forget    *time.Timer         // of a dialog whose peer has not proved to be there
 	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
 }
 
@@ -95,6 +96,9 @@ func (m *member) end(byUs bool, why sessiontimer.Reason) bool {
 	m.state, m.byUs, m.why = terminated, byUs, why
 	if m.own != nil {
 		m.own()
+	}
+	if m.forget != nil {
+		m.forget.Stop()
 	}
 	return true
 }

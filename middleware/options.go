@@ -180,8 +180,9 @@ func WithPolicyFunc(f PolicyFunc) Option {
 
 // WithStore copies the dialogs to s, from where Timers.Restore takes them up
 // after a restart. Default: they end with the process. A message waits for its
-// copy, two seconds at most for each call of s: its contexts end then. A store that
-// fails costs the copies, and never the timer or the call.
+// copy, two seconds at most for each call of s: its contexts end then. A call that
+// came in is copied when its peer has proved to be there, mostly by the ACK. A store
+// that fails costs the copies, and never the timer or the call.
 func WithStore(s dialogstore.Store) Option {
 	return func(o *options) { o.store = s }
 }

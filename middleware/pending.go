@@ -69,10 +69,12 @@ func (in *incoming) closeInvite() {
 	m.Unlock()
 }
 
-// expectAck notes an INVITE of the peer that is answered with a 2xx.
-func (m *member) expectAck(cseq uint32, now time.Time) {
+// expectAck notes an INVITE of the peer that is answered with a 2xx, and the timer
+// that forgets its dialog.
+func (m *member) expectAck(cseq uint32, now time.Time, forget *time.Timer) {
 	m.Lock()
 	defer m.Unlock()
+	m.forget = forget
 	m.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
 }
 

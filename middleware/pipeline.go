@@ -31,6 +31,9 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
 		return nil, refresher.ErrGone
 	}
+	if d.Unproved {
+		return nil, refresher.ErrBusy
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := m.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
@@ -74,8 +77,9 @@ func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiont
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
 		return nil, refresher.ErrBusy
 	}
-	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up.
-	if unconfirmed {
+	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
+	// nobody proves to be there until then, none at all.
+	if unconfirmed || d.Unproved {
 		return nil, refresher.ErrBusy
 	}
 	return p.t.end(ctx, l, d.RemoteTag, reason), nil
