@@ -17,7 +17,8 @@ import (
 // CredentialsFunc gives the username and the password of one call for a realm, or
 // false if it has none for them; d says who the parties are and where requests go. It
 // is called by many goroutines at once, each time that a refresh or a BYE of ours is
-// challenged, which waits for it. It must not change what d points to.
+// challenged, which waits for it. It must not change what d points to. A panic is
+// logged and counts as none.
 type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
 
 // realmCredentials are those of WithCredentials.
@@ -133,7 +134,7 @@ func (x *exchange) authorization(field, realm string) *authorization {
 // answer notes the answer to a challenge, which sign writes, in the place of a, the
 // one before. It returns false if there are no credentials for it.
 func (x *exchange) answer(a *authorization, field string, chal *digest.Challenge) bool {
-	username, password, ok := x.r.t.opts.credentials.find(*x.dialog, chal.Realm)
+	username, password, ok := x.borrow(chal.Realm)
 	if !ok || a == nil && len(x.authorized) == maxRealms {
 		return false
 	}
@@ -145,6 +146,13 @@ func (x *exchange) answer(a *authorization, field string, chal *digest.Challenge
 	a.sent, a.accepted = 0, false
 	a.answers++
 	return true
+}
+
+// borrow finds the credentials for a realm; false also if the application's function
+// panics.
+func (x *exchange) borrow(realm string) (username, password string, ok bool) {
+	defer x.r.t.contain("credentials function", x.dialog.ID)
+	return x.r.t.opts.credentials.find(*x.dialog, realm)
 }
 
 // passed notes which answers were accepted: who asks now stands behind all who asked

@@ -62,6 +62,7 @@ func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reas
 	close(sent)
 	if err != nil {
 		cancel()
+		refresher.LeavePlace(ctx)
 		t.log.Warn("BYE not sent", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		return
 	}

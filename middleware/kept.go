@@ -71,6 +71,7 @@ func (k kept) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog
 func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
 	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
 	defer cancel()
+	defer k.contain(d.ID)
 	newer := func(there dialogstore.Dialog) (dialogstore.Dialog, error) {
 		if there.Version > d.Version {
 			return there, nil
@@ -95,8 +96,16 @@ func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
 func (k kept) forget(ctx context.Context, id dialogstore.ID) {
 	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
 	defer cancel()
+	defer k.contain(id)
 	if _, err := k.copies.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		k.warn("ended dialog stays in the store, a restart would end it once more", id, err)
+	}
+}
+
+// contain is deferred around what the application's store does.
+func (k kept) contain(id dialogstore.ID) {
+	if v := recover(); v != nil {
+		logPanic(k.log, "store", id, v)
 	}
 }
 

@@ -79,10 +79,12 @@ func (in *incoming) offerAsInvite(handler sipgo.RequestHandler) {
 	invite.Method = sip.INVITE
 	invite.ReplaceHeader(&sip.CSeqHeader{SeqNo: in.req.CSeq().SeqNo, MethodName: sip.INVITE})
 	tx := &updateTx{incoming: in}
+	defer func() { // also if the handler panics
+		if !tx.final {
+			in.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+		}
+	}()
 	handler(invite, tx)
-	if !tx.final {
-		in.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
-	}
 }
 
 // updateTx turns the responses to a made-up INVITE into those of the UPDATE.

@@ -25,7 +25,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 		return
 	}
 	if o.t.opts.onEvent != nil {
-		o.t.opts.onEvent(event(ctx, c))
+		o.t.tell(event(ctx, c))
 	}
 }
 

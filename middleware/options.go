@@ -18,8 +18,8 @@ type Option func(*options)
 // PolicyFunc chooses the policy of one call when its first INVITE is sent or
 // received. It gets the policy made of the options and returns it, changed or
 // not; Mode Off leaves the call alone for good, whatever the peer asks later. An
-// invalid policy is logged and base used instead. It is called by many
-// goroutines at once and must not keep or change invite.
+// invalid policy is logged and base used instead, and so is a panic. It is called by
+// many goroutines at once and must not keep or change invite.
 type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
 type options struct {
@@ -182,12 +182,14 @@ func WithPolicyFunc(f PolicyFunc) Option {
 // after a restart. Default: they end with the process. A message waits for its
 // copy, two seconds at most for each call of s: its contexts end then. A call that
 // came in is copied when its peer has proved to be there, mostly by the ACK. A store
-// that fails costs the copies, and never the timer or the call.
+// that fails or panics costs the copies, and never the timer or the call.
 func WithStore(s dialogstore.Store) Option {
 	return func(o *options) { o.store = s }
 }
 
-// WithLogger logs to l. Default, also for nil: sipgo's default logger.
+// WithLogger logs to l. Default, also for nil: sipgo's default logger. A handler of l
+// that blocks stops the call that the line is about, and no other; what it panics with
+// is dropped.
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
@@ -195,7 +197,8 @@ func WithLogger(l *slog.Logger) Option {
 // WithEventHandler calls f for every event, from the goroutine that caused it:
 // f must not block, must expect to be called by several at once, and must call
 // neither Timers.Close nor the dialog that the event is about. A program that
-// wants that hands the event to a goroutine of its own.
+// wants that hands the event to a goroutine of its own. While f blocks, its call
+// stands still, and no other; a panic of f is logged.
 func WithEventHandler(f func(sessiontimer.Event)) Option {
 	return func(o *options) { o.onEvent = f }
 }

@@ -126,6 +126,9 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			if x.req.IsInvite() && res.IsSuccess() {
 				x.acknowledge(res)
 			}
+			if res.IsSuccess() {
+				refresher.LeavePlace(ctx) // the application is told next
+			}
 			if x.handle(ctx, res) {
 				x.passed("", nil) // what was answered so far was accepted
 				continue

@@ -73,6 +73,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if o.logger == nil {
 		o.logger = defaultOptions().logger
 	}
+	o.logger = slog.New(containedLog{o.logger.Handler()})
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
@@ -92,10 +93,10 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.SetHost(Host{})
 	memory := dialogstore.NewMemory()
-	t.store = dialogstore.Observe(memory, observer{t}, t.refresher)
+	t.store = dialogstore.Observe(memory, t.refresher, observer{t})
 	if o.store != nil {
 		k := kept{Memory: memory, copies: o.store, log: o.logger}
-		t.store, t.adopt = dialogstore.Observe(k, observer{t}, t.refresher), k.adopt
+		t.store, t.adopt = dialogstore.Observe(k, t.refresher, observer{t}), k.adopt
 	}
 	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: o.logger,
 		Jitter: o.jitter, Limits: o.limits})
@@ -145,13 +146,6 @@ func (t *Timers) Close() error {
 	return nil
 }
 
-// tell tells the application of an event.
-func (t *Timers) tell(e sessiontimer.Event) {
-	if t.opts.onEvent != nil {
-		t.opts.onEvent(e)
-	}
-}
-
 // policyFor is the policy of a new call.
 func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
 	if t.ctx.Err() != nil {
@@ -161,12 +155,19 @@ func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Poli
 	if t.opts.policyFunc == nil {
 		return base
 	}
-	p := t.opts.policyFunc(invite, outgoing, base)
+	p := t.askPolicy(invite, outgoing, base)
 	if err := p.Validate(); err != nil {
 		t.log.Error("policy of the call is invalid, using the default", "call_id", callID(invite), "error", err)
 		return base
 	}
 	return p
+}
+
+// askPolicy is policyFunc, or base if that panics.
+func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer.Policy) (p sessiontimer.Policy) {
+	p = base
+	defer t.contain("policy function", dialogstore.ID{CallID: callID(invite)})
+	return t.opts.policyFunc(invite, outgoing, base)
 }
 
 // leavesCallsAlone tells that there may be calls which the timers know nothing of.

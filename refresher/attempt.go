@@ -34,6 +34,7 @@ func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontim
 	}
 	current := r.current(s, session)
 	r.mu.Unlock()
+	LeavePlace(ctx)
 	if !current {
 		return // ended, or refreshed meanwhile: whatever came of this attempt is history
 	}

@@ -36,6 +36,7 @@ type Pipeline interface {
 	// the store before it returns. When ctx ends the request is given up; if its
 	// deadline has passed, a 2xx that comes later still counts. A re-INVITE that
 	// follows an UPDATE without any answer waits for what is left of 64*T1.
+	// What may block for long comes after LeavePlace.
 	Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error)
 
 	// Hangup ends the application's dialog, deletes it from the store and sends
@@ -58,7 +59,7 @@ type Ender interface {
 type Config struct {
 	Store    dialogstore.Store
 	Pipeline Pipeline
-	Event    func(sessiontimer.Event) // gets RefreshFailed
+	Event    func(sessiontimer.Event) // gets RefreshFailed; if it blocks, its call waits
 	Logger   *slog.Logger
 
 	// Jitter spreads refreshes: each comes earlier than RFC 4028 recommends, by

@@ -96,12 +96,10 @@ func (r *Refresher) sendByes(now time.Time) time.Time {
 			r.byes = nil
 		}
 		r.gate.enter(sessiontimer.Hangup, now)
+		p := &placed{Context: r.ctx, r: r, action: sessiontimer.Hangup}
 		r.workers.Run(func() {
-			bye(r.ctx)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.gate.leave(sessiontimer.Hangup)
-			r.turn()
+			defer LeavePlace(p)
+			bye(p)
 		})
 	}
 	return time.Time{}
@@ -157,28 +155,29 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 	r.gate.enter(s.action, now)
 	s.underWay++
 	session, reason := s.session, s.reason
+	p := &placed{Context: r.ctx, r: r, action: s.action}
 	if s.action == sessiontimer.Hangup {
 		r.workers.Run(func() {
-			r.hangup(r.ctx, s, session, reason)
-			r.done(s, sessiontimer.Hangup)
+			defer r.done(s, p)
+			r.hangup(p, s, session, reason)
 		})
 		return
 	}
-	ctx, cancel := context.WithDeadline(r.ctx, session.HangupAt())
+	ctx, cancel := context.WithDeadline(p, session.HangupAt())
 	s.cancel = cancel
 	s.attempts++
 	r.workers.Run(func() {
+		defer r.done(s, p)
+		defer cancel()
 		r.refresh(ctx, s, session)
-		cancel()
-		r.done(s, sessiontimer.Refresh)
 	})
 }
 
 // done makes room for what waits.
-func (r *Refresher) done(s *schedule, action sessiontimer.Action) {
+func (r *Refresher) done(s *schedule, p *placed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.gate.leave(action)
+	p.leave()
 	r.over(s)
 }
 
@@ -208,15 +207,22 @@ func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontime
 	default:
 		err = r.cfg.Pipeline.Hangup(ctx, d, reason)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.current(s, session) || err == nil || errors.Is(err, dialogstore.ErrNotFound) || s.action != sessiontimer.Hangup {
+	if err == nil || errors.Is(err, dialogstore.ErrNotFound) || !r.hangUpLater(s, session) || errors.Is(err, ErrBusy) {
 		return bye
 	}
-	if !errors.Is(err, ErrBusy) {
-		r.cfg.Logger.Warn("session not ended, trying again", "call_id", s.id.CallID, "local_tag", s.id.LocalTag,
-			"remote_tag", s.id.RemoteTag, "error", err)
+	LeavePlace(ctx)
+	r.cfg.Logger.Warn("session not ended, trying again", "call_id", s.id.CallID, "local_tag", s.id.LocalTag,
+		"remote_tag", s.id.RemoteTag, "error", err)
+	return nil
+}
+
+// hangUpLater puts a hang-up off, unless the session was refreshed meanwhile.
+func (r *Refresher) hangUpLater(s *schedule, session sessiontimer.Session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.current(s, session) || s.action != sessiontimer.Hangup {
+		return false
 	}
 	r.armIn(s, sessiontimer.Hangup, busyPause)
-	return nil
+	return true
 }

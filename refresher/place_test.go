@@ -1,0 +1,120 @@
+package refresher_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// stuck is a pipeline and a logger. What it does for the dialog with the tag "stuck"
+// does not return until free is closed.
+type stuck struct {
+	t         *testing.T
+	store     *dialogstore.Observed
+	free      chan struct{}
+	leaves    bool // its place, before it gets stuck
+	refreshes []time.Time
+	hangups   []time.Time
+}
+
+func (s *stuck) block(id dialogstore.ID) {
+	if id.LocalTag == "stuck" {
+		<-s.free
+	}
+}
+
+// Refresh implements refresher.Pipeline.
+func (s *stuck) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+	if s.leaves {
+		refresher.LeavePlace(ctx)
+	}
+	s.block(d.ID)
+	s.refreshes = append(s.refreshes, time.Now())
+	_, _, err := s.store.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.Session.Since = time.Now()
+		return d, nil
+	})
+	return sip.NewResponseFromRequest(req, 200, "OK", nil), err
+}
+
+// Hangup implements refresher.Pipeline.
+func (s *stuck) Hangup(ctx context.Context, d dialogstore.Dialog, _ sessiontimer.Reason) error {
+	if d.LocalTag == "stuck" {
+		return errors.New("of the test")
+	}
+	s.hangups = append(s.hangups, time.Now())
+	_, err := s.store.Delete(ctx, d.ID)
+	return err
+}
+
+// Enabled implements slog.Handler.
+func (s *stuck) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (s *stuck) Handle(context.Context, slog.Record) error {
+	<-s.free
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (s *stuck) WithAttrs([]slog.Attr) slog.Handler { return s }
+
+// WithGroup implements slog.Handler.
+func (s *stuck) WithGroup(string) slog.Handler { return s }
+
+// inStuck runs two dialogs of 100 s, the first of which gets stuck, with one place.
+func inStuck(t *testing.T, leaves bool, who sessiontimer.Refresher, f func(*stuck)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := refresher.New()
+		s := &stuck{t: t, free: make(chan struct{}), leaves: leaves, store: dialogstore.Observe(dialogstore.NewMemory(), r)}
+		r.Configure(refresher.Config{Store: s.store, Pipeline: s, Event: func(sessiontimer.Event) {}, Logger: slog.New(s),
+			Limits: refresher.Limits{PerSecond: 100, Unanswered: 1}})
+		for _, tag := range []string{"stuck", "well"} {
+			d := call("c", 100*time.Second)
+			d.LocalTag, d.Session.Refresher, d.Session.Since = tag, who, time.Now()
+			if err := s.store.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		f(s)
+		close(s.free)
+		synctest.Wait()
+		r.Close()
+	})
+}
+
+// A pipeline that leaves its place before it waits for the application keeps no
+// other dialog waiting; one that does not, does.
+func TestLeavePlace(t *testing.T) {
+	for _, leaves := range []bool{true, false} {
+		inStuck(t, leaves, sessiontimer.Local, func(s *stuck) {
+			time.Sleep(50 * time.Second)
+			synctest.Wait()
+			if got := len(s.refreshes) == 1; got != leaves {
+				t.Errorf("leaving its place: %v; the other dialog is refreshed in time: %v", leaves, got)
+			}
+		})
+	}
+}
+
+// A logger that blocks stops the hang-up that it is told of, and no other.
+func TestBlockingLogger(t *testing.T) {
+	inStuck(t, true, sessiontimer.Peer, func(s *stuck) {
+		time.Sleep(70 * time.Second)
+		synctest.Wait()
+		if len(s.hangups) != 1 {
+			t.Errorf("%d hang-ups, want that of the other dialog in time", len(s.hangups))
+		}
+	})
+}
