@@ -168,6 +168,7 @@ func (in *incoming) create(res *sip.Response) error {
 	in.openLeg(res)
 	remote := fromTag(in.req)
 	in.id = in.leg.id(remote)
+	in.t.legs.touch(in.leg) // it may have rung for long; a sweep is not to drop it now
 	in.member.accepted()
 	d := dialogstore.Dialog{
 		ID:           in.id,
