@@ -206,10 +206,25 @@ func (v *provider) settle(res *sip.Response, sent bool) {
 	v.session = timer{since: v.net.Elapsed()}
 	switch {
 	case f.HasSessionExpires:
+		if sent {
+			v.checkInterval(f.SessionExpires.Interval)
+		}
 		v.session.interval = f.SessionExpires.Interval
 		v.session.ours = (f.SessionExpires.Refresher == sessiontimer.UAS) == sent || v.refresh == ""
 	case v.limit > 0:
 		v.session.interval, v.session.ours = v.limit, true
+	}
+}
+
+// checkInterval: a 2xx of ours says no less than the Min-SE of its INVITE.
+func (v *provider) checkInterval(got time.Duration) {
+	var own sessiontimer.Fields
+	for _, line := range v.lines {
+		name, value, _ := strings.Cut(line, ":")
+		own.Add(name, value)
+	}
+	if least := max(own.MinSE, sessiontimer.Floor); got < least {
+		v.t.Errorf("our 2xx says %v, want %v or more", got, least)
 	}
 }
 
