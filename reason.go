@@ -50,8 +50,6 @@ const (
 	CauseHungUp
 	// CausePeerHungUp: the peer sent a BYE.
 	CausePeerHungUp
-	// CauseNotAnswered: our 2xx to the first INVITE could not be sent.
-	CauseNotAnswered
 )
 
 var causeTexts = [...]string{
@@ -63,7 +61,6 @@ var causeTexts = [...]string{
 	CauseDialogClosed:      "Dialog closed",
 	CauseHungUp:            "Hung up",
 	CausePeerHungUp:        "Peer hung up",
-	CauseNotAnswered:       "Answer not sent",
 }
 
 // String is the cause in plain words: "Session timer expired".

@@ -17,7 +17,6 @@ func TestReasonText(t *testing.T) {
 		"Dialog closed":                {Cause: CauseDialogClosed},
 		"Hung up":                      {Cause: CauseHungUp},
 		"Peer hung up":                 {Cause: CausePeerHungUp},
-		"Answer not sent":              {Cause: CauseNotAnswered},
 		"unknown(200)":                 {Cause: 200},
 	} {
 		if got := reason.String(); got != want {

@@ -7,7 +7,9 @@ import "time"
 type Session struct {
 	Interval  time.Duration // Session-Expires in force; 0 for no timer
 	Refresher Refresher     // Local, Peer, or Nobody without a timer
-	Since     time.Time     // the 2xx: when it arrived, or was first sent
+	// Since is the 2xx: when it arrived or was first sent, or when the ACK of a
+	// peer that refreshes came more than a second after that.
+	Since time.Time
 	// RefreshAfter is how long after Since we refresh; 0 is half the interval.
 	// It is shorter where the peer raised the interval above what was asked or
 	// above Policy.MaxInterval, or runs one below the floor.

@@ -26,13 +26,22 @@ func (f *firstTx) Respond(res *sip.Response) error {
 		f.in, f.sent = nil, res
 	}
 	f.mu.Unlock()
-	if in != nil {
+	switch {
+	case in == nil:
+		if res.IsSuccess() {
+			again(sent, res)
+		}
+		return f.ServerTransaction.Respond(res)
+	case !res.IsSuccess():
 		return in.Respond(res)
 	}
-	if res.IsSuccess() {
-		again(sent, res)
+	err := in.Respond(res)
+	if err != nil {
+		f.mu.Lock()
+		f.in, f.sent = in, nil // it was not sent, another may be
+		f.mu.Unlock()
 	}
-	return f.ServerTransaction.Respond(res)
+	return err
 }
 
 // again marks a 2xx that was built anew like the one sent.

@@ -15,7 +15,7 @@ import (
 func (m *member) inFlight() bool {
 	m.Lock()
 	defer m.Unlock()
-	return m.busy > 0 || len(m.offers) > 0 || m.own != nil || m.updating || m.peerInProgress()
+	return m.busy > 0 || len(m.offers) > 0 || m.own != nil || m.updating || m.handing > 0 || m.peerInProgress()
 }
 
 // offer finds a request of the application by its branch.

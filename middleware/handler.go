@@ -167,12 +167,9 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
 	t.heard(id)
 	if m := t.memberOf(context.Background(), id); m != nil && req.CSeq() != nil {
-		first, local := m.acked(req.CSeq().SeqNo)
-		if first && len(req.Body()) > 0 {
-			t.renew(context.Background(), id, func(d dialogstore.Dialog) dialogstore.Dialog {
-				d.PeerSDP = req.Body()
-				return d
-			})
+		answered, local := m.acked(req.CSeq().SeqNo)
+		if !answered.IsZero() {
+			t.confirmed(id, answered, req)
 		}
 		if local {
 			return
@@ -194,7 +191,9 @@ func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 		}
 		return
 	}
-	if m := l.member(id.RemoteTag); m != nil && m.endedByUs() || next == nil {
+	m := l.member(id.RemoteTag)
+	t.awaitCommit(m)
+	if m != nil && m.endedByUs() || next == nil {
 		// It crossed ours; the application's dialog is gone.
 		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")

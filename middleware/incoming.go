@@ -15,18 +15,21 @@ import (
 // application answers it.
 type incoming struct {
 	sip.ServerTransaction
-	t      *Timers
-	req    *sip.Request
-	fields sessiontimer.Fields
-	policy sessiontimer.Policy
-	leg    *leg // nil before a response has a To tag
-	member *member
-	id     dialogstore.ID
-	local  bool // answered without the application
+	t        *Timers
+	req      *sip.Request
+	fields   sessiontimer.Fields
+	policy   sessiontimer.Policy
+	leg      *leg // nil before a response has a To tag
+	member   *member
+	id       dialogstore.ID
+	local    bool // answered without the application
+	updating bool // it is the UPDATE that member.updating stands for; guarded by member
 
 	mu      sync.Mutex
 	success *sip.Response // the 2xx; further ones are retransmissions
-	early   []byte        // session description of a provisional response
+	refusal bool          // there is another final response
+	failed  bool          // a 2xx could not be sent
+	early   *sip.Response // the last provisional response with a session description
 	invite  *peerInvite
 }
 
@@ -105,45 +108,82 @@ func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
 	respond(in.ServerTransaction, in.req, status, reason, headers...)
 }
 
-// Respond implements sip.ServerTransaction. It marks a 2xx and commits what it
-// settles (RFC 4028 §9). Called again with the same 2xx it only sends.
+// Respond implements sip.ServerTransaction. It marks a 2xx and, once the transaction
+// has taken it, commits what it settles (RFC 4028 §9). Called again with the same 2xx
+// it only sends.
 func (in *incoming) Respond(res *sip.Response) error {
-	in.mu.Lock()
-	sent := in.success
-	first := sent == nil && res.IsSuccess()
-	if first {
-		in.success = res
+	switch {
+	case res.IsProvisional():
+		return in.progress(res)
+	case res.IsSuccess():
+		return in.accept(res)
 	}
-	if res.IsProvisional() && len(res.Body()) > 0 {
-		in.early = res.Body()
+	in.mu.Lock()
+	in.refusal = true
+	in.mu.Unlock()
+	defer in.closeInvite() // after it is sent: ours must not overtake it
+	in.close()
+	return in.hand(res)
+}
+
+// progress sends a provisional response; what is to be UPDATEd in answer to it is
+// there before.
+func (in *incoming) progress(res *sip.Response) error {
+	if in.id.RemoteTag == "" {
+		in.openLeg(res)
+	}
+	err := in.hand(res)
+	if err == nil && len(res.Body()) > 0 {
+		in.mu.Lock()
+		in.early = res
+		in.mu.Unlock()
+	}
+	return err
+}
+
+// accept sends a 2xx: the first one that goes out settles.
+func (in *incoming) accept(res *sip.Response) error {
+	in.mu.Lock()
+	sent, refused := in.success, in.refusal
+	if sent == nil && !refused {
+		in.success = res
 	}
 	in.mu.Unlock()
 	switch {
-	case sent != nil && res.IsSuccess():
+	case refused:
+		return sip.ErrTransactionTerminated // sipgo would keep it, and send it in place of the refusal
+	case sent != nil:
 		again(sent, res)
-	case first && in.id.RemoteTag != "":
-		if !in.renew(res) && in.local {
-			in.withdraw() // the dialog ended meanwhile
-			in.reject(sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
-			return nil
-		}
-	case first:
-		return in.create(res)
-	case res.IsProvisional() && in.id.RemoteTag == "":
-		in.openLeg(res)
-	case !res.IsProvisional():
-		defer in.closeInvite() // after it is sent: ours must not overtake it
-		in.close()
+		return in.ServerTransaction.Respond(res)
 	}
-	return in.ServerTransaction.Respond(res)
+	err := in.settle(res)
+	if err != nil {
+		in.mu.Lock()
+		in.success = nil
+		in.mu.Unlock()
+	}
+	return err
 }
 
-// openLeg notes the early dialog that a provisional response makes.
+func (in *incoming) settle(res *sip.Response) error {
+	switch {
+	case in.id.RemoteTag != "":
+		return in.renew(res)
+	case toTag(res) == "":
+		return in.hand(res) // makes no dialog
+	}
+	return in.create(res)
+}
+
+// openLeg notes the dialog that a response makes, an early one before the 2xx. One
+// with another tag makes another: an application that keeps no dialogs may have a
+// tag for each response.
 func (in *incoming) openLeg(res *sip.Response) {
 	tag := toTag(res)
-	if tag == "" || in.leg != nil || !in.req.IsInvite() {
+	if tag == "" || !in.req.IsInvite() || in.leg != nil && in.leg.key.tag == tag {
 		return
 	}
+	in.closeLeg()
 	in.leg = in.t.legs.open(callID(in.req), tag)
 	in.member = in.leg.ring(fromTag(in.req), in.req.CSeq().SeqNo, res.Contact())
 }
@@ -153,25 +193,25 @@ func (in *incoming) close() {
 	in.mu.Lock()
 	answered := in.success != nil
 	in.mu.Unlock()
-	if in.id.RemoteTag == "" && in.leg != nil && !answered && in.leg.abandon(in.member) {
+	if in.id.RemoteTag == "" && !answered {
+		in.closeLeg()
+	}
+}
+
+func (in *incoming) closeLeg() {
+	if in.leg != nil && in.leg.abandon(in.member) {
 		in.t.legs.drop(in.leg)
 	}
 }
 
-// create sends the 2xx of a first INVITE and stores the dialog.
+// create sends the 2xx of a first INVITE and stores the dialog that it makes.
 func (in *incoming) create(res *sip.Response) error {
-	if toTag(res) == "" {
-		return in.ServerTransaction.Respond(res) // makes no dialog
-	}
 	ctx, now := context.Background(), time.Now()
 	a := in.markToFit(res, in.policy.Respond(in.fields, sessiontimer.Session{}, now))
 	in.openLeg(res)
-	remote := fromTag(in.req)
-	in.id = in.leg.id(remote)
 	in.t.legs.touch(in.leg) // it may have rung for long; a sweep is not to drop it now
-	in.member.accepted()
 	d := dialogstore.Dialog{
-		ID:           in.id,
+		ID:           in.leg.id(fromTag(in.req)),
 		LocalURI:     valueText(res.To()),
 		RemoteURI:    valueText(in.req.From()),
 		RemoteTarget: text(&in.req.Contact().Address),
@@ -188,8 +228,8 @@ func (in *incoming) create(res *sip.Response) error {
 		Policy:       in.policy,
 		Unproved:     true,
 	}
-	if len(d.SDP) == 0 && len(in.early) > 0 {
-		d.SDP, d.SDPType = in.early, "application/sdp"
+	if len(d.SDP) == 0 && in.early != nil {
+		d.SDP, d.SDPType = in.early.Body(), contentType(in.early)
 	}
 	if h := res.Contact(); h != nil {
 		d.Contact = valueText(h)
@@ -198,35 +238,68 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
-	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(in.id))
-	in.t.stored(ctx, in.leg, &d, in.t.store.Create(ctx, d))
-	err := in.ServerTransaction.Respond(res)
-	if err != nil {
-		in.t.ended(ctx, in.leg, remote, sessiontimer.CauseNotAnswered)
+	in.member.handOver()
+	defer in.member.handedOver()
+	// There before the 2xx, so that whoever knows of the call finds it in Store; told
+	// of after it.
+	err := in.t.store.Create(quietly, d)
+	if unsent := in.hand(res); unsent != nil {
+		if err == nil {
+			_, _ = in.t.store.Delete(quietly, d.ID)
+		}
+		return unsent
 	}
-	return err
+	in.id = d.ID
+	in.member.accepted()
+	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID))
+	if err == nil {
+		observer{in.t}.negotiated(&d)
+	}
+	in.t.stored(ctx, in.leg, &d, err)
+	return nil
 }
 
-// withdraw forgets a 2xx that is not sent after all.
-func (in *incoming) withdraw() {
-	in.mu.Lock()
-	in.success = nil
-	in.mu.Unlock()
-	in.closeInvite()
-}
-
-// renew marks the 2xx of a later INVITE or UPDATE and commits what it settles.
-// It returns false if that was not possible.
-func (in *incoming) renew(res *sip.Response) bool {
+// renew sends the 2xx of a later INVITE or UPDATE and commits what it settles.
+func (in *incoming) renew(res *sip.Response) error {
 	now := time.Now()
 	d, err := in.t.store.Load(context.Background(), in.id)
-	if err != nil {
-		return in.renewed(res, false, now)
+	if err != nil && in.local {
+		in.withdraw() // the dialog ended meanwhile
+		in.reject(sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+		return nil
 	}
-	a := in.markToFit(res, in.policy.Respond(in.fields, d.Session, now))
+	var a sessiontimer.Answer
+	if err == nil {
+		a = in.policy.Respond(in.fields, d.Session, now)
+	}
+	a = in.markToFit(res, a)
+	if in.local && !fits(res, in.req) {
+		// No answer at all would end the call (RFC 4028 §10), this does not.
+		in.withdraw()
+		in.reject(sip.StatusInternalServerError, "Server Internal Error")
+		return sip.ErrUDPMTUCongestion
+	}
+	in.member.handOver()
+	defer in.member.handedOver()
+	if err := in.hand(res); err != nil {
+		return err
+	}
+	in.commit(res, a, now)
+	in.closeUpdate()
+	if in.invite != nil {
+		in.member.answered(in.invite, now)
+	}
+	return nil
+}
+
+// commit notes what a 2xx within the dialog settled.
+func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Time) {
 	before, stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
-		d.Session = a.Session
-		d.LastMethod = string(in.req.Method)
+		if d.Session.Since.After(now) { // a 2xx of the peer came while ours went out
+			d.Session = crossed(d.Session, a.Session)
+		} else {
+			d.Session, d.LastMethod = a.Session, string(in.req.Method)
+		}
 		d.RemoteCSeq = max(d.RemoteCSeq, in.req.CSeq().SeqNo)
 		d.MinSE = max(d.MinSE, in.fields.MinSE)
 		learnPeer(&d, in.fields)
@@ -246,18 +319,14 @@ func (in *incoming) renew(res *sip.Response) bool {
 	if stored {
 		in.member.moved(before, in.req.Contact(), in.laddr)
 	}
-	return in.renewed(res, stored, now)
 }
 
-// renewed follows renew: the peer's INVITE is answered, if it is.
-func (in *incoming) renewed(res *sip.Response, stored bool, now time.Time) bool {
-	if !stored {
-		in.markToFit(res, sessiontimer.Answer{})
-	}
-	if in.invite != nil && (stored || !in.local) {
-		in.member.answered(in.invite, now)
-	}
-	return stored
+// withdraw forgets a 2xx that is not sent after all.
+func (in *incoming) withdraw() {
+	in.mu.Lock()
+	in.success = nil
+	in.mu.Unlock()
+	in.closeInvite()
 }
 
 // markToFit marks a 2xx as far as it fits a datagram.

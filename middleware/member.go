@@ -32,6 +32,7 @@ type member struct {
 	peer      *peerInvite         // the peer's INVITE that is not confirmed yet
 	updating  bool                // the application has an UPDATE to answer
 	forget    *time.Timer         // of a dialog whose peer has not proved to be there
+	handing   int                 // messages of ours that go out, and what they settle is not committed yet
 	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
 }
 

@@ -12,9 +12,16 @@ import (
 // observer tells the application of what the store's changes mean.
 type observer struct{ t *Timers }
 
+// quietly is the context of a change that the application is not told of.
+var quietly = context.WithValue(context.Background(), quietKey{}, true)
+
+type quietKey struct{}
+
 // DialogChanged implements dialogstore.Observer.
 func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	switch {
+	case ctx.Value(quietKey{}) != nil:
+		return
 	case c.Created():
 		o.log("session timer negotiated", &c.After)
 	case c.Deleted():
@@ -27,6 +34,12 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	if o.t.opts.onEvent != nil {
 		o.t.tell(event(ctx, c))
 	}
+}
+
+// negotiated tells of a dialog that was created quietly.
+func (o observer) negotiated(d *dialogstore.Dialog) {
+	o.log("session timer negotiated", d)
+	o.t.tell(sessiontimer.Negotiated{Call: d.Call(time.Now())})
 }
 
 // event is what a change of a session means.

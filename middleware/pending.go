@@ -15,16 +15,20 @@ func (in *incoming) openUpdate() bool {
 	ours := offer && (m.ownOffer || len(m.offers) > 0)
 	theirs := m.updating || offer && m.peer != nil && m.peer.answered.IsZero()
 	if !ours && !theirs {
-		m.updating = true
+		m.updating, in.updating = true, true
 	}
 	m.Unlock()
 	return in.alone(ours, theirs)
 }
 
+// closeUpdate lets the peer send the next UPDATE. It may be called again.
 func (in *incoming) closeUpdate() {
-	in.member.Lock()
-	in.member.updating = false
-	in.member.Unlock()
+	m := in.member
+	m.Lock()
+	defer m.Unlock()
+	if in.updating {
+		m.updating, in.updating = false, false
+	}
 }
 
 // openInvite guards what RFC 3261 §14.2 allows at a time: no re-INVITE against
@@ -85,15 +89,17 @@ func (m *member) answered(p *peerInvite, now time.Time) {
 	m.signal()
 }
 
-// acked notes an ACK: first if it is the one that was waited for, local if the
-// application has nothing to see of it, now or when it comes again.
-func (m *member) acked(cseq uint32) (first, local bool) {
+// acked notes an ACK: answered is when the 2xx was sent that waited for it, zero if
+// none did. local says that the application has nothing to see of it, now or when it
+// comes again.
+func (m *member) acked(cseq uint32) (answered time.Time, local bool) {
 	m.Lock()
 	defer m.Unlock()
-	if first = m.peer != nil && m.peer.cseq == cseq; first {
+	if m.peer != nil && m.peer.cseq == cseq && !m.peer.answered.IsZero() {
+		answered = m.peer.answered
 		m.confirm()
 	}
-	return first, slices.Contains(m.localAcks, cseq)
+	return answered, slices.Contains(m.localAcks, cseq)
 }
 
 // confirm notes that the peer has the 2xx to its INVITE. The lock is held.

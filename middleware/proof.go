@@ -38,13 +38,15 @@ func (t *Timers) forgetUnlessProved(id dialogstore.ID) *time.Timer {
 	})
 }
 
-// heard takes a request of the peer within a dialog as the proof that it is there.
+// heard takes a request of the peer within a dialog as the proof that it is there. It
+// waits for the commit of what the peer may know already.
 func (t *Timers) heard(id dialogstore.ID) {
 	l := t.legs.find(id.CallID, id.LocalTag)
 	if l == nil {
 		return
 	}
-	if m := l.member(id.RemoteTag); m == nil || !m.proved() {
+	m := l.member(id.RemoteTag)
+	if t.awaitCommit(m); m == nil || !m.proved() {
 		return
 	}
 	t.renew(context.Background(), id, func(d dialogstore.Dialog) dialogstore.Dialog {

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -108,13 +107,6 @@ var endings = []struct {
 			e.peerCalls(e.p, e.bob, timerHeader, allow, se1800)
 			e.p.Request(sip.BYE)
 			e.p.ExpectResponse(e, 200)
-			return e.bob
-		}},
-	{sessiontimer.Reason{Cause: sessiontimer.CauseNotAnswered}, "the application's answer is too long for a datagram",
-		func(e *ending) *sipua.UA {
-			e.bob.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(strings.Repeat("v=0\r\n", 500))) }
-			e.p.Invite(e.bob.Addr, timerHeader, allow, se1800)
-			synctest.Wait()
 			return e.bob
 		}},
 	{sessiontimer.Reason{}, "somebody deletes the dialog from the store",

@@ -41,10 +41,8 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
 			d.NoUpdate = false // whatever made us think so
 		}
-		if before.Since.After(x.sentAt) && d.Session.Refresher == sessiontimer.Local {
-			// A 2xx of ours crossed this one, and to the peer may be the later of
-			// the two: refresh in time for both.
-			d.Session.RefreshAfter = min(d.Session.RefreshAt().Sub(now), before.Interval/2)
+		if before.Since.After(x.sentAt) { // a 2xx of ours crossed this one
+			d.Session = crossed(d.Session, before)
 		}
 		d.LastMethod = string(x.req.Method)
 		learnPeer(&d, fields)
@@ -65,6 +63,15 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	if ok {
 		x.member.moved(before, res.Contact(), x.laddr)
 	}
+}
+
+// crossed is s, which the later of two 2xx settled that crossed. To the peer the
+// other may be the later: we refresh in time for both.
+func crossed(s, other sessiontimer.Session) sessiontimer.Session {
+	if s.Refresher == sessiontimer.Local && other.Active() {
+		s.RefreshAfter = min(s.RefreshAt().Sub(s.Since), other.Interval/2)
+	}
+	return s
 }
 
 // settleFirst makes the dialog of a 2xx that arrived at now.

@@ -189,7 +189,14 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 		}
 		ctx := detached(ctx)
 		r.t.joinFork(ctx, l, toTag(req))
+		m = l.of(toTag(req))
+		m.handOver()
+		defer m.handedOver()
+		if err := r.client.TransportLayer().WriteMsg(req); err != nil {
+			return err
+		}
 		r.t.acknowledged(ctx, l.id(toTag(req)), req)
+		return nil
 	}
 	return r.client.TransportLayer().WriteMsg(req)
 }
