@@ -13,8 +13,8 @@ import (
 // Handlers of requests are called as sipgo would call them, and a panic of theirs goes
 // where it goes there: through here, with nothing left locked. What the application
 // gave to the timers alone is called in the middle of a message or from a goroutine of
-// ours, where no application can recover. A panic of that costs its result, as an error
-// would, and is logged with its stack.
+// ours, where no application can recover, and so is its BYE handler when we hang up. A
+// panic of that costs its result, as an error would, and is logged with its stack.
 
 // contain is deferred around such a call.
 func (t *Timers) contain(what string, id dialogstore.ID) {

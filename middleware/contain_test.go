@@ -143,6 +143,7 @@ func TestPanicOfHandlers(t *testing.T) {
 					p.Request(row.method, headers...)
 					p.Quiet(l, time.Second)
 				}
+				synctest.Wait()
 				if len(caught) != 2 || caught[0] != row.name || caught[1] != row.name {
 					l.Errorf("the application recovers %q, want its own panic, twice", caught)
 				}
@@ -183,6 +184,7 @@ func TestPanicOfAnInviteThatWasAnUpdate(t *testing.T) {
 		})
 		p.Request(sip.UPDATE, timerHeader, se1800, sdp2)
 		p.ExpectResponse(l, 488)
+		synctest.Wait()
 		if caught != "of the test" {
 			l.Errorf("the application recovers %v, want its own panic", caught)
 		}
@@ -204,6 +206,23 @@ func TestPanicOfTheFirstInvite(t *testing.T) {
 		p.ExpectResponse(l, 180)
 		l.wantNothingLeft(bob)
 	})
+}
+
+// A BYE handler that panics when we hang up does so in a goroutine of ours: it is
+// logged, the peer gets its BYE and nothing is left.
+func TestPanicOfTheByeHandler(t *testing.T) {
+	var log syncBuffer
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(middleware.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), l.peer()
+		bob.Server.OnBye(func(*sip.Request, sip.ServerTransaction) { panic("of the test") })
+		l.peerCalls(p, bob, allow, timerHeader, se1800)
+		l.at(1768 * time.Second)
+		p.Reply(p.ExpectRequest(l, sip.BYE), 200, "OK")
+		l.wantNothingLeft(bob)
+	})
+	if !strings.Contains(log.buf.String(), "panic in the application's BYE handler") {
+		t.Errorf("the log does not tell of the panic:\n%s", log.buf.String())
+	}
 }
 
 // stuck is what is called for two calls, and does not return for the first of them

@@ -103,6 +103,7 @@ func (t *Timers) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason
 	}
 	tx := &muteTx{done: make(chan struct{})}
 	defer tx.Terminate()
+	defer t.contain("BYE handler", d.ID)
 	handler(bye, tx)
 }
 
