@@ -76,19 +76,9 @@ func (s SessionExpires) String() string {
 // interval too large to hold is read as 2^32-1 seconds. Errors wrap
 // ErrMalformed.
 func ParseSessionExpires(value string) (SessionExpires, error) {
-	delta, params, err := splitDelta(value)
-	if err != nil {
-		return SessionExpires{}, err
-	}
-	s := SessionExpires{Interval: delta}
-	for params != "" {
-		var param string
-		if param, params, err = nextParam(params); err != nil {
-			return SessionExpires{}, err
-		}
-		if s.Refresher == NoRole {
-			s.Refresher = refresherParam(param)
-		}
+	s, ok := readSessionExpires(value)
+	if !ok {
+		return SessionExpires{}, malformed(value)
 	}
 	return s, nil
 }
@@ -96,14 +86,29 @@ func ParseSessionExpires(value string) (SessionExpires, error) {
 // ParseMinSE reads the value of a Min-SE header field (RFC 4028 §5);
 // parameters are accepted and ignored. Errors wrap ErrMalformed.
 func ParseMinSE(value string) (time.Duration, error) {
-	delta, params, err := splitDelta(value)
-	for params != "" && err == nil {
-		_, params, err = nextParam(params)
+	s, ok := readSessionExpires(value)
+	if !ok {
+		return 0, malformed(value)
 	}
-	if err != nil {
-		return 0, err
+	return s.Interval, nil
+}
+
+// readSessionExpires returns false for a value that breaks the grammar. It makes no
+// error of it: a message may hold thousands, of which one is told.
+func readSessionExpires(value string) (s SessionExpires, ok bool) {
+	delta, params, ok := splitDelta(value)
+	s.Interval = delta
+	for ok && params != "" {
+		var param string
+		param, params, ok = nextParam(params)
+		if s.Refresher == NoRole {
+			s.Refresher = refresherParam(param)
+		}
 	}
-	return delta, nil
+	if !ok {
+		return SessionExpires{}, false
+	}
+	return s, true
 }
 
 // FormatSeconds prints d as delta-seconds, fractions cut off.
@@ -138,35 +143,35 @@ func mended(value string) string {
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // splitDelta cuts "1800 ; refresher=uac" into its seconds and ";…" parameters.
-func splitDelta(value string) (time.Duration, string, error) {
+func splitDelta(value string) (delta time.Duration, params string, ok bool) {
 	if len(value) > maxFieldLength {
-		return 0, "", fmt.Errorf("%w: %d bytes, at most %d are read", ErrMalformed, len(value), maxFieldLength)
+		return 0, "", false
 	}
-	digits, params := value, ""
+	digits := value
 	if i := strings.IndexByte(value, ';'); i >= 0 {
 		digits, params = value[:i], value[i+1:]
 		if trim(params) == "" {
-			return 0, "", malformed(value)
+			return 0, "", false
 		}
 	}
 	digits = trim(digits)
 	if digits == "" {
-		return 0, "", malformed(value)
+		return 0, "", false
 	}
 	var n uint64
 	for i := 0; i < len(digits); i++ {
 		c := digits[i]
 		if c < '0' || c > '9' {
-			return 0, "", malformed(value)
+			return 0, "", false
 		}
 		n = min(n*10+uint64(c-'0'), maxDelta)
 	}
-	return time.Duration(n) * time.Second, params, nil
+	return time.Duration(n) * time.Second, params, true
 }
 
 // nextParam cuts the first parameter off, minding semicolons in quotes. A comma
 // outside quotes would start a second value, which the field cannot have.
-func nextParam(params string) (param, rest string, err error) {
+func nextParam(params string) (param, rest string, ok bool) {
 	quoted := false
 	for i := 0; i < len(params); i++ {
 		switch c := params[i]; {
@@ -175,15 +180,12 @@ func nextParam(params string) (param, rest string, err error) {
 		case c == '"':
 			quoted = !quoted
 		case c == ',' && !quoted:
-			return "", "", malformed(params)
+			return "", "", false
 		case c == ';' && !quoted:
-			return params[:i], params[i+1:], nil
+			return params[:i], params[i+1:], true
 		}
 	}
-	if quoted {
-		return "", "", malformed(params)
-	}
-	return params, "", nil
+	return params, "", !quoted
 }
 
 // refresherParam reads one parameter; anything but refresher=uac or uas is a
@@ -210,6 +212,11 @@ func trim(s string) string { return strings.Trim(s, " \t\r\n") }
 // long s for an s; the lengths tell them apart.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
+// malformed is the error of a value, of which it shows the beginning.
 func malformed(value string) error {
+	const shown = 64
+	if len(value) > shown {
+		return fmt.Errorf("%w: %d bytes that begin with %q", ErrMalformed, len(value), value[:shown])
+	}
 	return fmt.Errorf("%w: %q", ErrMalformed, value)
 }

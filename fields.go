@@ -69,42 +69,32 @@ func (f *Fields) Add(name, value string) {
 }
 
 func (f *Fields) addSessionExpires(value string) {
-	if f.HasSessionExpires {
-		return
-	}
-	se, err := ParseSessionExpires(value)
-	if err != nil {
-		f.fault(err)
-		se, err = ParseSessionExpires(f.mended(value))
-	}
-	if err == nil {
-		f.SessionExpires, f.HasSessionExpires = se, true
+	if !f.HasSessionExpires {
+		f.SessionExpires, f.HasSessionExpires = f.read(value)
 	}
 }
 
 func (f *Fields) addMinSE(value string) {
-	if f.MinSE != 0 {
-		return
+	if f.MinSE == 0 {
+		s, _ := f.read(value)
+		f.MinSE = s.Interval
 	}
-	d, err := ParseMinSE(value)
-	if err != nil {
-		f.fault(err)
-		d, _ = ParseMinSE(f.mended(value))
-	}
-	f.MinSE = d
 }
 
-func (f *Fields) mended(value string) string {
-	if f.Strict {
-		return value
+// read returns the zero SessionExpires and false for a value of which nothing is beyond
+// doubt.
+func (f *Fields) read(value string) (SessionExpires, bool) {
+	s, ok := readSessionExpires(value)
+	if ok {
+		return s, true
 	}
-	return mended(value)
-}
-
-func (f *Fields) fault(err error) {
 	if f.Malformed == nil {
-		f.Malformed = err
+		f.Malformed = malformed(value)
 	}
+	if f.Strict {
+		return s, false
+	}
+	return readSessionExpires(mended(value))
 }
 
 // HasToken reports whether the comma-separated list has the token, without
