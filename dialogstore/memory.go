@@ -2,7 +2,6 @@ package dialogstore
 
 import (
 	"context"
-	"fmt"
 	"hash/maphash"
 	"iter"
 )
@@ -46,7 +45,7 @@ func (m *Memory) Load(ctx context.Context, id ID) (Dialog, error) {
 	if r := s.get(hash, id); r != nil {
 		return r.dialog(), nil
 	}
-	return Dialog{}, notFound(id)
+	return Dialog{}, ErrNotFound
 }
 
 // Create implements Store.
@@ -56,7 +55,7 @@ func (m *Memory) Create(ctx context.Context, d Dialog) error {
 	}
 	s, hash := m.shard(d.ID)
 	if !s.add(hash, newRecord(&d, nil)) {
-		return fmt.Errorf("%w: Call-ID %s", ErrExists, d.CallID)
+		return ErrExists
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func (m *Memory) Update(ctx context.Context, id ID, change func(Dialog) (Dialog,
 		}
 		old := s.get(hash, id)
 		if old == nil {
-			return Dialog{}, Dialog{}, notFound(id)
+			return Dialog{}, Dialog{}, ErrNotFound
 		}
 		before := old.dialog()
 		after, err := change(before)
@@ -94,7 +93,7 @@ func (m *Memory) Delete(ctx context.Context, id ID) (Dialog, error) {
 	if r := s.remove(hash, id); r != nil {
 		return r.dialog(), nil
 	}
-	return Dialog{}, notFound(id)
+	return Dialog{}, ErrNotFound
 }
 
 // All implements Store. No lock is held while the body of the loop runs.
@@ -132,8 +131,4 @@ func yieldPage(ctx context.Context, page []*record, yield func(Dialog, error) bo
 func (m *Memory) shard(id ID) (s *shard, hash uint64) {
 	hash = maphash.Comparable(seed, id)
 	return &m.shards[hash%shardCount], hash
-}
-
-func notFound(id ID) error {
-	return fmt.Errorf("%w: Call-ID %s", ErrNotFound, id.CallID)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
@@ -208,8 +209,8 @@ func challenges(res *sip.Response, name string) []*digest.Challenge {
 	var found []*digest.Challenge
 	for _, h := range res.GetHeaders(name) {
 		chal, err := digest.ParseChallenge(h.Value())
-		if err != nil {
-			continue
+		if err != nil || strings.ContainsFunc(h.Value(), unicode.IsControl) {
+			continue // what it says would stand in a header field of ours
 		}
 		chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
 		chal.QOP = qualities(chal.QOP)

@@ -31,8 +31,23 @@ func (x *exchange) forked(res *sip.Response) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := l.find(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
-	if !known && len(l.forks) < keptForks {
-		l.forks = append(l.forks, fork{remoteTag: tag, x: x, res: res, at: time.Now()})
+	if known || len(l.forks) == keptForks || keepable(res) != nil {
+		return
+	}
+	l.forks = append(l.forks, fork{remoteTag: tag, x: x, res: res, at: time.Now()})
+	if len(l.forks) == 1 {
+		time.AfterFunc(64*sip.T1, l.forgetForks)
+	}
+}
+
+// forgetForks forgets those that are not acknowledged by now: who sent a 2xx waits for
+// 64*T1 (RFC 3261 §13.3.1.4).
+func (l *leg) forgetForks() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forks = slices.DeleteFunc(l.forks, func(f fork) bool { return time.Since(f.at) >= 64*sip.T1 })
+	if len(l.forks) > 0 {
+		time.AfterFunc(64*sip.T1-time.Since(l.forks[0].at), l.forgetForks)
 	}
 }
 

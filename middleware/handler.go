@@ -59,6 +59,11 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		next(req, tx)
 		return
 	}
+	if err := keepable(req); err != nil {
+		t.leaveAlone(err, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
+		next(req, tx)
+		return
+	}
 	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: readFields(req, policy), policy: policy}
 	t.warnMalformed(in.fields, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
 	if in.refused() {
@@ -199,25 +204,41 @@ func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 		respond(tx, req, sip.StatusOK, "OK")
 		return
 	}
-	next(req, &byeTx{ServerTransaction: tx, t: t, id: id})
+	next(req, &byeTx{ServerTransaction: tx, t: t, req: req, id: id})
 }
 
 // byeTx notices how a BYE is answered.
 type byeTx struct {
 	sip.ServerTransaction
-	t  *Timers
-	id dialogstore.ID
+	t   *Timers
+	req *sip.Request
+	id  dialogstore.ID
 }
 
-// Respond implements sip.ServerTransaction.
+// Respond implements sip.ServerTransaction. With a 2xx the dialog is over, and with a
+// 481 the application knows none.
 func (b *byeTx) Respond(res *sip.Response) error {
-	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists {
+	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists && b.inOrder() {
 		// The leg may be another one by now, so long may an application take.
 		if l := b.t.legOf(context.Background(), b.id); l != nil {
 			b.t.ended(context.Background(), l, b.id.RemoteTag, sessiontimer.CausePeerHungUp)
 		}
 	}
 	return b.ServerTransaction.Respond(res)
+}
+
+// inOrder reports whether the BYE has a number above those that the peer has used. An
+// old one is refused by a dialog that lives on (RFC 3261 §12.2.2).
+func (b *byeTx) inOrder() bool {
+	d, err := b.t.store.Load(context.Background(), b.id)
+	if err != nil || b.req.CSeq() == nil {
+		return false
+	}
+	last := d.RemoteCSeq
+	if m := b.t.memberOf(context.Background(), b.id); m != nil {
+		last = m.last(last)
+	}
+	return last == 0 || b.req.CSeq().SeqNo > last
 }
 
 // unchanged tells that a session description is the peer's last one, or that

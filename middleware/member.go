@@ -140,6 +140,13 @@ func (m *member) older(cseq, stored uint32) bool {
 	return cseq < m.heard
 }
 
+// last is the highest CSeq of the peer; stored is what a process before this one saw.
+func (m *member) last(stored uint32) uint32 {
+	m.Lock()
+	defer m.Unlock()
+	return max(m.heard, stored)
+}
+
 // needed reports whether the dialog lives, or one may come of what is in flight.
 func (m *member) needed() bool {
 	m.Lock()

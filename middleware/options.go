@@ -189,7 +189,9 @@ func WithStore(s dialogstore.Store) Option {
 
 // WithLogger logs to l. Default, also for nil: sipgo's default logger. A handler of l
 // that blocks stops the call that the line is about, and no other; what it panics with
-// is dropped.
+// is dropped. Of what peers wrote up to 128 bytes are logged; of records of one kind,
+// but for debugging, up to 20 a second, of which the next one says how many were
+// "suppressed".
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,10 +17,7 @@ import (
 // session of a dialog, or of the one that it makes.
 func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 	if callID(res) != x.leg.key.callID || fromTag(res) != x.leg.key.tag {
-		// RFC 3261 §8.2.6.2: it has to name the call. The application's dialog, if
-		// it makes one of this, has another name than any that we could end.
-		t.log.Warn("no session timer: the response names another call", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
-			"remote_tag", toTag(res))
+		t.leaveAlone(errOtherCall, x.leg.id(toTag(res)))
 		return
 	}
 	fields := readFields(res, x.policy)
@@ -81,6 +79,10 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		return
 	}
 	t.warnMalformed(fields, x.leg.id(toTag(res)))
+	if err := keepable(res); err != nil {
+		t.leaveAlone(err, x.leg.id(toTag(res)))
+		return
+	}
 	d := dialogstore.Dialog{
 		ID:         x.leg.id(toTag(res)),
 		LocalURI:   valueText(x.req.From()),
@@ -229,8 +231,8 @@ func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
 // retarget moves the remote target, as each accepted INVITE and UPDATE does
 // (RFC 3261 §12.2, RFC 3311 §5).
 func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
-	if contact != nil && !contact.Address.Wildcard {
-		d.RemoteTarget = text(&contact.Address)
+	if uri := target(contact); uri != nil {
+		d.RemoteTarget = text(uri)
 	}
 }
 
@@ -255,16 +257,12 @@ func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
 func routeSet(m message, reversed bool) []string {
 	var set []string
 	for _, h := range m.Headers() {
-		if _, typed := h.(*sip.RecordRouteHeader); !typed && !strings.EqualFold(h.Name(), "Record-Route") {
-			continue
+		if isRecordRoute(h) {
+			set = append(set, splitRoutes(h.Value())...)
 		}
-		for _, v := range splitRoutes(h.Value()) {
-			if reversed {
-				set = append([]string{v}, set...)
-			} else {
-				set = append(set, v)
-			}
-		}
+	}
+	if reversed {
+		slices.Reverse(set)
 	}
 	return set
 }
@@ -287,6 +285,12 @@ func splitRoutes(list string) []string {
 		}
 	}
 	return append(out, strings.TrimSpace(list[start:]))
+}
+
+// leaveAlone leaves a call to the application that cannot be kept.
+func (t *Timers) leaveAlone(err error, id dialogstore.ID) {
+	t.leftAlone.Store(true)
+	t.log.Warn("no session timer for the call", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 }
 
 func (t *Timers) warnMalformed(f sessiontimer.Fields, id dialogstore.ID) {

@@ -13,19 +13,20 @@ import (
 // peer of the dialog is from now on (RFC 3261 §12.2). Until it names another place
 // than d does, the application knows where that is. localAddr is our socket.
 func (m *member) moved(d dialogstore.Dialog, contact *sip.ContactHeader, localAddr func() string) {
-	if contact == nil || contact.Address.Wildcard {
+	told := target(contact)
+	if told == nil {
 		return
 	}
 	m.Lock()
-	same := m.target == nil && text(&contact.Address) == d.RemoteTarget
+	same := m.target == nil && text(told) == d.RemoteTarget
 	m.Unlock()
 	if same {
 		return
 	}
-	target, from := contact.Address.Clone(), localAddr()
+	uri, from := told.Clone(), localAddr()
 	m.Lock()
 	defer m.Unlock()
-	m.target, m.from = target, from
+	m.target, m.from = uri, from
 }
 
 // follow sends a request of the application to where the peer is. What moved the

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -34,6 +35,7 @@ type Timers struct {
 	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
 	steps     workers.Crew     // what sipgo may take long to do for us
 	host      atomic.Pointer[Host]
+	leftAlone atomic.Bool // a call that could not be kept
 	allow     func() sip.Header
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
@@ -80,6 +82,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	o.logger = slog.New(boundedlog.New(o.logger.Handler()))
 	t := &Timers{
 		opts:       o,
 		ua:         ua,
@@ -172,7 +175,7 @@ func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer
 
 // leavesCallsAlone tells that there may be calls which the timers know nothing of.
 func (t *Timers) leavesCallsAlone() bool {
-	return t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
+	return t.leftAlone.Load() || t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
 }
 
 // answersUpdate tells whether an incoming UPDATE reaches this middleware, so

@@ -1,0 +1,74 @@
+package boundedlog_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/slogtest"
+	"testing/synctest"
+	"time"
+
+	"encoding/json"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
+)
+
+// It keeps to the rules for handlers.
+func TestHandler(t *testing.T) {
+	var out bytes.Buffer
+	results := func() (all []map[string]any) {
+		for line := range bytes.Lines(out.Bytes()) {
+			m := make(map[string]any)
+			if err := json.Unmarshal(line, &m); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, m)
+		}
+		return all
+	}
+	if err := slogtest.TestHandler(boundedlog.New(slog.NewJSONHandler(&out, nil)), results); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLongValuesAreCut(t *testing.T) {
+	var out strings.Builder
+	long := strings.Repeat("ü", 20_000)
+	log := slog.New(boundedlog.New(slog.NewTextHandler(&out, nil))).With("local_tag", long)
+	log.Warn("text", "call_id", long, "error", errors.New(long), "interval", time.Minute)
+	if n := out.Len(); n > 3*(boundedlog.Length+20)+150 {
+		t.Errorf("%d bytes are logged", n)
+	}
+	for _, want := range []string{"interval=1m0s", "local_tag=ü", "call_id=ü", "error=ü"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s is missing in %s", want, out.String())
+		}
+	}
+}
+
+func TestFloodIsSuppressed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		log := slog.New(boundedlog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		lines := func(text string) int { return strings.Count(out.String(), "msg="+text) }
+		for range 1000 {
+			log.Warn("flood")
+			log.Debug("detail")
+		}
+		log.Warn("other")
+		if got := lines("flood"); got != boundedlog.PerSecond {
+			t.Errorf("%d lines of a flood, want %d", got, boundedlog.PerSecond)
+		}
+		if lines("other") != 1 || lines("detail") != 1000 {
+			t.Errorf("%d lines of another text, want 1; %d for debugging, want 1000", lines("other"), lines("detail"))
+		}
+		time.Sleep(time.Second)
+		log.Warn("flood")
+		log.Warn("flood")
+		if strings.Count(out.String(), "suppressed=980") != 1 || lines("flood") != boundedlog.PerSecond+2 {
+			t.Errorf("the next second begins with %s", out.String()[strings.LastIndex(out.String(), "other"):])
+		}
+	})
+}
