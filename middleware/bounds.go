@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 
@@ -34,9 +33,10 @@ func keepable(m message) error {
 	if len(callID(m)) > maxID || len(fromTag(m)) > maxID || len(toTag(m)) > maxID {
 		return errLongID
 	}
-	routes, total := 0, 0
+	var names measured
+	routes := 0
 	for _, h := range m.Headers() {
-		switch h := h.(type) {
+		switch h.(type) {
 		case *sip.CallIDHeader, *sip.FromHeader, *sip.ToHeader, *sip.ContactHeader:
 		default:
 			if !isRecordRoute(h) {
@@ -44,14 +44,13 @@ func keepable(m message) error {
 			}
 			routes++
 		}
-		n, plain := measure(h)
-		total += n
+		names.header(h)
 		switch {
-		case !plain:
+		case names.controls:
 			return errControls
 		case routes > maxRoutes:
 			return errRoutes
-		case total > maxNames:
+		case names.bytes > maxNames:
 			return errLong
 		}
 	}
@@ -64,24 +63,60 @@ func target(contact *sip.ContactHeader) *sip.Uri {
 	if contact == nil || contact.Address.Wildcard {
 		return nil
 	}
-	if n, plain := measure(contact); !plain || n > maxNames {
+	var name measured
+	if name.header(contact); name.controls || name.bytes > maxNames {
 		return nil
 	}
 	return &contact.Address
 }
 
-// measure is the length of a header field, and whether it has no control character.
-func measure(h sip.Header) (n int, plain bool) {
-	b := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(b)
-	b.Reset()
-	h.StringWrite(b)
-	for _, c := range b.Bytes() {
-		if c < ' ' || c == 0x7f {
-			return b.Len(), false
-		}
+// measured is what a part of a message takes, about, and whether it could end a line.
+type measured struct {
+	bytes    int
+	controls bool
+}
+
+// header measures a header field. Those of all messages are not printed for that.
+func (m *measured) header(h sip.Header) {
+	switch h := h.(type) {
+	case *sip.FromHeader:
+		m.nameAddr(h.DisplayName, &h.Address, h.Params)
+	case *sip.ToHeader:
+		m.nameAddr(h.DisplayName, &h.Address, h.Params)
+	case *sip.ContactHeader:
+		m.nameAddr(h.DisplayName, &h.Address, h.Params)
+	default:
+		m.text(h.Value())
 	}
-	return b.Len(), true
+}
+
+func (m *measured) nameAddr(name string, uri *sip.Uri, params sip.HeaderParams) {
+	m.text(name)
+	switch uri.Scheme {
+	case "sip", "sips", "":
+		m.text(uri.User)
+		m.text(uri.Password)
+		m.text(uri.Host)
+		m.params(uri.UriParams)
+		m.params(uri.Headers)
+	default:
+		m.text(uri.String())
+	}
+	m.params(params)
+}
+
+func (m *measured) params(params sip.HeaderParams) {
+	for _, p := range params {
+		m.text(p.K)
+		m.text(p.V)
+	}
+}
+
+func (m *measured) text(s string) {
+	m.bytes += len(s)
+	for i := 0; i < len(s) && !m.controls; i++ {
+		m.controls = s[i] < ' ' || s[i] == 0x7f
+	}
 }
 
 func isRecordRoute(h sip.Header) bool {

@@ -1,11 +1,14 @@
 package middleware_test
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
@@ -36,6 +39,7 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 			t.Errorf("a dialog is kept that the application does not have: %+v", id)
 		}
 	}
+	s.judgeWire(t, n, bob)
 	bob.mu.Lock()
 	for _, e := range bob.events {
 		if e, ok := e.(sessiontimer.Expired); ok && up[sessiontimer.Call{CallID: e.CallID, LocalTag: e.LocalTag, RemoteTag: e.RemoteTag}] {
@@ -67,6 +71,45 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 	if legs, watched, stored := bob.timers.Left(); legs+watched+stored != 0 {
 		t.Errorf("after the end of all calls %d legs, %d schedules, %d dialogs are left", legs, watched, stored)
 	}
+}
+
+// judgeWire looks at the requests that the timers sent: those of the application are
+// marked, or CANCEL and ACK, or a first INVITE, or a BYE without Reason.
+func (s script) judgeWire(t *testing.T, n *sipnet.Network, bob *subject) {
+	proved := make(map[sessiontimer.Call]bool)
+	for _, m := range n.Messages() {
+		req, ok := m.SIP.(*sip.Request)
+		if !ok || req.To() == nil || req.From() == nil || req.CallID() == nil {
+			continue
+		}
+		id := sessiontimer.Call{CallID: req.CallID().Value(), LocalTag: tagOf(req.To().Params), RemoteTag: tagOf(req.From().Params)}
+		if m.From != bob.addr {
+			proved[id] = true
+			continue
+		}
+		id.LocalTag, id.RemoteTag = id.RemoteTag, id.LocalTag
+		refresh := (req.IsInvite() || req.Method == sip.UPDATE) && id.RemoteTag != "" && req.GetHeader(fromApplication) == nil
+		if !refresh && req.GetHeader("Reason") == nil {
+			continue
+		}
+		head, _, _ := bytes.Cut(m.Raw, []byte("\r\n\r\n"))
+		if bytes.ContainsFunc(bytes.ReplaceAll(head, []byte("\r\n"), nil), unicode.IsControl) {
+			t.Errorf("%v: control characters in %q", m.At, head)
+		}
+		if !proved[id] && !bob.began(id) {
+			t.Errorf("%v: %s to a party that has not acknowledged the call", m.At, req.Method)
+		}
+	}
+}
+
+// began reports whether the subject has called.
+func (s *subject) began(id sessiontimer.Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.dialogs, func(d dialog) bool {
+		_, client := d.(*sipgo.DialogClientSession)
+		return client && callOf(d) == id
+	})
 }
 
 // own is the number of requests that the application may have sent by itself.
