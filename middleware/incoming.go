@@ -105,6 +105,7 @@ func (in *incoming) count(d dialogstore.Dialog) {
 }
 
 func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
+	in.refusing()
 	respond(in.ServerTransaction, in.req, status, reason, headers...)
 }
 
@@ -121,6 +122,7 @@ func (in *incoming) Respond(res *sip.Response) error {
 	in.mu.Lock()
 	in.refusal = true
 	in.mu.Unlock()
+	in.refusing()
 	defer in.closeInvite() // after it is sent: ours must not overtake it
 	in.close()
 	return in.hand(res)

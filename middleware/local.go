@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
 // answer accepts an UPDATE or re-INVITE without the application.
@@ -45,6 +46,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 	if res == nil {
 		return
 	}
+	due := time.Now().Add(64 * sip.T1)
 	limit := time.NewTimer(64 * sip.T1)
 	defer limit.Stop()
 	interval := sip.T1
@@ -59,6 +61,11 @@ func (in *incoming) resendUntilAck(strict bool) {
 			timer.Reset(interval)
 			_ = in.ServerTransaction.Respond(res)
 		case <-limit.C:
+			if now := time.Now(); stall.Late(due, now) { // the ACK may be unread
+				due = now.Add(stall.Settling)
+				limit.Reset(stall.Settling)
+				continue
+			}
 			if strict {
 				in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
 			}

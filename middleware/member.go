@@ -32,6 +32,7 @@ type member struct {
 	peer      *peerInvite         // the peer's INVITE that is not confirmed yet
 	updating  bool                // the application has an UPDATE to answer
 	forget    *time.Timer         // of a dialog whose peer has not proved to be there
+	due       time.Time           // when it goes off
 	handing   int                 // messages of ours that go out, and what they settle is not committed yet
 	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
 }
@@ -51,6 +52,7 @@ type peerInvite struct {
 	cseq     uint32
 	local    bool          // answered here: the application never saw it
 	answered time.Time     // 2xx sent; zero before
+	refused  bool          // or another final response, or it is being sent
 	acked    chan struct{} // closed by the ACK
 }
 
@@ -59,6 +61,10 @@ type silence struct {
 	session sessiontimer.Session
 	since   time.Time
 }
+
+// open reports whether the INVITE has no final response. Whoever has got that may
+// send another request at once.
+func (p *peerInvite) open() bool { return p != nil && p.answered.IsZero() && !p.refused }
 
 // sendBy notes the client that sends our own requests, if that of the transport
 // is another one.

@@ -13,12 +13,26 @@ func (in *incoming) openUpdate() bool {
 	m, offer := in.member, len(in.req.Body()) > 0
 	m.Lock()
 	ours := offer && (m.ownOffer || len(m.offers) > 0)
-	theirs := m.updating || offer && m.peer != nil && m.peer.answered.IsZero()
+	theirs := m.updating || offer && m.peer.open()
 	if !ours && !theirs {
 		m.updating, in.updating = true, true
 	}
 	m.Unlock()
 	return in.alone(ours, theirs)
+}
+
+// refusing lets the peer send the next request, which may follow on a refusal at
+// once. A re-INVITE of ours waits until that is sent: see closeInvite.
+func (in *incoming) refusing() {
+	if in.member == nil {
+		return
+	}
+	in.closeUpdate()
+	in.member.Lock()
+	defer in.member.Unlock()
+	if in.invite != nil && in.invite.answered.IsZero() {
+		in.invite.refused = true
+	}
 }
 
 // closeUpdate lets the peer send the next UPDATE. It may be called again.
@@ -37,7 +51,7 @@ func (in *incoming) openInvite() bool {
 	m := in.member
 	m.Lock()
 	ours := m.ownOffer || len(m.offers) > 0
-	theirs := m.peer != nil && m.peer.answered.IsZero()
+	theirs := m.peer.open()
 	if !ours && !theirs {
 		m.confirm() // whoever sends another INVITE has got our 2xx
 		in.invite = &peerInvite{cseq: in.req.CSeq().SeqNo, acked: make(chan struct{})}
@@ -78,7 +92,7 @@ func (in *incoming) closeInvite() {
 func (m *member) expectAck(cseq uint32, now time.Time, forget *time.Timer) {
 	m.Lock()
 	defer m.Unlock()
-	m.forget = forget
+	m.forget, m.due = forget, now.Add(64*sip.T1)
 	m.peer = &peerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
 // Anybody can send an INVITE in the name of somebody else. Only who has got our 2xx
@@ -26,8 +27,11 @@ func (t *Timers) forgetUnlessProved(id dialogstore.ID) *time.Timer {
 		if err != nil || !d.Unproved || t.ctx.Err() != nil {
 			return
 		}
+		l, m := t.legs.resume(d)
+		if m.patient(time.Now()) {
+			return
+		}
 		t.log.Info("no ACK, the call is forgotten", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
-		l, _ := t.legs.resume(d)
 		if d.Session.Active() && !time.Now().Before(d.Session.HangupAt()) {
 			_ = t.end(ctx, l, id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
 		}
@@ -53,6 +57,19 @@ func (t *Timers) heard(id dialogstore.ID) {
 		d.Unproved = false
 		return d
 	})
+}
+
+// patient reports whether the process was stalled when the proof was due, and waits
+// on until it has been read.
+func (m *member) patient(now time.Time) bool {
+	m.Lock()
+	defer m.Unlock()
+	if m.forget == nil || !stall.Late(m.due, now) {
+		return false
+	}
+	m.due = now.Add(stall.Settling)
+	m.forget.Reset(stall.Settling)
+	return true
 }
 
 // proved reports whether this is the first time that the peer proves to be there.

@@ -14,10 +14,14 @@ import (
 
 // refresh makes one attempt for the given session and schedules what follows.
 func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontimer.Session) {
+	begin := time.Now()
 	r.mu.Lock()
 	refused := s.failed == sip.UPDATE && s.attempts == maxAttempts
 	r.mu.Unlock()
 	d, m, res, err := r.attempt(ctx, s, session)
+	if timedOut(err) && r.stalledSince(begin) {
+		err = errStalled
+	}
 	v := keep
 	failed := err != nil || !res.IsSuccess()
 	if failed {
@@ -61,6 +65,14 @@ func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontim
 	default:
 		r.plan(s, true) // called off; the news of it will follow
 	}
+}
+
+// stalledSince reports whether the process has stood still since begin.
+func (r *Refresher) stalledSince(begin time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stalls.Look(r.wakes, time.Now())
+	return r.stalls.Since(begin)
 }
 
 // expected are errors that say nothing about the peer. Canceled is that of an

@@ -65,6 +65,7 @@ func (r *Refresher) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / s
 func (r *Refresher) lookLater() {
 	if r.look == nil && !r.closed && len(r.asleep) > 0 {
 		over := r.base.Add(time.Duration(r.slotAt(time.Now())+1) * slot)
+		r.looks = over
 		r.look = time.AfterFunc(time.Until(over), func() { r.workers.Run(r.lookAround) })
 	}
 }
@@ -99,7 +100,9 @@ func (r *Refresher) wake() (pages [][]sleeper, ok bool) {
 	if r.closed {
 		return nil, false
 	}
-	now := r.slotAt(time.Now())
+	at := time.Now()
+	r.stalls.Look(r.looks, at)
+	now := r.slotAt(at)
 	for n, those := range r.asleep {
 		if n < now {
 			pages = append(pages, those...)

@@ -1,6 +1,7 @@
 package refresher
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -66,6 +67,14 @@ var failures = []struct {
 // errUnanswered says that an UPDATE has had no answer for so long that the
 // re-INVITE is tried.
 var errUnanswered = fmt.Errorf("refresher: UPDATE not answered: %w", sip.ErrTransactionTimeout)
+
+// errStalled says that time was up for a refresh while the process stood still. Its
+// answer may have come.
+var errStalled = fmt.Errorf("%w: the process was stalled", ErrBusy)
+
+func timedOut(err error) bool {
+	return errors.Is(err, sip.ErrTransactionTimeout) || errors.Is(err, context.DeadlineExceeded)
+}
 
 // updateUntil is how long an UPDATE is waited for where a re-INVITE is left: there
 // are peers that answer none, whatever their Allow says. Three quarters of a

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
@@ -93,6 +94,8 @@ type Refresher struct {
 	alarm   *time.Timer // for the first of armed, or when the gate opens
 	wakes   time.Time   // when it goes off; zero if it is not set
 	look    *time.Timer // for the end of the slot; nil if nobody is asleep
+	looks   time.Time   // when it goes off
+	stalls  stall.Watch
 }
 
 // New makes a Refresher; Configure it before the store changes.

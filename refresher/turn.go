@@ -9,8 +9,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// busyPause is how long a busy dialog is left alone.
-const busyPause = time.Second
+const (
+	// busyPause is how long a busy dialog is left alone.
+	busyPause = time.Second
+	// heartbeat is how often it is looked, while answers are waited for, whether the
+	// process still runs.
+	heartbeat = time.Second
+)
 
 // turn starts what is due and may start, and sets the alarm for what comes
 // next. r.mu is held.
@@ -19,6 +24,7 @@ func (r *Refresher) turn() {
 		return
 	}
 	now := time.Now()
+	r.stalls.Look(r.wakes, now)
 	r.sortDue(now)
 	var wake time.Time
 	// A dead call that is kept a little longer is not as bad as a healthy one that
@@ -34,6 +40,9 @@ func (r *Refresher) turn() {
 	if s := r.armed.first(); s != nil && (wake.IsZero() || s.at.Before(wake)) {
 		wake = s.at
 	}
+	if beat := now.Add(heartbeat); r.gate.underWay[sessiontimer.Refresh] > 0 && (wake.IsZero() || beat.Before(wake)) {
+		wake = beat
+	}
 	if !wake.IsZero() {
 		r.wakeAt(wake)
 	}
@@ -44,7 +53,7 @@ func (r *Refresher) sortDue(now time.Time) {
 	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
 		r.armed.take()
 		if s.action == sessiontimer.Hangup {
-			r.expire(s)
+			r.expire(s, now)
 		} else {
 			r.waiting.add(s)
 		}
@@ -55,14 +64,20 @@ func (r *Refresher) sortDue(now time.Time) {
 	}
 	for s := r.missed.first(); s != nil && !now.Before(s.session.HangupAt()); s = r.missed.first() {
 		r.missed.take()
-		r.expire(s) // it waited for too long
+		r.expire(s, now) // it waited for too long
 	}
 }
 
 // expire ends a session at once, and leaves only its BYE to wait, where the pipeline
-// can do one without the other. r.mu is held.
-func (r *Refresher) expire(s *schedule) {
+// can do one without the other. After a stall the refresh that the peer has sent in
+// time may still be unread. r.mu is held.
+func (r *Refresher) expire(s *schedule, now time.Time) {
 	s.action = sessiontimer.Hangup
+	if settled := r.stalls.Settled(); now.Before(settled) {
+		s.at = settled
+		r.armed.add(s)
+		return
+	}
 	if r.ender == nil {
 		r.ending.add(s)
 		return
@@ -137,6 +152,7 @@ func (r *Refresher) wakeAt(at time.Time) {
 func (r *Refresher) woken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stalls.Look(r.wakes, time.Now())
 	r.wakes = time.Time{}
 	r.turn()
 }
