@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
 
@@ -174,8 +176,8 @@ func (x *exchange) sign() {
 	if len(x.authorized) == 0 {
 		return
 	}
-	removeField(x.req, "Authorization", "")
-	removeField(x.req, "Proxy-Authorization", "")
+	sipmsg.Remove(x.req, "Authorization", "")
+	sipmsg.Remove(x.req, "Proxy-Authorization", "")
 	for _, a := range x.authorized {
 		a.sent++
 		cred, err := digest.Digest(a.challenge, digest.Options{

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -114,7 +116,7 @@ func (x *exchange) send(ctx context.Context) error {
 	x.watch(tx)
 	err = x.member.count.inTurn(ctx, func() error {
 		n := x.member.count.number(x.app, x.req.IsInvite() && !x.own)
-		setCSeq(x.req, n)
+		sipmsg.SetCSeq(x.req, n)
 		x.commitCSeq(ctx, n)
 		x.fit()
 		x.sentAt = time.Now()
@@ -160,7 +162,7 @@ func (x *exchange) mark() {
 	if x.req.IsInvite() || x.req.Method == sip.UPDATE {
 		x.r.t.mark(x.req, x.proposal)
 	}
-	addToken(x.req, supportedTimer, "k")
+	sipmsg.AddToken(x.req, sipmsg.SupportedTimer, "k")
 }
 
 // fit takes the session timer out of a request that would not go out with it.
@@ -214,12 +216,12 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 
 // hear notes what a provisional response tells of the party that sent it.
 func (x *exchange) hear(res *sip.Response) {
-	tag := toTag(res)
+	tag := sipmsg.ToTag(res)
 	h, known := x.heard[tag]
 	if tag == "" || x.remoteTag != "" || !known && len(x.heard) == keptForks {
 		return
 	}
-	f := readFields(res, x.policy)
+	f := sipmsg.Fields(res, x.policy)
 	h.fields.Supported = h.fields.Supported || f.Supported
 	if f.HasAllow {
 		h.fields.HasAllow, h.fields.AllowUpdate = true, f.AllowUpdate
@@ -241,11 +243,11 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	next := x.proposal
 	switch res.StatusCode {
 	case sessiontimer.StatusIntervalTooSmall:
-		if next, ok = x.policy.Retry(x.proposal, readFields(res, x.policy)); ok {
+		if next, ok = x.policy.Retry(x.proposal, sipmsg.Fields(res, x.policy)); ok {
 			x.learn(detached(ctx), next.MinSE)
 		}
 	case sip.StatusBadExtension:
-		if next, ok = x.policy.RetryWithout(x.proposal, readFields(res, x.policy)); ok {
+		if next, ok = x.policy.RetryWithout(x.proposal, sipmsg.Fields(res, x.policy)); ok {
 			// §7.4: what the INVITE of a call requires, its later requests do.
 			x.policy.Mode = sessiontimer.Always
 		}
@@ -254,7 +256,7 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 		return false
 	}
 	refused, req := x.transaction(), x.req.Clone()
-	setBranch(req)
+	sipmsg.NewBranch(req)
 	if !x.replace(req, next) {
 		return false
 	}

@@ -3,6 +3,8 @@ package middleware
 import (
 	"sync"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -52,7 +54,7 @@ func again(sent, res *sip.Response) {
 	for _, h := range sent.Headers() {
 		switch name := h.Name(); name {
 		case "Supported", "Require", "Allow", sessiontimer.HeaderSessionExpires:
-			setField(res, name, "", h.Value())
+			sipmsg.Set(res, name, "", h.Value())
 		}
 	}
 }

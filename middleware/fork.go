@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -24,14 +26,14 @@ type fork struct {
 // (RFC 4028 §7.2), but only for an application that takes it: refreshing the
 // others would keep calls up that nobody knows of.
 func (x *exchange) forked(res *sip.Response) {
-	l, tag := x.leg, toTag(res)
+	l, tag := x.leg, sipmsg.ToTag(res)
 	if x.remoteTag != "" || !x.req.IsInvite() || !res.IsSuccess() || tag == "" {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known := l.find(tag) != nil || slices.ContainsFunc(l.forks, func(f fork) bool { return f.remoteTag == tag })
-	if known || len(l.forks) == keptForks || keepable(res) != nil {
+	if known || len(l.forks) == keptForks || sipmsg.Keepable(res) != nil {
 		return
 	}
 	l.forks = append(l.forks, fork{remoteTag: tag, x: x, res: res, at: time.Now()})
@@ -69,5 +71,5 @@ func (t *Timers) joinFork(ctx context.Context, l *leg, remoteTag string) {
 	f := l.forks[i]
 	l.forks = slices.Delete(l.forks, i, i+1)
 	l.mu.Unlock()
-	t.settleFirst(ctx, f.x, f.res, readFields(f.res, f.x.policy), f.at)
+	t.settleFirst(ctx, f.x, f.res, sipmsg.Fields(f.res, f.x.policy), f.at)
 }

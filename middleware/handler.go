@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
@@ -30,8 +32,8 @@ func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 		case sip.BYE:
 			t.onBye(next, req, tx)
 		default:
-			if tag := toTag(req); tag != "" {
-				t.heard(dialogstore.ID{CallID: callID(req), LocalTag: tag, RemoteTag: fromTag(req)})
+			if tag := sipmsg.ToTag(req); tag != "" {
+				t.heard(dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: tag, RemoteTag: sipmsg.FromTag(req)})
 			}
 			if next != nil {
 				next(req, tx)
@@ -44,28 +46,28 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	if next == nil {
 		return
 	}
-	if toTag(req) != "" {
+	if sipmsg.ToTag(req) != "" {
 		t.onReInvite(next, req, tx)
 		return
 	}
 	policy := t.policyFor(req, false)
-	if t.opts.policy.Mode == sessiontimer.Off && policy.Mode == sessiontimer.Off && readFields(req, policy).Required {
+	if t.opts.policy.Mode == sessiontimer.Off && policy.Mode == sessiontimer.Off && sipmsg.Fields(req, policy).Required {
 		// RFC 3261 §8.2.2.3: what is switched off is not supported. A single call
 		// that is left alone may be one that is relayed.
 		respond(tx, req, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", sessiontimer.OptionTag))
 		return
 	}
-	if policy.Mode == sessiontimer.Off || fromTag(req) == "" || req.CSeq() == nil || req.Contact() == nil || req.Contact().Address.Wildcard {
+	if policy.Mode == sessiontimer.Off || sipmsg.FromTag(req) == "" || req.CSeq() == nil || req.Contact() == nil || req.Contact().Address.Wildcard {
 		next(req, tx)
 		return
 	}
-	if err := keepable(req); err != nil {
-		t.leaveAlone(err, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
+	if err := sipmsg.Keepable(req); err != nil {
+		t.leaveAlone(err, dialogstore.ID{CallID: sipmsg.CallID(req), RemoteTag: sipmsg.FromTag(req)})
 		next(req, tx)
 		return
 	}
-	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: readFields(req, policy), policy: policy}
-	t.warnMalformed(in.fields, dialogstore.ID{CallID: callID(req), RemoteTag: fromTag(req)})
+	in := &incoming{t: t, ServerTransaction: tx, req: req, fields: sipmsg.Fields(req, policy), policy: policy}
+	t.warnMalformed(in.fields, dialogstore.ID{CallID: sipmsg.CallID(req), RemoteTag: sipmsg.FromTag(req)})
 	if in.refused() {
 		return
 	}
@@ -132,14 +134,14 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 // onOtherUpdate takes an UPDATE outside the dialogs that are stored, for which
 // the application has no handler.
 func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
-	l := t.legs.find(callID(req), toTag(req))
+	l := t.legs.find(sipmsg.CallID(req), sipmsg.ToTag(req))
 	var contact *sip.ContactHeader
 	var ringing bool
 	if l != nil {
-		contact, ringing = l.early(fromTag(req))
+		contact, ringing = l.early(sipmsg.FromTag(req))
 	}
 	switch {
-	case l != nil && l.lives(fromTag(req)):
+	case l != nil && l.lives(sipmsg.FromTag(req)):
 		// The dialog is just being stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case ringing && len(req.Body()) == 0:
@@ -169,7 +171,7 @@ func (t *Timers) answerEarly(contact *sip.ContactHeader, req *sip.Request, tx si
 // onAck keeps the ACK of a re-INVITE that was answered here from an application
 // that never saw the INVITE.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 	t.heard(id)
 	if m := t.memberOf(context.Background(), id); m != nil && req.CSeq() != nil {
 		answered, local := m.acked(req.CSeq().SeqNo)
@@ -188,7 +190,7 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 // onBye ends the session once the application has accepted the BYE; one that it
 // challenges does not.
 func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 	l := t.legOf(context.Background(), id)
 	if l == nil {
 		if next != nil {

@@ -3,8 +3,9 @@ package middleware
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -121,9 +122,9 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	}
 	mirror := d
 	mirror.LocalURI, mirror.RemoteURI = d.RemoteURI, d.LocalURI
-	mirror.RemoteTarget, mirror.RouteSet, mirror.Destination = contactURI(d.Contact), nil, ""
+	mirror.RemoteTarget, mirror.RouteSet, mirror.Destination = sipmsg.AddrSpec(d.Contact), nil, ""
 	if mirror.RemoteTarget == "" {
-		mirror.RemoteTarget = contactURI(d.LocalURI) // an application that sends no Contact
+		mirror.RemoteTarget = sipmsg.AddrSpec(d.LocalURI) // an application that sends no Contact
 	}
 	bye, err := refresher.NewRequest(mirror, sip.BYE)
 	if err != nil {
@@ -133,19 +134,9 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	via.Params.Add("branch", sip.GenerateBranchN(16))
 	bye.PrependHeader(via)
 	bye.SetSource(peer.HostPort())
-	setCSeq(bye, d.RemoteCSeq+1)
+	sipmsg.SetCSeq(bye, d.RemoteCSeq+1)
 	bye.AppendHeader(reasonHeader(reason))
 	return bye, nil
-}
-
-// contactURI is the URI of a Contact header value.
-func contactURI(contact string) string {
-	if _, rest, ok := strings.Cut(contact, "<"); ok {
-		uri, _, _ := strings.Cut(rest, ">")
-		return uri
-	}
-	uri, _, _ := strings.Cut(contact, ";")
-	return uri
 }
 
 // muteTx is the server transaction of a request that came from nowhere: nobody

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -35,7 +37,7 @@ type incoming struct {
 
 // inDialog finds the dialog of a request.
 func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming, dialogstore.Dialog, error) {
-	id := dialogstore.ID{CallID: callID(req), LocalTag: toTag(req), RemoteTag: fromTag(req)}
+	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 	t.heard(id)
 	d, err := t.store.Load(context.Background(), id)
 	if err != nil {
@@ -50,7 +52,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		ServerTransaction: tx,
 		t:                 t,
 		req:               req,
-		fields:            readFields(req, d.Policy),
+		fields:            sipmsg.Fields(req, d.Policy),
 		policy:            d.Policy,
 		leg:               l,
 		member:            m,
@@ -65,7 +67,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 // none.
 func (in *incoming) refused() bool {
 	if minSE, small := in.policy.TooSmall(in.fields); small {
-		in.t.log.Info("session interval too small", "call_id", callID(in.req), "local_tag", toTag(in.req), "remote_tag", fromTag(in.req),
+		in.t.log.Info("session interval too small", "call_id", sipmsg.CallID(in.req), "local_tag", sipmsg.ToTag(in.req), "remote_tag", sipmsg.FromTag(in.req),
 			"interval", in.fields.SessionExpires.Interval, "min_se", minSE)
 		respond(in.ServerTransaction, in.req, sessiontimer.StatusIntervalTooSmall, sessiontimer.StatusIntervalTooSmallPhrase,
 			sip.NewHeader(sessiontimer.HeaderMinSE, sessiontimer.FormatSeconds(minSE)))
@@ -171,7 +173,7 @@ func (in *incoming) settle(res *sip.Response) error {
 	switch {
 	case in.id.RemoteTag != "":
 		return in.renew(res)
-	case toTag(res) == "":
+	case sipmsg.ToTag(res) == "":
 		return in.hand(res) // makes no dialog
 	}
 	return in.create(res)
@@ -181,13 +183,13 @@ func (in *incoming) settle(res *sip.Response) error {
 // with another tag makes another: an application that keeps no dialogs may have a
 // tag for each response.
 func (in *incoming) openLeg(res *sip.Response) {
-	tag := toTag(res)
+	tag := sipmsg.ToTag(res)
 	if tag == "" || !in.req.IsInvite() || in.leg != nil && in.leg.key.tag == tag {
 		return
 	}
 	in.closeLeg()
-	in.leg = in.t.legs.open(callID(in.req), tag)
-	in.member = in.leg.ring(fromTag(in.req), in.req.CSeq().SeqNo, res.Contact())
+	in.leg = in.t.legs.open(sipmsg.CallID(in.req), tag)
+	in.member = in.leg.ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, res.Contact())
 }
 
 // close forgets a first INVITE of which no dialog came.
@@ -213,16 +215,16 @@ func (in *incoming) create(res *sip.Response) error {
 	in.openLeg(res)
 	in.t.legs.touch(in.leg) // it may have rung for long; a sweep is not to drop it now
 	d := dialogstore.Dialog{
-		ID:           in.leg.id(fromTag(in.req)),
-		LocalURI:     valueText(res.To()),
-		RemoteURI:    valueText(in.req.From()),
-		RemoteTarget: text(&in.req.Contact().Address),
-		RouteSet:     routeSet(in.req, false),
+		ID:           in.leg.id(sipmsg.FromTag(in.req)),
+		LocalURI:     sipmsg.Value(res.To()),
+		RemoteURI:    sipmsg.Value(in.req.From()),
+		RemoteTarget: sipmsg.Text(&in.req.Contact().Address),
+		RouteSet:     sipmsg.RouteSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
 		LocalCSeq:    in.member.count.lastCSeq(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
 		SDP:          res.Body(),
-		SDPType:      contentType(res),
+		SDPType:      sipmsg.ContentType(res),
 		PeerSDP:      in.req.Body(),
 		Session:      a.Session,
 		LastMethod:   string(sip.INVITE),
@@ -231,12 +233,12 @@ func (in *incoming) create(res *sip.Response) error {
 		Unproved:     true,
 	}
 	if len(d.SDP) == 0 && in.early != nil {
-		d.SDP, d.SDPType = in.early.Body(), contentType(in.early)
+		d.SDP, d.SDPType = in.early.Body(), sipmsg.ContentType(in.early)
 	}
 	if h := res.Contact(); h != nil {
-		d.Contact = valueText(h)
+		d.Contact = sipmsg.Value(h)
 	}
-	d.Supported = optionTags(res, "Supported", "k")
+	d.Supported = sipmsg.OptionTags(res, "Supported", "k")
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
@@ -275,7 +277,7 @@ func (in *incoming) renew(res *sip.Response) error {
 		a = in.policy.Respond(in.fields, d.Session, now)
 	}
 	a = in.markToFit(res, a)
-	if in.local && !fits(res, in.req) {
+	if in.local && !sipmsg.Fits(res, in.req) {
 		// No answer at all would end the call (RFC 4028 §10), this does not.
 		in.withdraw()
 		in.reject(sip.StatusInternalServerError, "Server Internal Error")
@@ -311,7 +313,7 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 			d.Destination = s
 		}
 		if len(res.Body()) > 0 {
-			d.SDP, d.SDPType = res.Body(), contentType(res)
+			d.SDP, d.SDPType = res.Body(), sipmsg.ContentType(res)
 		}
 		if len(in.req.Body()) > 0 {
 			d.PeerSDP = in.req.Body()
@@ -337,7 +339,7 @@ func (in *incoming) markToFit(res *sip.Response, a sessiontimer.Answer) sessiont
 	if in.t.unmarkToFit(res, in.req) {
 		return a
 	}
-	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", callID(in.req),
-		"local_tag", toTag(res), "remote_tag", fromTag(in.req))
+	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", sipmsg.CallID(in.req),
+		"local_tag", sipmsg.ToTag(res), "remote_tag", sipmsg.FromTag(in.req))
 	return sessiontimer.Answer{}
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
@@ -138,7 +140,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			}
 			if answered < maxChallenges && x.authorize(res) {
 				answered++
-				setBranch(x.req)
+				sipmsg.NewBranch(x.req)
 				if err := x.send(ctx); err != nil {
 					return nil, err
 				}
@@ -291,7 +293,7 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 	if err != nil {
 		return err
 	}
-	setCSeq(ack, x.req.CSeq().SeqNo)
+	sipmsg.SetCSeq(ack, x.req.CSeq().SeqNo)
 	copyCredentials(ack, x.req)
 	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
 		return err

@@ -3,9 +3,9 @@ package middleware
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -13,18 +13,22 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
+// RFC 3261 §8.2.6.2: a response has to name the call. The application's dialog, if
+// it makes one of it, has another name than any that we could end.
+var errOtherCall = errors.New("middleware: the response names another call")
+
 // settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): the
 // session of a dialog, or of the one that it makes.
 func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
-	if callID(res) != x.leg.key.callID || fromTag(res) != x.leg.key.tag {
-		t.leaveAlone(errOtherCall, x.leg.id(toTag(res)))
+	if sipmsg.CallID(res) != x.leg.key.callID || sipmsg.FromTag(res) != x.leg.key.tag {
+		t.leaveAlone(errOtherCall, x.leg.id(sipmsg.ToTag(res)))
 		return
 	}
-	fields := readFields(res, x.policy)
+	fields := sipmsg.Fields(res, x.policy)
 	switch {
 	case x.remoteTag != "":
 		t.settleAgain(ctx, x, res, fields)
-	case x.req.IsInvite() && toTag(res) != "":
+	case x.req.IsInvite() && sipmsg.ToTag(res) != "":
 		t.settleFirst(ctx, x, res, fields, time.Now())
 	}
 }
@@ -51,7 +55,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 			}
 		}
 		if len(x.req.Body()) > 0 {
-			d.SDP, d.SDPType = x.req.Body(), contentType(x.req)
+			d.SDP, d.SDPType = x.req.Body(), sipmsg.ContentType(x.req)
 		}
 		if len(res.Body()) > 0 {
 			d.PeerSDP = res.Body()
@@ -74,25 +78,25 @@ func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 
 // settleFirst makes the dialog of a 2xx that arrived at now.
 func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields, now time.Time) {
-	m := x.leg.accept(toTag(res))
+	m := x.leg.accept(sipmsg.ToTag(res))
 	if m == nil {
 		return
 	}
-	t.warnMalformed(fields, x.leg.id(toTag(res)))
-	if err := keepable(res); err != nil {
-		t.leaveAlone(err, x.leg.id(toTag(res)))
+	t.warnMalformed(fields, x.leg.id(sipmsg.ToTag(res)))
+	if err := sipmsg.Keepable(res); err != nil {
+		t.leaveAlone(err, x.leg.id(sipmsg.ToTag(res)))
 		return
 	}
 	d := dialogstore.Dialog{
-		ID:         x.leg.id(toTag(res)),
-		LocalURI:   valueText(x.req.From()),
-		RemoteURI:  valueText(res.To()),
-		RouteSet:   routeSet(res, true),
+		ID:         x.leg.id(sipmsg.ToTag(res)),
+		LocalURI:   sipmsg.Value(x.req.From()),
+		RemoteURI:  sipmsg.Value(res.To()),
+		RouteSet:   sipmsg.RouteSet(res, true),
 		Transport:  x.transport,
 		LocalAddr:  x.laddr(),
 		LocalCSeq:  m.count.lastCSeq(),
 		SDP:        x.req.Body(),
-		SDPType:    contentType(x.req),
+		SDPType:    sipmsg.ContentType(x.req),
 		PeerSDP:    res.Body(),
 		Session:    x.policy.Settle(x.proposal, fields, sessiontimer.Session{}, now),
 		LastMethod: string(sip.INVITE),
@@ -100,18 +104,18 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		Policy:     x.policy,
 	}
 	if h := x.req.Contact(); h != nil {
-		d.Contact = valueText(h)
+		d.Contact = sipmsg.Value(h)
 	}
-	d.Supported = optionTags(x.req, "Supported", "k")
-	d.Require, d.ProxyRequire = optionTags(x.req, "Require", ""), optionTags(x.req, "Proxy-Require", "")
-	rang := x.heard[toTag(res)]
+	d.Supported = sipmsg.OptionTags(x.req, "Supported", "k")
+	d.Require, d.ProxyRequire = sipmsg.OptionTags(x.req, "Require", ""), sipmsg.OptionTags(x.req, "Proxy-Require", "")
+	rang := x.heard[sipmsg.ToTag(res)]
 	if len(d.PeerSDP) == 0 {
 		d.PeerSDP = rang.sdp
 	}
 	learnPeer(&d, rang.fields)
 	learnPeer(&d, fields)
 	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
-		d.RemoteTarget = text(&x.req.Recipient)
+		d.RemoteTarget = sipmsg.Text(&x.req.Recipient)
 	}
 	if t.requesterFor(d.Transport) != x.r {
 		m.sendBy(x.r)
@@ -157,7 +161,7 @@ func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.R
 			d.Destination = dest
 		}
 		if len(ack.Body()) > 0 {
-			d.SDP, d.SDPType = ack.Body(), contentType(ack)
+			d.SDP, d.SDPType = ack.Body(), sipmsg.ContentType(ack)
 		}
 		return d
 	})
@@ -231,8 +235,8 @@ func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
 // retarget moves the remote target, as each accepted INVITE and UPDATE does
 // (RFC 3261 §12.2, RFC 3311 §5).
 func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
-	if uri := target(contact); uri != nil {
-		d.RemoteTarget = text(uri)
+	if uri := sipmsg.Target(contact); uri != nil {
+		d.RemoteTarget = sipmsg.Text(uri)
 	}
 }
 
@@ -245,46 +249,11 @@ func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
 		return false
 	}
 	var known sip.Uri
-	if err := sip.ParseUri(contactURI(d.Contact), &known); err == nil && contact.Address.Port == 0 && contact.Address.Host == known.Host {
+	if err := sip.ParseUri(sipmsg.AddrSpec(d.Contact), &known); err == nil && contact.Address.Port == 0 && contact.Address.Host == known.Host {
 		return false
 	}
 	d.Contact = contact.Value()
 	return true
-}
-
-// routeSet is the Record-Route of a message that made a dialog, reversed for the
-// UAC (RFC 3261 §12.1).
-func routeSet(m message, reversed bool) []string {
-	var set []string
-	for _, h := range m.Headers() {
-		if isRecordRoute(h) {
-			set = append(set, splitRoutes(h.Value())...)
-		}
-	}
-	if reversed {
-		slices.Reverse(set)
-	}
-	return set
-}
-
-// splitRoutes splits a list of name-addrs at the commas outside <>.
-func splitRoutes(list string) []string {
-	var out []string
-	depth, start := 0, 0
-	for i, c := range list {
-		switch c {
-		case '<':
-			depth++
-		case '>':
-			depth--
-		case ',':
-			if depth == 0 {
-				out = append(out, strings.TrimSpace(list[start:i]))
-				start = i + 1
-			}
-		}
-	}
-	return append(out, strings.TrimSpace(list[start:]))
 }
 
 // leaveAlone leaves a call to the application that cannot be kept.

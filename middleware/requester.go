@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
@@ -49,9 +51,9 @@ func (t *Timers) requesterFor(transport string) *requester {
 
 // Request implements sipgo.ClientTransactionRequester.
 func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
-	inDialog := toTag(req) != ""
+	inDialog := sipmsg.ToTag(req) != ""
 	switch {
-	case !inDialog && !req.IsInvite() && !req.IsCancel(), forwarded(req), req.Via() == nil, req.CSeq() == nil:
+	case !inDialog && !req.IsInvite() && !req.IsCancel(), sipmsg.Forwarded(req), req.Via() == nil, req.CSeq() == nil:
 		return r.direct(ctx, req)
 	case req.IsAck():
 		return nil, r.ack(ctx, req)
@@ -61,17 +63,6 @@ func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTr
 		return r.inDialog(ctx, req)
 	}
 	return r.firstInvite(ctx, req)
-}
-
-// forwarded tells a proxy's request by its second Via: the call is not ours.
-func forwarded(req *sip.Request) bool {
-	vias := 0
-	for _, h := range req.Headers() {
-		if _, ok := h.(*sip.ViaHeader); ok {
-			vias++
-		}
-	}
-	return vias > 1
 }
 
 // direct sends as sipgo does without a requester.
@@ -93,32 +84,17 @@ func (r *requester) direct(ctx context.Context, req *sip.Request) (sip.ClientTra
 // open makes a transaction, connected and ready to send.
 func (r *requester) open(ctx context.Context, req *sip.Request) (*sip.ClientTx, error) {
 	tx, err := r.client.TransactionLayer().NewClientTransaction(ctx, req)
-	if err == nil && req.IsInvite() && toTag(req) == "" {
-		completeContact(req)
+	if err == nil && req.IsInvite() && sipmsg.ToTag(req) == "" {
+		sipmsg.CompleteContact(req)
 	}
 	return tx, err
-}
-
-// completeContact fills in a Contact without port from the Via, in place, as
-// sipgo does for a client that has no requester.
-func completeContact(req *sip.Request) {
-	contact, via := req.Contact(), req.Via()
-	if contact == nil || via == nil || contact.Address.Port != 0 {
-		return
-	}
-	switch contact.Address.Host {
-	case "":
-		contact.Address.Host, contact.Address.Port = via.Host, via.Port
-	case via.Host:
-		contact.Address.Port = via.Port
-	}
 }
 
 // firstInvite sends the INVITE that may make a dialog, also again after a
 // challenge or redirection.
 func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	t := r.t
-	id, tag := callID(req), fromTag(req)
+	id, tag := sipmsg.CallID(req), sipmsg.FromTag(req)
 	var policy sessiontimer.Policy
 	if l := t.legs.find(id, tag); l != nil {
 		policy = l.invited()
@@ -138,13 +114,13 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 // marked.
 func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	t := r.t
-	l := t.legOf(ctx, dialogstore.ID{CallID: callID(req), LocalTag: fromTag(req), RemoteTag: toTag(req)})
+	l := t.legOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)})
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	m := l.of(toTag(req))
+	m := l.of(sipmsg.ToTag(req))
 	t.follow(l, m, req)
-	x := &exchange{r: r, leg: l, member: m, req: req, app: req.CSeq().SeqNo, remoteTag: toTag(req), policy: l.invited()}
+	x := &exchange{r: r, leg: l, member: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.invited()}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
@@ -160,7 +136,7 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 // rewriteRAck makes a PRACK name the INVITE by its number on the wire (RFC 3262
 // §7.2).
 func rewriteRAck(m *member, req *sip.Request) {
-	h := firstField(req, "RAck", "")
+	h := sipmsg.First(req, "RAck", "")
 	if h == nil {
 		return
 	}
@@ -179,23 +155,23 @@ func rewriteRAck(m *member, req *sip.Request) {
 // ack sends an ACK to the transport, numbered as its INVITE was and to where the
 // peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's message stays as it is.
 func (r *requester) ack(ctx context.Context, req *sip.Request) error {
-	if l := r.t.legOf(ctx, dialogstore.ID{CallID: callID(req), LocalTag: fromTag(req), RemoteTag: toTag(req)}); l != nil && req.CSeq() != nil {
-		m := l.of(toTag(req))
+	if l := r.t.legOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}); l != nil && req.CSeq() != nil {
+		m := l.of(sipmsg.ToTag(req))
 		wire := m.count.wireCSeq(req.CSeq().SeqNo)
 		if target, _ := m.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
-			setCSeq(req, wire)
+			sipmsg.SetCSeq(req, wire)
 			r.t.follow(l, m, req)
 		}
 		ctx := detached(ctx)
-		r.t.joinFork(ctx, l, toTag(req))
-		m = l.of(toTag(req))
+		r.t.joinFork(ctx, l, sipmsg.ToTag(req))
+		m = l.of(sipmsg.ToTag(req))
 		m.handOver()
 		defer m.handedOver()
 		if err := r.client.TransportLayer().WriteMsg(req); err != nil {
 			return err
 		}
-		r.t.acknowledged(ctx, l.id(toTag(req)), req)
+		r.t.acknowledged(ctx, l.id(sipmsg.ToTag(req)), req)
 		return nil
 	}
 	return r.client.TransportLayer().WriteMsg(req)
@@ -205,7 +181,7 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 // by now; after a 422 that is another one than it knows. That one must have a
 // provisional response first (RFC 3261 §9.1).
 func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
-	l := r.t.legs.find(callID(req), fromTag(req))
+	l := r.t.legs.find(sipmsg.CallID(req), sipmsg.FromTag(req))
 	if l == nil || req.Via() == nil {
 		return r.direct(ctx, req)
 	}
@@ -217,23 +193,10 @@ func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTra
 	if err != nil {
 		return nil, err
 	}
-	addToken(req, supportedTimer, "k")
+	sipmsg.AddToken(req, sipmsg.SupportedTimer, "k")
 	req.Via().Params.Add("branch", sent.Via().Params.GetOr("branch", ""))
-	setCSeq(req, sent.CSeq().SeqNo)
+	sipmsg.SetCSeq(req, sent.CSeq().SeqNo)
 	return r.direct(ctx, req)
-}
-
-// setCSeq renumbers a request. The header may be a lazily parsed copy, so it is
-// replaced.
-func setCSeq(req *sip.Request, n uint32) {
-	if h := req.CSeq(); h != nil && (h.SeqNo != n || h.MethodName != req.Method) {
-		req.ReplaceHeader(&sip.CSeqHeader{SeqNo: n, MethodName: req.Method})
-	}
-}
-
-// setBranch gives a request to be sent again a transaction of its own.
-func setBranch(req *sip.Request) {
-	req.Via().Params.Add("branch", sip.GenerateBranchN(16))
 }
 
 // localAddr is our end of a connection as host:port.
@@ -260,7 +223,7 @@ func destination(req *sip.Request, d dialogstore.Dialog) string {
 	if dest == "" || len(d.RouteSet) > 0 {
 		return ""
 	}
-	if dest == implied(req) {
+	if dest == sipmsg.Implied(req) {
 		return ""
 	}
 	return dest

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -13,12 +15,12 @@ import (
 // peer of the dialog is from now on (RFC 3261 §12.2). Until it names another place
 // than d does, the application knows where that is. localAddr is our socket.
 func (m *member) moved(d dialogstore.Dialog, contact *sip.ContactHeader, localAddr func() string) {
-	told := target(contact)
+	told := sipmsg.Target(contact)
 	if told == nil {
 		return
 	}
 	m.Lock()
-	same := m.target == nil && text(told) == d.RemoteTarget
+	same := m.target == nil && sipmsg.Text(told) == d.RemoteTarget
 	m.Unlock()
 	if same {
 		return
@@ -37,8 +39,8 @@ func (t *Timers) follow(l *leg, m *member, req *sip.Request) {
 	if target == nil {
 		return
 	}
-	d, _ := t.store.Load(context.Background(), l.id(toTag(req)))
-	if pinned := req.MessageData.Destination(); pinned != "" && pinned != d.Destination && pinned == implied(req) {
+	d, _ := t.store.Load(context.Background(), l.id(sipmsg.ToTag(req)))
+	if pinned := req.MessageData.Destination(); pinned != "" && pinned != d.Destination && pinned == sipmsg.Implied(req) {
 		req.SetDestination("") // by Clone, not by the application
 	}
 	req.Recipient = *target.Clone()
@@ -65,13 +67,6 @@ func (m *member) elsewhere(req *sip.Request) (target *sip.Uri, from string) {
 		return nil, ""
 	}
 	return target, from
-}
-
-// implied is where a request goes by its URI alone.
-func implied(req *sip.Request) string {
-	bare := sip.NewRequest(req.Method, req.Recipient)
-	bare.SetTransport(req.Transport())
-	return bare.Destination()
 }
 
 // laddr is our address on the connection of a request.

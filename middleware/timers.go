@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
@@ -160,7 +162,7 @@ func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Poli
 	}
 	p := t.askPolicy(invite, outgoing, base)
 	if err := p.Validate(); err != nil {
-		t.log.Error("policy of the call is invalid, using the default", "call_id", callID(invite), "error", err)
+		t.log.Error("policy of the call is invalid, using the default", "call_id", sipmsg.CallID(invite), "error", err)
 		return base
 	}
 	return p
@@ -169,7 +171,7 @@ func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Poli
 // askPolicy is policyFunc, or base if that panics.
 func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer.Policy) (p sessiontimer.Policy) {
 	p = base
-	defer t.contain("policy function", dialogstore.ID{CallID: callID(invite)})
+	defer t.contain("policy function", dialogstore.ID{CallID: sipmsg.CallID(invite)})
 	return t.opts.policyFunc(invite, outgoing, base)
 }
 

@@ -1,14 +1,14 @@
-package middleware
+package sipmsg
 
 import "github.com/emiago/sipgo/sip"
 
 // maxDatagram is the largest message that sipgo sends over UDP.
 func maxDatagram() int { return sip.UDPMTUSize - 200 }
 
-// fits tells whether sipgo will send m: it refuses larger datagrams, and a
+// Fits tells whether sipgo will send m: it refuses larger datagrams, and a
 // refused response leaves the peer without any. req is m, or what m answers.
-func fits(m message, req *sip.Request) bool {
-	if longest(m) <= maxDatagram() || sip.IsReliable(req.Transport()) {
+func Fits(m Message, req *sip.Request) bool {
+	if Longest(m) <= maxDatagram() || sip.IsReliable(req.Transport()) {
 		return true
 	}
 	var n lengthWriter
@@ -24,9 +24,9 @@ func (w *lengthWriter) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// longest is what m cannot exceed on the wire. Most messages are far below the
+// Longest is what m cannot exceed on the wire. Most messages are far below the
 // limit, and printing one to know costs as much as sending it.
-func longest(m message) int {
+func Longest(m Message) int {
 	const number, punctuation = 20, 16
 	n := punctuation + len("SIP/2.0") + len(m.Body())
 	switch m := m.(type) {

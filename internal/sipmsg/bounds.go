@@ -1,4 +1,4 @@
-package middleware
+package sipmsg
 
 import (
 	"errors"
@@ -17,20 +17,17 @@ const (
 )
 
 var (
-	errLongID = errors.New("middleware: Call-ID or tag of more than 512 bytes")
-	errRoutes = errors.New("middleware: more than 70 routes")
-	errLong   = errors.New("middleware: more than 8192 bytes of names and routes")
-	// RFC 3261 §8.2.6.2: a response has to name the call. The application's dialog, if
-	// it makes one of it, has another name than any that we could end.
-	errOtherCall = errors.New("middleware: the response names another call")
-	errControls  = errors.New("middleware: control characters")
+	errLongID   = errors.New("Call-ID or tag of more than 512 bytes")
+	errRoutes   = errors.New("more than 70 routes")
+	errLong     = errors.New("more than 8192 bytes of names and routes")
+	errControls = errors.New("control characters")
 )
 
-// keepable says why nothing is kept of the dialog that m makes; nil if it may be. A
+// Keepable says why nothing is kept of the dialog that m makes; nil if it may be. A
 // bare LF passes sipgo's parser, and would begin a header field of the sender's choice
 // in each request of ours.
-func keepable(m message) error {
-	if len(callID(m)) > maxID || len(fromTag(m)) > maxID || len(toTag(m)) > maxID {
+func Keepable(m Message) error {
+	if len(CallID(m)) > maxID || len(FromTag(m)) > maxID || len(ToTag(m)) > maxID {
 		return errLongID
 	}
 	var names measured
@@ -57,9 +54,9 @@ func keepable(m message) error {
 	return nil
 }
 
-// target is where a Contact says that its sender is; nil where it does not, or not in
+// Target is where a Contact says that its sender is; nil where it does not, or not in
 // a way that can be kept.
-func target(contact *sip.ContactHeader) *sip.Uri {
+func Target(contact *sip.ContactHeader) *sip.Uri {
 	if contact == nil || contact.Address.Wildcard {
 		return nil
 	}

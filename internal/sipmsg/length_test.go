@@ -1,4 +1,4 @@
-package middleware
+package sipmsg
 
 import (
 	"testing"
@@ -7,21 +7,21 @@ import (
 	"pgregory.net/rapid"
 )
 
-// longest must never be below what is printed: a message taken for one that fits
+// Longest must never be below what is printed: a message taken for one that fits
 // would not be sent.
 func TestLongestIsNeverTooShort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawMessage(t)
 		var n lengthWriter
 		m.StringWrite(&n)
-		if bound := longest(m); bound < int(n) {
+		if bound := Longest(m); bound < int(n) {
 			t.Errorf("%d bytes may take at most %d:\n%s", n, bound, m.String())
 		}
 	})
 }
 
-func drawMessage(t *rapid.T) message {
-	var m message
+func drawMessage(t *rapid.T) Message {
+	var m Message
 	if rapid.Bool().Draw(t, "request") {
 		m = sip.NewRequest(sip.RequestMethod(drawText(t, "method")), drawURI(t))
 	} else {

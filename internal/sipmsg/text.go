@@ -1,4 +1,4 @@
-package middleware
+package sipmsg
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// text is what m writes, for the price of one string.
-func text(m interface{ StringWrite(io.StringWriter) }) string {
+// Text is what m writes, for the price of one string.
+func Text(m interface{ StringWrite(io.StringWriter) }) string {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
 	b.Reset()
@@ -19,5 +19,5 @@ func text(m interface{ StringWrite(io.StringWriter) }) string {
 	return b.String()
 }
 
-// valueText is h.Value().
-func valueText(h sip.Header) string { return text(h)[len(h.Name())+len(": "):] }
+// Value is h.Value().
+func Value(h sip.Header) string { return Text(h)[len(h.Name())+len(": "):] }

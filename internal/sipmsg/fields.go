@@ -1,0 +1,124 @@
+package sipmsg
+
+import (
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+	"github.com/sipgo-contrib/sessiontimer"
+)
+
+// Fields reads the session-timer header fields of m, by the letter if p is Strict.
+func Fields(m Message, p sessiontimer.Policy) sessiontimer.Fields {
+	f := sessiontimer.Fields{Strict: p.Strict}
+	for _, h := range m.Headers() {
+		switch h.(type) {
+		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.ContactHeader,
+			*sip.RecordRouteHeader, *sip.RouteHeader, *sip.MaxForwardsHeader, *sip.ContentLengthHeader, *sip.ContentTypeHeader:
+			// Their names are none of ours and their values are dear to print.
+		default:
+			f.Add(h.Name(), h.Value())
+		}
+	}
+	return f
+}
+
+// Set makes value the only one of the header field; an empty value removes
+// it. short is its compact form, if it has one.
+func Set(m Message, name, short, value string) {
+	Remove(m, name, short)
+	if value != "" {
+		m.AppendHeader(sip.NewHeader(name, value))
+	}
+}
+
+// Remove takes out all header fields of either name.
+func Remove(m Message, name, short string) {
+	for {
+		h := First(m, name, short)
+		if h == nil {
+			return
+		}
+		m.RemoveHeader(h.Name())
+	}
+}
+
+// First finds a header field by either name; sipgo's GetHeader does not
+// know the compact forms that matter here.
+func First(m Message, name, short string) sip.Header {
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			return h
+		}
+	}
+	return nil
+}
+
+// AddToken adds the token of a list header field unless some field of that name
+// has it. It joins the first field, since many parsers read only that one.
+func AddToken(m Message, field sip.Header, short string) {
+	name, token := field.Name(), field.Value()
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			if sessiontimer.HasToken(h.Value(), token) {
+				return
+			}
+		}
+	}
+	h := First(m, name, short)
+	if h == nil {
+		m.AppendHeader(field)
+		return
+	}
+	list := strings.TrimSpace(h.Value())
+	if list != "" {
+		list += ", "
+	}
+	m.ReplaceHeader(sip.NewHeader(h.Name(), list+token))
+}
+
+// RemoveToken takes a token out of a list header field, and the field if it was
+// the only one.
+func RemoveToken(m Message, name, short, token string) {
+	h := First(m, name, short)
+	if h == nil || !sessiontimer.HasToken(h.Value(), token) {
+		return
+	}
+	var rest []string
+	for _, item := range strings.Split(h.Value(), ",") {
+		if item = strings.TrimSpace(item); !strings.EqualFold(item, token) {
+			rest = append(rest, item)
+		}
+	}
+	if len(rest) == 0 {
+		m.RemoveHeader(h.Name())
+		return
+	}
+	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
+}
+
+// OptionTags is what the fields of a name list, to be listed again in refreshes
+// (RFC 4028 §7.4). It leaves out timer, which each request lists as it needs,
+// and 100rel, for which refreshes would owe a PRACK.
+func OptionTags(m Message, name, short string) string {
+	var tags []string
+	for _, h := range m.Headers() {
+		if n := h.Name(); !strings.EqualFold(n, name) && (short == "" || !strings.EqualFold(n, short)) {
+			continue
+		}
+		for tag := range strings.SplitSeq(h.Value(), ",") {
+			tag = strings.TrimSpace(tag)
+			if tag != "" && !strings.EqualFold(tag, sessiontimer.OptionTag) && !strings.EqualFold(tag, "100rel") {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return strings.Join(tags, ", ")
+}
+
+// What is written where a message has no field of the name. Messages share them;
+// none is ever changed.
+var (
+	SupportedTimer = sip.NewHeader("Supported", sessiontimer.OptionTag)
+	RequireTimer   = sip.NewHeader("Require", sessiontimer.OptionTag)
+	AllowUpdate    = sip.NewHeader("Allow", "UPDATE")
+)

@@ -1,0 +1,49 @@
+package sipmsg
+
+import "github.com/emiago/sipgo/sip"
+
+// Message is what this package needs of sip.Request and sip.Response.
+type Message interface {
+	sip.Message
+	Headers() []sip.Header
+	RemoveHeader(name string) bool
+	ReplaceHeader(sip.Header)
+}
+
+// CallID is the Call-ID of m; empty if there is none.
+func CallID(m sip.Message) string {
+	if h := m.CallID(); h != nil {
+		return h.Value()
+	}
+	return ""
+}
+
+// ToTag is the tag in To; empty if there is none.
+func ToTag(m sip.Message) string {
+	if h := m.To(); h != nil {
+		return h.Params.GetOr("tag", "")
+	}
+	return ""
+}
+
+// FromTag is the tag in From; empty if there is none.
+func FromTag(m sip.Message) string {
+	if h := m.From(); h != nil {
+		return h.Params.GetOr("tag", "")
+	}
+	return ""
+}
+
+// ContentType is the type of m's body. One that comes without was taken for a
+// session description, and repeats of it must say so (RFC 3261 §20.15).
+func ContentType(m sip.Message) string {
+	if len(m.Body()) == 0 {
+		return ""
+	}
+	if msg, ok := m.(interface{ ContentType() *sip.ContentTypeHeader }); ok {
+		if h := msg.ContentType(); h != nil && h.Value() != "" {
+			return h.Value()
+		}
+	}
+	return "application/sdp"
+}

@@ -1,0 +1,42 @@
+package sipmsg
+
+import "github.com/emiago/sipgo/sip"
+
+// SetCSeq renumbers a request. The header may be a lazily parsed copy, so it is
+// replaced.
+func SetCSeq(req *sip.Request, n uint32) {
+	if h := req.CSeq(); h != nil && (h.SeqNo != n || h.MethodName != req.Method) {
+		req.ReplaceHeader(&sip.CSeqHeader{SeqNo: n, MethodName: req.Method})
+	}
+}
+
+// NewBranch gives a request to be sent again a transaction of its own.
+func NewBranch(req *sip.Request) {
+	req.Via().Params.Add("branch", sip.GenerateBranchN(16))
+}
+
+// Forwarded tells a proxy's request by its second Via: the call is not ours.
+func Forwarded(req *sip.Request) bool {
+	vias := 0
+	for _, h := range req.Headers() {
+		if _, ok := h.(*sip.ViaHeader); ok {
+			vias++
+		}
+	}
+	return vias > 1
+}
+
+// CompleteContact fills in a Contact without port from the Via, in place, as
+// sipgo does for a client that has no requester.
+func CompleteContact(req *sip.Request) {
+	contact, via := req.Contact(), req.Via()
+	if contact == nil || via == nil || contact.Address.Port != 0 {
+		return
+	}
+	switch contact.Address.Host {
+	case "":
+		contact.Address.Host, contact.Address.Port = via.Host, via.Port
+	case via.Host:
+		contact.Address.Port = via.Port
+	}
+}

@@ -1,0 +1,60 @@
+package sipmsg
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// RouteSet is the Record-Route of a message that made a dialog, reversed for the
+// UAC (RFC 3261 §12.1).
+func RouteSet(m Message, reversed bool) []string {
+	var set []string
+	for _, h := range m.Headers() {
+		if isRecordRoute(h) {
+			set = append(set, splitRoutes(h.Value())...)
+		}
+	}
+	if reversed {
+		slices.Reverse(set)
+	}
+	return set
+}
+
+// splitRoutes splits a list of name-addrs at the commas outside <>.
+func splitRoutes(list string) []string {
+	var out []string
+	depth, start := 0, 0
+	for i, c := range list {
+		switch c {
+		case '<':
+			depth++
+		case '>':
+			depth--
+		case ',':
+			if depth == 0 {
+				out = append(out, strings.TrimSpace(list[start:i]))
+				start = i + 1
+			}
+		}
+	}
+	return append(out, strings.TrimSpace(list[start:]))
+}
+
+// AddrSpec is the URI of a Contact header value.
+func AddrSpec(contact string) string {
+	if _, rest, ok := strings.Cut(contact, "<"); ok {
+		uri, _, _ := strings.Cut(rest, ">")
+		return uri
+	}
+	uri, _, _ := strings.Cut(contact, ";")
+	return uri
+}
+
+// Implied is where a request goes by its URI alone.
+func Implied(req *sip.Request) string {
+	bare := sip.NewRequest(req.Method, req.Recipient)
+	bare.SetTransport(req.Transport())
+	return bare.Destination()
+}
