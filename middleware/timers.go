@@ -115,6 +115,9 @@ func (t *Timers) SetHost(h Host) {
 	t.allow = sync.OnceValue(t.allowed)
 }
 
+// UserAgent is the one given to New.
+func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
+
 // Store tells the state of every call. Only read it: what is written there
 // changes or ends the timers of a call.
 func (t *Timers) Store() dialogstore.Store { return t.store }

@@ -42,18 +42,17 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer ua.Close()
-	server, err := sipgo.NewServer(ua)
-	if err != nil {
-		return err
-	}
 
-	// Session timers: these two calls, and the option behind the transport.
+	// Session timers: this call, and New of diagotimer for NewDiago of diago.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err
 	}
 	defer timers.Close()
-	dg := diago.NewDiago(ua, diago.WithTransport(transport), diagotimer.Option(timers, server))
+	dg, err := diagotimer.New(timers, diago.WithTransport(transport))
+	if err != nil {
+		return err
+	}
 
 	// The sockets outlive ctx: the calls are still to be hung up.
 	serving, stop := context.WithCancel(context.Background())
@@ -62,10 +61,6 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	defer calls.close()
 	if err := dg.ServeBackground(serving, calls.serve); err != nil {
 		return fmt.Errorf("cannot listen on %s %s: %s", cmd.Transport, cmd.Listen, phone.Why(err))
-	}
-	// With port 0 diago has just made another client.
-	if err := diagotimer.Rehook(dg, timers); err != nil {
-		return err
 	}
 	addr, uri, err := bound(dg, transport)
 	if err != nil {

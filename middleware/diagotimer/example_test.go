@@ -18,7 +18,6 @@ import (
 func Example() {
 	ua, _ := sipgo.NewUA()
 	defer ua.Close()
-	server, _ := sipgo.NewServer(ua)
 
 	timers, err := middleware.New(ua,
 		middleware.WithSessionExpires(30*time.Minute),
@@ -32,10 +31,13 @@ func Example() {
 	}
 	defer timers.Close()
 
-	dg := diago.NewDiago(ua,
+	dg, err := diagotimer.New(timers, // instead of diago.NewDiago(ua
 		diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1"}),
-		diagotimer.Option(timers, server), // behind the transports
 	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	err = dg.ServeBackground(ctx, func(call *diago.DialogServerSession) {
@@ -43,11 +45,6 @@ func Example() {
 		<-call.Context().Done()
 	})
 	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	// Only with a BindPort of 0, as here.
-	if err := diagotimer.Rehook(dg, timers); err != nil {
 		fmt.Println(err)
 		return
 	}

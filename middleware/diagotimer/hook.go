@@ -1,8 +1,8 @@
 package diagotimer
 
 import (
-	"fmt"
-	"strings"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/emiago/diago"
@@ -12,121 +12,160 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// transports are those that diago knows.
-var transports = []string{"udp", "tcp", "tls", "ws", "wss"}
+// hook is what stands between a Diago and its user agent.
+type hook struct {
+	timers *middleware.Timers
+	lines  *lines        // nil if the application gave a client
+	placed func() bool   // whether no option of diago's took the place of ours
+	inside fieldsOfDiago // where an option puts what it sets
+}
 
-// setup is held while clients are hooked. The goroutine of a request takes it
-// before diago uses a client, which makes Rehook safe while diago serves.
-var setup sync.Mutex
+type requestMiddleware = func(next sipgo.RequestHandler) sipgo.RequestHandler
 
-// HookError says that calls over some transports have no session timers, because
-// the client that diago sends with could not be reached.
-type HookError struct{ Reason string }
+// fieldsOfDiago are those that its options set.
+type fieldsOfDiago struct {
+	client     **sipgo.Client
+	server     **sipgo.Server
+	transports *[]diago.Transport
+	middleware *requestMiddleware
+}
 
-// Error names the reason.
-func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
+func open(dg *diago.Diago) (f fieldsOfDiago, err error) {
+	if f.client, err = inside[*sipgo.Client](dg, "client"); err != nil {
+		return f, err
+	}
+	if f.server, err = inside[*sipgo.Server](dg, "server"); err != nil {
+		return f, err
+	}
+	if f.transports, err = inside[[]diago.Transport](dg, "transports"); err != nil {
+		return f, err
+	}
+	if f.middleware, err = inside[requestMiddleware](dg, "serverMiddleware"); err != nil {
+		return f, err
+	}
+	// What is read later.
+	if _, err = inside[*sipgo.Client](new(diago.Transport), "client"); err != nil {
+		return f, err
+	}
+	_, err = inside[handlers](new(sipgo.Server), "requestHandlers")
+	return f, err
+}
 
-// Rehook reaches for the clients of diago's transports once more: diago makes
-// new ones for transports with BindPort 0 when it begins to listen, so call it
-// after ServeBackground and before the first call, with the ids given to Option.
-// The error is a *HookError.
-func Rehook(dg *diago.Diago, timers *middleware.Timers, ids ...string) error {
-	setup.Lock()
-	defer setup.Unlock()
-	var missing, taken []string
-	hooked := 0
-	try := func(name string, client *sipgo.Client) {
-		switch {
-		case client == nil:
-			missing = append(missing, name)
-		case !hook(client, timers, name):
-			taken = append(taken, name)
-		default:
-			hooked++
+// place puts the timers around what diago's options have set. It changes nothing
+// if it returns an error.
+func place(dg *diago.Diago, timers *middleware.Timers) (*hook, error) {
+	f, err := open(dg)
+	if err != nil {
+		return nil, err
+	}
+	h := &hook{timers: timers, inside: f}
+	if err := h.check(*f.client, *f.server); err != nil {
+		return nil, err
+	}
+	client := *f.client
+	if client != nil {
+		client.TxRequester = timers.Requester(client)
+	} else {
+		if client, err = sipgo.NewClient(timers.UserAgent(), sipgo.WithClientNAT()); err != nil {
+			return nil, &HookError{err.Error()}
 		}
+		h.lines = &lines{timers: timers, transports: f.transports, rest: timers.Requester(client)}
+		client.TxRequester = h.lines
+		diago.WithClient(client)(dg)
 	}
-	for _, name := range transports {
-		try(name, clientOf(dg, diago.NewDialogOptions{Transport: name}))
-	}
-	missing = nil // nobody has all five
-	for _, id := range ids {
-		try(id, clientOf(dg, diago.NewDialogOptions{TransportID: id}))
-	}
+	diago.WithServerRequestMiddleware(h.around(*f.middleware))(dg)
+	around := reflect.ValueOf(*f.middleware).Pointer()
+	h.placed = sync.OnceValue(func() bool {
+		ok := *f.client == client && reflect.ValueOf(*f.middleware).Pointer() == around
+		if !ok {
+			warn(&HookError{"diagotimer.Option must come after diago.WithClient and diago.WithServerRequestMiddleware"})
+		}
+		return ok
+	})
+	return h, nil
+}
+
+// check refuses what the application has given to diago and cannot be used.
+func (h *hook) check(client *sipgo.Client, server *sipgo.Server) error {
+	ua := h.timers.UserAgent()
 	switch {
-	case len(missing) > 0:
-		return &HookError{fmt.Sprintf("no transport has the ID %s", strings.Join(missing, ", "))}
-	case len(taken) > 0:
-		return &HookError{fmt.Sprintf("the client for %s has a TxRequester already", strings.Join(taken, ", "))}
-	case hooked == 0:
-		return &HookError{"no transport to hook; diagotimer.Option must come after diago.WithTransport"}
+	case client != nil && client.UserAgent != ua:
+		return &HookError{"the client is of another user agent than the timers"}
+	case client != nil && client.TxRequester != nil:
+		return &HookError{"the client has a TxRequester already"}
+	case server != nil && server.UserAgent != ua:
+		return &HookError{"the server is of another user agent than the timers"}
+	case server != nil && slices.Contains(server.RegisteredMethods(), string(sip.UPDATE)):
+		return &HookError{"the server has a handler for UPDATE; give it to timers.Handler and register that afterwards"}
 	}
 	return nil
 }
 
-// requester marks a client that is hooked.
-type requester struct {
-	sipgo.ClientTransactionRequester
-	timers *middleware.Timers
-}
-
-// hook sets the requester of a client; false if it has one of somebody else.
-func hook(client *sipgo.Client, timers *middleware.Timers, name string) bool {
-	if client.TxRequester == nil {
-		client.TxRequester = requester{timers.Requester(client, name), timers}
-	}
-	return hookedBy(client, timers)
-}
-
-func hookedBy(client *sipgo.Client, timers *middleware.Timers) bool {
-	r, ok := client.TxRequester.(requester)
-	return ok && r.timers == timers
-}
-
-// clientOf is the client of a transport, nil if there is no such transport. A
-// dialog that is never sent shows it without any I/O.
-func clientOf(dg *diago.Diago, opts diago.NewDialogOptions) *sipgo.Client {
-	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: "hook.invalid"}, opts)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = d.Close() }()
-	return d.UA.Client
-}
-
-// hooks knows which transports are hooked. Where one is not, what diago sends
-// would not be numbered together with the refreshes, so calls that come in over
-// it must do without timers.
-type hooks struct {
-	dg     *diago.Diago
-	timers *middleware.Timers
-	on     sync.Map // transports that are hooked
-	warned sync.Map // and that were found not to be
-}
-
-// guard hands a request to timed, or to bare if its transport is not hooked.
-func (h *hooks) guard(timed, bare sipgo.RequestHandler) sipgo.RequestHandler {
-	return func(req *sip.Request, tx sip.ServerTransaction) {
-		if h.hooked(sip.NetworkToLower(req.Transport())) {
-			timed(req, tx)
-		} else {
-			bare(req, tx)
+// around makes the middleware. diago asks for it anew for each request.
+func (h *hook) around(app requestMiddleware) requestMiddleware {
+	return func(next sipgo.RequestHandler) sipgo.RequestHandler {
+		if app != nil {
+			next = app(next)
+		}
+		timed := h.timers.Handler(next)
+		return func(req *sip.Request, tx sip.ServerTransaction) {
+			if r, ok := tx.(*revealing); ok {
+				r.handler = next
+				return
+			}
+			h.handle(timed, next, req, tx)
 		}
 	}
 }
 
-func (h *hooks) hooked(transport string) bool {
-	if _, ok := h.on.Load(transport); ok {
-		return true
+// handle gives a request to timed, or to bare if diago sends past the timers.
+func (h *hook) handle(timed, bare sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	if !h.placed() {
+		bare(req, tx)
+		return
 	}
-	setup.Lock()
-	client := clientOf(h.dg, diago.NewDialogOptions{Transport: transport})
-	hooked := client != nil && hookedBy(client, h.timers)
-	setup.Unlock()
-	if hooked {
-		h.on.Store(transport, true)
-	} else if _, again := h.warned.LoadOrStore(transport, true); !again {
-		sip.DefaultLogger().Error("calls have no session timers", "transport", transport, "error", &HookError{
-			"the transport is not hooked; call Rehook after ServeBackground, or put diagotimer.Option after diago.WithTransport"})
+	if h.lines != nil {
+		h.lines.current() // refreshes of this call leave over what diago listens on by now
 	}
-	return hooked
+	timed(req, tx)
+}
+
+// take takes over UPDATE, and tells the timers about diago.
+func (h *hook) take(dg *diago.Diago) {
+	server := *h.inside.server
+	h.timers.SetHost(middleware.Host{
+		Bye:       byeHandler(dg),
+		Invite:    h.invite,
+		Gone:      gone(dg),
+		Methods:   server.RegisteredMethods,
+		ReInvites: true,
+	})
+	timed := h.timers.Handler(nil)
+	server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
+}
+
+// notAllowed answers an UPDATE as diago does.
+func notAllowed(req *sip.Request, tx sip.ServerTransaction) {
+	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
+}
+
+// handlers are those of a server.
+type handlers = map[sip.RequestMethod]sipgo.RequestHandler
+
+// revealing is the transaction of a request that has the middleware show diago's
+// handler, and goes no further.
+type revealing struct {
+	sip.ServerTransaction
+	handler sipgo.RequestHandler
+}
+
+// invite is diago's handler of INVITEs, past the timers.
+func (h *hook) invite(req *sip.Request, tx sip.ServerTransaction) {
+	all, err := inside[handlers](*h.inside.server, "requestHandlers")
+	if err != nil {
+		return // found out when the timers were put in place
+	}
+	r := new(revealing)
+	(*all)[sip.INVITE](sip.NewRequest(sip.INVITE, sip.Uri{}), r)
+	r.handler(req, tx)
 }

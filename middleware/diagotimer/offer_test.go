@@ -18,8 +18,6 @@ import (
 // nothing changes: neither audio nor timer (E-29, E-31).
 func TestUpdateRefused_E29_E31(t *testing.T) {
 	peerRefreshes(t, func(t *testing.T, s *scripted) {
-		s.learnInvite(t)
-		learned := s.net.Elapsed()
 		before := s.call.Media().MediaSession().Raddr.Port
 		time.Sleep(100 * time.Second)
 		alaw := strings.ReplaceAll(offer(5, 4888, "sendrecv"), "AVP 0", "AVP 8")
@@ -30,7 +28,7 @@ func TestUpdateRefused_E29_E31(t *testing.T) {
 		if got := s.call.Media().MediaSession().Raddr.Port; got != before {
 			t.Errorf("diago sends audio to port %d after it refused an offer, want %d as before", got, before)
 		}
-		s.expires(t, learned+568*time.Second)
+		s.expires(t, 568*time.Second)
 	})
 }
 
@@ -38,7 +36,6 @@ func TestUpdateRefused_E29_E31(t *testing.T) {
 // UPDATE, RFC 3311) is answered all the same.
 func TestUpdateWithoutContact_E31(t *testing.T) {
 	peerRefreshes(t, func(t *testing.T, s *scripted) {
-		s.learnInvite(t)
 		for _, sdp := range []string{"", offer(2, 4444, "sendrecv")} {
 			s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", "-Contact", sdp)
 			want(t, s.peer.ExpectResponse(t, 200), "Session-Expires", "600;refresher=uac")

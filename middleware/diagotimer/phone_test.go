@@ -74,6 +74,17 @@ type phone struct {
 // newPhone makes a phone that answers every call and keeps it until it ends.
 func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middleware.Option) *phone {
 	t.Helper()
+	return makePhone(t, n, transport, func(server *sipgo.Server, timers *middleware.Timers) (*diago.Diago, error) {
+		return diagotimer.New(timers, diago.WithLogger(sipua.Quiet), diago.WithServer(server),
+			diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw}}),
+			diago.WithTransport(diago.Transport{Transport: transport, BindHost: "127.0.0.1", BindPort: 5060}))
+	}, opts...)
+}
+
+// makePhone makes one whose Diago is made in another way.
+func makePhone(t testing.TB, n *sipnet.Network, transport string, build func(*sipgo.Server, *middleware.Timers) (*diago.Diago, error),
+	opts ...middleware.Option) *phone {
+	t.Helper()
 	p := &phone{t: t, net: n, transport: transport}
 	p.ua = must(sipgo.NewUA(sipgo.WithUserAgent("phone"), sipgo.WithUserAgentHostname("127.0.0.1"),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
@@ -84,10 +95,9 @@ func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middlew
 	if p.timers, err = middleware.New(p.ua, opts...); err != nil {
 		t.Fatalf("timers: %v", err)
 	}
-	p.dg = diago.NewDiago(p.ua, diago.WithLogger(sipua.Quiet),
-		diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw}}),
-		diago.WithTransport(diago.Transport{Transport: transport, BindHost: "127.0.0.1", BindPort: 5060}),
-		diagotimer.Option(p.timers, server))
+	if p.dg, err = build(server, p.timers); err != nil {
+		t.Fatalf("diago: %v", err)
+	}
 	p.dg.HandleFunc(p.answer)
 	if transport == "udp" {
 		conn := n.PacketConn(phoneAddr)

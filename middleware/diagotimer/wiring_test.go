@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -47,17 +46,23 @@ func quick(r sessiontimer.Refresher) []middleware.Option {
 		middleware.WithSessionExpires(2 * time.Second), middleware.WithRefresher(r)}
 }
 
-// newDesk makes a desk whose diago gets the options that wire returns, but does
-// not serve yet.
-func newDesk(t *testing.T, opts []middleware.Option, wire func(*middleware.Timers, *sipgo.Server) []diago.DiagoOption) *desk {
+// newDesk makes a desk with these options of diago's, which does not serve yet.
+func newDesk(t *testing.T, opts []middleware.Option, diagoOpts ...diago.DiagoOption) *desk {
+	t.Helper()
+	return makeDesk(t, opts, func(_ *sipgo.UserAgent, timers *middleware.Timers) (*diago.Diago, error) {
+		return diagotimer.New(timers, diagoOpts...)
+	})
+}
+
+// makeDesk makes one in another way.
+func makeDesk(t *testing.T, opts []middleware.Option, build func(*sipgo.UserAgent, *middleware.Timers) (*diago.Diago, error)) *desk {
 	t.Helper()
 	d := &desk{events: make(chan sessiontimer.Event, 100), taken: make(chan *diago.DialogServerSession, 10), over: make(chan struct{}, 10)}
 	d.talk = func(s *diago.DialogServerSession, _ *diago.DialogMedia) { <-s.Context().Done() }
 	d.ua = must(sipgo.NewUA(sipgo.WithUserAgent("desk")))
-	server := must(sipgo.NewServer(d.ua))
 	opts = append(opts, middleware.WithLogger(sipua.Quiet), middleware.WithEventHandler(func(e sessiontimer.Event) { d.events <- e }))
 	d.timers = must(middleware.New(d.ua, opts...))
-	d.dg = diago.NewDiago(d.ua, append([]diago.DiagoOption{diago.WithLogger(sipua.Quiet)}, wire(d.timers, server)...)...)
+	d.dg = must(build(d.ua, d.timers))
 	t.Cleanup(func() {
 		_ = d.timers.Close()
 		_ = d.ua.Close()
@@ -88,6 +93,9 @@ func (d *desk) calls(t *testing.T, to *desk, opts diago.NewDialogOptions) *diago
 	t.Helper()
 	out, err := d.dg.NewDialog(to.uri(cmp.Or(opts.Transport, "udp")), opts)
 	if err == nil {
+		if opts.Transport != "tcp" {
+			awaitSocket(t, d.ua, out.UA.ContactHDR.Address.Port)
+		}
 		err = call(t.Context(), out)
 	}
 	if err != nil {
@@ -102,6 +110,13 @@ func (d *desk) uri(transport string) sip.Uri {
 	dialog := must(d.dg.NewDialog(sip.Uri{Host: "127.0.0.1"}, diago.NewDialogOptions{Transport: transport}))
 	defer func() { _ = dialog.Close() }()
 	return sip.Uri{Scheme: "sip", User: "desk", Host: "127.0.0.1", Port: dialog.UA.ContactHDR.Address.Port}
+}
+
+// vanish is the end of the desk's process.
+func (d *desk) vanish() {
+	d.stop()
+	_ = d.timers.Close()
+	_ = d.ua.Close()
 }
 
 // await waits for an event of the given type.
@@ -138,24 +153,17 @@ func port0(transport, id string) diago.DiagoOption {
 	return diago.WithTransport(diago.Transport{ID: id, Transport: transport, BindHost: "127.0.0.1"})
 }
 
-// TestPortZero: ServeBackground with BindPort 0 and Rehook, over UDP and TCP, with
-// real audio sockets; the callee refreshes, then its peer vanishes.
+// TestPortZero: with BindPort 0 diago makes another client when it listens; over
+// UDP and TCP, with real audio sockets; the callee refreshes, then its peer vanishes.
 func TestPortZero(t *testing.T) {
 	t.Parallel()
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			both := func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-				return []diago.DiagoOption{port0("udp", ""), port0("tcp", ""), diagotimer.Option(timers, server)}
-			}
-			callee := newDesk(t, quick(sessiontimer.Local), both)
-			caller := newDesk(t, quick(sessiontimer.Auto), both)
-			for _, d := range []*desk{callee, caller} {
-				d.serve(t)
-				if err := diagotimer.Rehook(d.dg, d.timers); err != nil {
-					t.Fatalf("Rehook after ServeBackground: %v", err)
-				}
-			}
+			callee := newDesk(t, quick(sessiontimer.Local), port0("udp", ""), port0("tcp", ""))
+			caller := newDesk(t, quick(sessiontimer.Auto), port0("udp", ""), port0("tcp", ""))
+			callee.serve(t)
+			caller.serve(t)
 			caller.calls(t, callee, diago.NewDialogOptions{Transport: transport})
 			in := got(t, "call at the callee", callee.taken)
 			for _, d := range []*desk{caller, callee} {
@@ -166,9 +174,7 @@ func TestPortZero(t *testing.T) {
 					await[sessiontimer.Refreshed](t, d)
 				}
 			}
-			caller.stop() // as if its process were gone
-			_ = caller.timers.Close()
-			_ = caller.ua.Close()
+			caller.vanish()
 			await[sessiontimer.Ended](t, callee)
 			got(t, "return of the serve handler", callee.over)
 			if in.LoadState() != sip.DialogStateEnded {
@@ -185,46 +191,27 @@ func TestPortZero(t *testing.T) {
 // returns when the peer has vanished (F-22).
 func TestBlockedHandler_F22(t *testing.T) {
 	t.Parallel()
-	wire := func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
-	}
-	callee := newDesk(t, quick(sessiontimer.Peer), wire)
+	callee := newDesk(t, quick(sessiontimer.Peer), port0("udp", ""))
 	callee.talk = func(_ *diago.DialogServerSession, m *diago.DialogMedia) { _ = m.Listen() }
-	caller := newDesk(t, quick(sessiontimer.Local), wire)
-	for _, d := range []*desk{callee, caller} {
-		d.serve(t)
-		if err := diagotimer.Rehook(d.dg, d.timers); err != nil {
-			t.Fatal(err)
-		}
-	}
+	caller := newDesk(t, quick(sessiontimer.Local), port0("udp", ""))
+	callee.serve(t)
+	caller.serve(t)
 	caller.calls(t, callee, diago.NewDialogOptions{Transport: "udp"})
 	await[sessiontimer.Refreshed](t, callee)
-	caller.stop()
-	_ = caller.timers.Close()
-	_ = caller.ua.Close()
+	caller.vanish()
 	await[sessiontimer.Expired](t, callee)
 	got(t, "return of the handler that reads audio", callee.over)
 }
 
-// TestTransportID: calls over a transport that only its ID names have timers.
+// TestTransportID: calls over a transport that only its ID names have timers, and
+// so have those over one without.
 func TestTransportID(t *testing.T) {
 	t.Parallel()
-	callee := newDesk(t, quick(sessiontimer.Auto), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
-	})
-	caller := newDesk(t, quick(sessiontimer.Auto), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{port0("udp", "inside"), port0("udp", "outside"), diagotimer.Option(timers, server, "inside", "outside")}
-	})
+	callee := newDesk(t, quick(sessiontimer.Auto), port0("udp", ""))
+	caller := newDesk(t, quick(sessiontimer.Auto), port0("udp", ""), port0("udp", "inside"), port0("udp", "outside"))
 	callee.serve(t)
 	caller.serve(t)
-	for _, err := range []error{
-		diagotimer.Rehook(callee.dg, callee.timers), diagotimer.Rehook(caller.dg, caller.timers, "inside", "outside"),
-	} {
-		if err != nil {
-			t.Fatalf("Rehook: %v", err)
-		}
-	}
-	for _, id := range []string{"inside", "outside"} {
+	for _, id := range []string{"", "inside", "outside"} {
 		d := caller.calls(t, callee, diago.NewDialogOptions{TransportID: id})
 		await[sessiontimer.Negotiated](t, caller)
 		await[sessiontimer.Refreshed](t, callee)
@@ -233,99 +220,6 @@ func TestTransportID(t *testing.T) {
 		}
 		_ = d.Close()
 		await[sessiontimer.Ended](t, caller)
-	}
-	var missing *diagotimer.HookError
-	if err := diagotimer.Rehook(caller.dg, caller.timers, "nowhere"); !errors.As(err, &missing) || !strings.Contains(err.Error(), "nowhere") {
-		t.Errorf("Rehook with an ID that no transport has: %v, want a HookError that names it", err)
-	}
-}
-
-// TestOptionTooEarly: the option before the transports is logged loudly, and a
-// call that comes in is one without timers, instead of one that they cut.
-func TestOptionTooEarly(t *testing.T) {
-	logged := listen(t)
-	var early error
-	callee := newDesk(t, quick(sessiontimer.Local), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{
-			diagotimer.Option(timers, server),
-			func(dg *diago.Diago) { early = diagotimer.Rehook(dg, timers) },
-			port0("udp", ""),
-		}
-	})
-	var hook *diagotimer.HookError
-	if !errors.As(early, &hook) || !strings.Contains(early.Error(), "after diago.WithTransport") {
-		t.Errorf("Rehook before the transports: %v, want a HookError that says what to do", early)
-	}
-	logged.want(t, "level=ERROR", "calls have no session timers", "after diago.WithTransport")
-	plainCall(t, callee)
-	logged.want(t, "level=ERROR", "transport=udp", "Rehook")
-}
-
-// TestRehookForgotten: with BindPort 0 diago makes new clients when it listens.
-func TestRehookForgotten(t *testing.T) {
-	logged := listen(t)
-	callee := newDesk(t, quick(sessiontimer.Local), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
-	})
-	plainCall(t, callee)
-	logged.want(t, "level=ERROR", "transport=udp", "call Rehook after ServeBackground")
-}
-
-// plainCall calls a desk that is not hooked: its side of the call has no timer,
-// answers UPDATE with 405 and lives on.
-func plainCall(t *testing.T, callee *desk) {
-	t.Helper()
-	callee.serve(t)
-	caller := newDesk(t, quick(sessiontimer.Auto), func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{port0("udp", ""), diagotimer.Option(timers, server)}
-	})
-	d := caller.calls(t, callee, diago.NewDialogOptions{Transport: "udp"})
-	in := got(t, "call at the callee", callee.taken)
-	if e := await[sessiontimer.Negotiated](t, caller); e.Interval != 0 {
-		t.Errorf("negotiated an interval of %v with a desk that is not hooked, want none", e.Interval)
-	}
-	if res, err := d.Do(t.Context(), sip.NewRequest(sip.UPDATE, d.RemoteContact().Address)); err != nil || res.StatusCode != 405 {
-		t.Errorf("an UPDATE to a desk that is not hooked got %v, %v, want 405", res, err)
-	}
-	if err := in.Hangup(t.Context()); err != nil {
-		t.Errorf("Hangup of a call without timers: %v", err)
-	}
-	got(t, "return of the serve handler", callee.over)
-	await[sessiontimer.Ended](t, caller)
-}
-
-// foreign is a requester that somebody else set.
-type foreign struct{ *sipgo.Client }
-
-func (foreign) Request(context.Context, *sip.Request) (sip.ClientTransaction, error) {
-	return nil, errors.New("not for us")
-}
-
-// TestForeignRequester: a client that somebody else hooked is left to him.
-func TestForeignRequester(t *testing.T) {
-	logged := listen(t)
-	d := newDesk(t, nil, func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		client := must(sipgo.NewClient(server.UserAgent))
-		client.TxRequester = foreign{client}
-		return []diago.DiagoOption{port0("udp", ""), diago.WithClient(client), diagotimer.Option(timers, server)}
-	})
-	logged.want(t, "level=ERROR", "TxRequester")
-	var hook *diagotimer.HookError
-	if err := diagotimer.Rehook(d.dg, d.timers); !errors.As(err, &hook) || !strings.Contains(err.Error(), "TxRequester") {
-		t.Errorf("Rehook with a client that has a TxRequester: %v, want a HookError that says so", err)
-	}
-}
-
-// TestDefaultTransport: without any WithTransport diago makes one after its
-// options; Rehook reaches it.
-func TestDefaultTransport(t *testing.T) {
-	logged := listen(t)
-	d := newDesk(t, nil, func(timers *middleware.Timers, server *sipgo.Server) []diago.DiagoOption {
-		return []diago.DiagoOption{diagotimer.Option(timers, server)}
-	})
-	logged.want(t, "level=ERROR", "no transport to hook")
-	if err := diagotimer.Rehook(d.dg, d.timers); err != nil {
-		t.Errorf("Rehook with diago's default transport: %v, want nil", err)
 	}
 }
 
