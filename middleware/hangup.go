@@ -134,7 +134,7 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	via.Params.Add("branch", sip.GenerateBranchN(16))
 	bye.PrependHeader(via)
 	bye.SetSource(peer.HostPort())
-	sipmsg.SetCSeq(bye, d.RemoteCSeq+1)
+	sipmsg.SetCSeq(bye, nextCSeq(d.RemoteCSeq))
 	bye.AppendHeader(reasonHeader(reason))
 	return bye, nil
 }

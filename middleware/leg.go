@@ -55,9 +55,9 @@ func (l *leg) invite(policy sessiontimer.Policy) *member {
 	return l.called()
 }
 
-// ring notes the early dialog of an INVITE of the peer. Our numbers start after its.
+// ring notes the early dialog of an INVITE of the peer.
 func (l *leg) ring(remoteTag string, cseq uint32, contact *sip.ContactHeader) *member {
-	return l.join(&member{remoteTag: remoteTag, state: early, contact: contact, count: numbering{last: cseq}})
+	return l.join(&member{remoteTag: remoteTag, state: early, contact: contact, count: numbering{last: startAfter(cseq)}})
 }
 
 // resume takes up a stored dialog that is not known.

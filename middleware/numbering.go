@@ -40,12 +40,37 @@ func (n *numbering) inTurn(ctx context.Context, send func() error) error {
 	return send()
 }
 
+// RFC 3261 §8.1.1.5: a number is less than 2^31.
+const maxCSeq = 1<<31 - 1
+
+// followed is the largest number that ours go on from. What is above is left for what
+// follows: enough for one request a second for half a year.
+const followed = maxCSeq - 1<<24
+
+// nextCSeq is the number after last. At the end it stays: a peer refuses lower ones
+// only (RFC 3261 §12.2.2), and nothing at all would be sent otherwise, not even a BYE.
+func nextCSeq(last uint32) uint32 { return min(last, maxCSeq-1) + 1 }
+
+// startAfter is what the numbers of a dialog begin after that an INVITE of the peer made:
+// that INVITE's, since the dialogs of sipgo go on from there, but for one that leaves
+// too few.
+func startAfter(peer uint32) uint32 {
+	if peer > followed {
+		return 0
+	}
+	return peer
+}
+
 // number gives a request its CSeq on the wire: the application's own, unless
-// requests of ours have used that up.
+// requests of ours have used that up or it leaves too few.
 func (n *numbering) number(app uint32, invite bool) uint32 {
 	n.Lock()
 	defer n.Unlock()
-	n.last = max(app, n.last+1)
+	next := nextCSeq(n.last)
+	if next < app && app <= followed {
+		next = app
+	}
+	n.last = next
 	if invite {
 		n.sent = slices.DeleteFunc(n.sent, func(s sentInvite) bool { return s.app == app })
 		if len(n.sent) == keptInvites {
