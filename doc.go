@@ -8,7 +8,8 @@
 // as the values of its options and events:
 //
 //	timers, err := middleware.New(ua, middleware.WithSessionExpires(30*time.Minute))
-//	srv, err := timers.Attach(server, client)
+//	server, err := timers.NewServer()
+//	client, err := timers.NewClient()
 //
 // # The timer
 //

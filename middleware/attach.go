@@ -4,18 +4,34 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Server is a sipgo.Server whose handlers pass through the timers. Register
-// handlers on it and not on the server that was attached.
+// Server is a sipgo.Server whose handlers of INVITE, ACK, BYE and UPDATE stand
+// behind the timers. Register handlers on it and not on the sipgo.Server within.
+// Unlike sipgo's own, these four may be registered while it serves.
 type Server struct {
 	*sipgo.Server
-	timers     *Timers
-	host       Host
-	registered map[sip.RequestMethod]bool // by the application
+	timers *Timers
+
+	mu     sync.Mutex // held to change routes
+	routes atomic.Pointer[routes]
+}
+
+// routes are the application's handlers; nil where it has none. None is in the
+// table of the sipgo.Server: whatever of the four is found there was registered
+// past the timers.
+type routes struct {
+	invite, ack, bye, update sipgo.RequestHandler
+	rest                     sipgo.RequestHandler // of OnNoRoute
+	last                     sipgo.RequestHandler // rest, or what sipgo does without; never nil
 }
 
 // AttachError says why timers cannot be attached.
@@ -24,90 +40,220 @@ type AttachError struct{ Reason string }
 // Error names the reason.
 func (e *AttachError) Error() string { return "middleware: cannot attach: " + e.Reason }
 
-// Attach puts the timers between a server, a client and the application. It
-// belongs before the first handler is registered and the first message: sipgo
-// offers no way to wrap a handler once it is registered, so that is refused
-// with an *AttachError, and so is a client that has a TxRequester already.
+// NewServer makes a server as sipgo.NewServer does, attached to the timers.
+func (t *Timers) NewServer(opts ...sipgo.ServerOption) (*Server, error) {
+	server, err := sipgo.NewServer(t.ua, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return t.Attach(server)
+}
+
+// NewClient makes a client as sipgo.NewClient does, attached to the timers.
+func (t *Timers) NewClient(opts ...sipgo.ClientOption) (*sipgo.Client, error) {
+	client, err := sipgo.NewClient(t.ua, opts...)
+	if err != nil {
+		return nil, err
+	}
+	t.hook(client)
+	return client, nil
+}
+
+// Attach puts the timers between a server, its clients and the application, for
+// those who have them already; NewServer and NewClient are shorter. Without a
+// client, or with nil, refreshes and BYEs go out through one of its own. Attach
+// more servers and clients of the user agent as they are made.
 //
-// The returned server answers UPDATE, also if the application registers no
-// handler for it.
-func (t *Timers) Attach(server *sipgo.Server, client *sipgo.Client) (*Server, error) {
-	switch {
-	case server == nil || client == nil:
-		return nil, &AttachError{"server and client are needed"}
-	case server.UserAgent != t.ua || client.UserAgent != t.ua:
-		return nil, &AttachError{"server and client must be of the user agent given to New"}
-	case client.TxRequester != nil:
-		return nil, &AttachError{"the client has a TxRequester; chain with Timers.Requester instead"}
+// It belongs before the first message. sipgo offers no way to wrap a handler
+// that is registered, so one for INVITE, ACK, BYE or UPDATE is refused with an
+// *AttachError, and so is a client with another TxRequester. OnNoRoute takes the
+// place of one set before: set it on the server that Attach returns.
+//
+// The returned server answers UPDATE if the application registers no handler
+// for it.
+func (t *Timers) Attach(server *sipgo.Server, clients ...*sipgo.Client) (*Server, error) {
+	clients = slices.DeleteFunc(slices.Clone(clients), func(c *sipgo.Client) bool { return c == nil })
+	if err := t.attachable(server, clients); err != nil {
+		return nil, err
 	}
-	if methods := server.RegisteredMethods(); len(methods) > 0 {
-		slices.Sort(methods)
-		return nil, &AttachError{fmt.Sprintf("handlers for %s are registered on the server already; register them on what Attach returns",
-			strings.Join(methods, ", "))}
+	for _, c := range clients {
+		t.hook(c)
 	}
-	client.TxRequester = t.Requester(client)
-	s := &Server{
-		Server:     server,
-		timers:     t,
-		host:       Host{Methods: server.RegisteredMethods},
-		registered: make(map[sip.RequestMethod]bool),
+	if t.requesterFor(dialogstore.Dialog{}) == nil {
+		c, err := sipgo.NewClient(t.ua)
+		if err != nil {
+			return nil, err
+		}
+		t.hook(c)
 	}
-	t.SetHost(s.host)
-	s.register(sip.UPDATE, nil)
-	s.register(sip.ACK, nil)
+	s := &Server{Server: server, timers: t}
+	s.change(func(*routes) {})
+	server.OnNoRoute(s.serve)
+	t.add(s)
 	return s, nil
 }
 
-// OnRequest registers a handler behind the timers. A nil handler for UPDATE
-// leaves all UPDATEs to them.
-func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandler) {
-	s.registered[method] = true
-	s.register(method, handler)
-}
-
-// OnNoRoute registers the handler of methods that have none, behind the timers.
-func (s *Server) OnNoRoute(handler sipgo.RequestHandler) {
-	for _, method := range []sip.RequestMethod{sip.INVITE, sip.ACK, sip.BYE, sip.UPDATE} {
-		if !s.registered[method] {
-			s.register(method, handler)
+func (t *Timers) attachable(server *sipgo.Server, clients []*sipgo.Client) error {
+	switch {
+	case server == nil:
+		return &AttachError{"a server is needed"}
+	case server.UserAgent != t.ua:
+		return &AttachError{"the server must be of the user agent given to New"}
+	case t.servers.has(server):
+		return &AttachError{"the server is attached already"}
+	}
+	if methods := wrapped(server); len(methods) > 0 {
+		return &AttachError{fmt.Sprintf("handlers for %s are registered on the server already; register them on what Attach returns",
+			strings.Join(methods, ", "))}
+	}
+	for _, c := range clients {
+		if c.UserAgent != t.ua {
+			return &AttachError{"the client must be of the user agent given to New"}
+		}
+		if c.TxRequester != nil && !t.hooked(c) {
+			return &AttachError{"the client has a TxRequester; chain with Timers.Requester instead"}
 		}
 	}
-	s.Server.OnNoRoute(handler)
+	return nil
 }
 
-func (s *Server) register(method sip.RequestMethod, handler sipgo.RequestHandler) {
-	switch method {
-	case sip.BYE:
-		s.host.Bye = handler
-		s.timers.SetHost(s.host)
-	case sip.INVITE:
-		s.host.Invite = handler
-		s.timers.SetHost(s.host)
+// hook sends what client sends through the timers.
+func (t *Timers) hook(client *sipgo.Client) {
+	if !t.hooked(client) {
+		r := t.newRequester(client)
+		r.attached = true
+		client.TxRequester = r
 	}
-	s.Server.OnRequest(method, s.timers.Handler(handler))
 }
 
-// OnInvite registers the INVITE handler behind the timers.
+// hooked reports whether hook had the client before.
+func (t *Timers) hooked(client *sipgo.Client) bool {
+	r, ok := client.TxRequester.(*requester)
+	return ok && r.t == t && r.attached
+}
+
+// serve is the route of all requests for which the sipgo.Server has no handler.
+func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
+	t, r := s.timers, s.routes.Load()
+	switch req.Method {
+	case sip.INVITE:
+		t.reach(s)
+		t.onInvite(either(r.invite, r.last), req, tx)
+	case sip.ACK:
+		t.reach(s)
+		t.onAck(either(r.ack, r.rest), req, tx)
+	case sip.BYE:
+		t.reach(s)
+		t.onBye(either(r.bye, r.last), req, tx)
+	case sip.UPDATE:
+		t.reach(s)
+		t.onUpdate(r.update, r.rest, req, tx)
+	default:
+		t.onOther(r.last, req, tx)
+	}
+}
+
+func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// noRoute does what sipgo does where there is no handler.
+func (s *Server) noRoute(req *sip.Request, tx sip.ServerTransaction) {
+	s.timers.log.Warn("no handler for a request", "method", string(req.Method), "call_id", sipmsg.CallID(req))
+	respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
+}
+
+// OnRequest registers the handler of a method. A nil handler of one of the four
+// removes it; without one for UPDATE the timers answer UPDATEs.
+func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandler) {
+	switch method {
+	case sip.INVITE:
+		s.change(func(r *routes) { r.invite = handler })
+	case sip.ACK:
+		s.change(func(r *routes) { r.ack = handler })
+	case sip.BYE:
+		s.change(func(r *routes) { r.bye = handler })
+	case sip.UPDATE:
+		s.change(func(r *routes) { r.update = handler })
+	default:
+		s.Server.OnRequest(method, s.timers.Handler(handler))
+	}
+}
+
+// OnNoRoute registers the handler of methods that have none. UPDATEs that need
+// no application are answered by the timers all the same.
+func (s *Server) OnNoRoute(handler sipgo.RequestHandler) {
+	s.change(func(r *routes) { r.rest = handler })
+}
+
+// change replaces the routes, and tells the timers what there is now.
+func (s *Server) change(set func(*routes)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := new(routes)
+	if now := s.routes.Load(); now != nil {
+		*next = *now
+	}
+	set(next)
+	next.last = either(next.rest, s.noRoute)
+	s.routes.Store(next)
+	s.timers.changed(s)
+}
+
+// host is what the timers need to know of the application. Whoever takes UPDATEs
+// knows of requests within a call, and takes re-INVITEs too.
+func (s *Server) host() Host {
+	r := s.routes.Load()
+	return Host{
+		Bye:       either(r.bye, r.rest),
+		Invite:    either(r.invite, r.rest),
+		Methods:   s.RegisteredMethods,
+		ReInvites: r.update != nil,
+	}
+}
+
+// RegisteredMethods lists the methods that have a handler, in no order, and UPDATE
+// where the timers answer it.
+func (s *Server) RegisteredMethods() []string {
+	r, methods := s.routes.Load(), s.Server.RegisteredMethods()
+	for method, answered := range map[sip.RequestMethod]bool{
+		sip.INVITE: r.invite != nil,
+		sip.ACK:    r.ack != nil,
+		sip.BYE:    r.bye != nil,
+		sip.UPDATE: r.update != nil || !s.timers.leavesUpdate(),
+	} {
+		if answered {
+			methods = append(methods, string(method))
+		}
+	}
+	return methods
+}
+
+// OnInvite registers the INVITE handler. Re-INVITEs that change nothing reach it
+// as WithAnswerReInvite says.
 func (s *Server) OnInvite(h sipgo.RequestHandler) { s.OnRequest(sip.INVITE, h) }
 
-// OnAck registers the ACK handler behind the timers. It does not get the ACKs
-// of re-INVITEs that the timers answered.
+// OnAck registers the ACK handler. It does not get the ACKs of re-INVITEs that
+// the timers answered.
 func (s *Server) OnAck(h sipgo.RequestHandler) { s.OnRequest(sip.ACK, h) }
 
-// OnBye registers the BYE handler behind the timers. It gets a BYE too when
-// they end a call.
+// OnBye registers the BYE handler. It gets a BYE too when the timers end a call.
 func (s *Server) OnBye(h sipgo.RequestHandler) { s.OnRequest(sip.BYE, h) }
 
-// OnUpdate registers the UPDATE handler behind the timers. It gets those with a
-// session description.
+// OnUpdate registers the UPDATE handler. It gets each UPDATE, and its 2xx carries
+// the timer; WithAnswerUpdate spares it those without a body. With one registered,
+// the INVITE handler gets each re-INVITE.
 func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
-// allowed is the Allow header field of an application that sends none: what it
+// allowField is the Allow header field of an application that sends none: what it
 // handles, and what every user agent of sipgo can do.
-func (t *Timers) allowed() sip.Header {
+func (h Host) allowField() sip.Header {
 	methods := []string{"INVITE", "ACK", "CANCEL", "BYE"}
-	if host := t.host.Load(); host.Methods != nil {
-		have := host.Methods()
+	if h.Methods != nil {
+		have := h.Methods()
 		slices.Sort(have)
 		for _, m := range append(have, "UPDATE") {
 			if !slices.Contains(methods, m) {

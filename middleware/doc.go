@@ -3,8 +3,10 @@
 // application keeps its handlers and dialogs as they are:
 //
 //	timers, err := middleware.New(ua)
-//	srv, err := timers.Attach(server, client) // register handlers on srv, use client as before
+//	server, err := timers.NewServer() // instead of sipgo.NewServer(ua)
+//	client, err := timers.NewClient() // instead of sipgo.NewClient(ua)
 //
+// Attach does the same for a server and clients that are there already.
 // Package diagotimer does the same for diago.
 //
 // What passes through is read and marked: INVITE, UPDATE and their responses

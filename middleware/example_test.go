@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -12,13 +13,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// An application adds session timers where it makes its server and client, and
-// registers its handlers on what Attach returns.
+// An application adds session timers where it makes its server and client.
 func Example() {
 	ua, _ := sipgo.NewUA()
 	defer ua.Close()
-	server, _ := sipgo.NewServer(ua)
-	client, _ := sipgo.NewClient(ua)
 
 	timers, err := middleware.New(ua,
 		middleware.WithSessionExpires(30*time.Minute),
@@ -31,21 +29,28 @@ func Example() {
 		return
 	}
 	defer timers.Close()
-	srv, err := timers.Attach(server, client)
+	server, err := timers.NewServer() // instead of sipgo.NewServer(ua)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := timers.NewClient() // instead of sipgo.NewClient(ua)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	dialogs := sipgo.NewDialogServerCache(client, sip.ContactHeader{Address: sip.Uri{User: "bob", Host: "127.0.0.1", Port: 5060}})
-	srv.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+	server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
 		if d, err := dialogs.ReadInvite(req, tx); err == nil {
 			_ = d.RespondSDP(req.Body())
 		}
 	})
-	srv.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = dialogs.ReadBye(req, tx) })
+	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = dialogs.ReadBye(req, tx) })
 
-	fmt.Println("timers attached")
-	// Output: timers attached
+	methods := server.RegisteredMethods()
+	slices.Sort(methods)
+	fmt.Println(methods)
+	// Output: [BYE INVITE UPDATE]
 }
 
 // A wrong value is an error that names the option.
@@ -80,4 +85,31 @@ func ExampleWithPolicyFunc() {
 		}))
 	fmt.Println(err)
 	// Output: <nil>
+}
+
+// An application that has a server and clients already hands them over, and
+// registers its handlers on what Attach returns.
+func ExampleTimers_Attach() {
+	ua, _ := sipgo.NewUA()
+	defer ua.Close()
+	server, _ := sipgo.NewServer(ua)
+	inside, _ := sipgo.NewClient(ua, sipgo.WithClientHostname("10.0.0.1"))
+	outside, _ := sipgo.NewClient(ua, sipgo.WithClientHostname("203.0.113.1"))
+
+	timers, err := middleware.New(ua)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer timers.Close()
+	srv, err := timers.Attach(server, inside, outside)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {})
+
+	_, err = timers.Attach(server)
+	fmt.Println(err)
+	// Output: middleware: cannot attach: the server is attached already
 }

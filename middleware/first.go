@@ -24,7 +24,7 @@ type firstTx struct {
 func (f *firstTx) Respond(res *sip.Response) error {
 	f.mu.Lock()
 	in, sent := f.in, f.sent
-	if res.IsSuccess() && in != nil {
+	if res.IsSuccess() && in != nil && !in.relayed() {
 		f.in, f.sent = nil, res
 	}
 	f.mu.Unlock()

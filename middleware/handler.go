@@ -26,19 +26,23 @@ func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
 		case sip.INVITE:
 			t.onInvite(next, req, tx)
 		case sip.UPDATE:
-			t.onUpdate(next, req, tx)
+			t.onUpdate(next, nil, req, tx)
 		case sip.ACK:
 			t.onAck(next, req, tx)
 		case sip.BYE:
 			t.onBye(next, req, tx)
 		default:
-			if tag := sipmsg.ToTag(req); tag != "" {
-				t.heard(dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: tag, RemoteTag: sipmsg.FromTag(req)})
-			}
-			if next != nil {
-				next(req, tx)
-			}
+			t.onOther(next, req, tx)
 		}
+	}
+}
+
+func (t *Timers) onOther(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	if tag := sipmsg.ToTag(req); tag != "" {
+		t.heard(dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: tag, RemoteTag: sipmsg.FromTag(req)})
+	}
+	if next != nil {
+		next(req, tx)
 	}
 }
 
@@ -98,7 +102,10 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 	in.resendUntilAck(false)
 }
 
-func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+// onUpdate gives an UPDATE to the application's handler of UPDATEs, or answers it.
+// rest is a handler of whatever has none, and gets what needs an application.
+func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	next := either(own, rest)
 	in, d, err := t.inDialog(req, tx)
 	if err != nil {
 		if next != nil {
@@ -118,7 +125,9 @@ func (t *Timers) onUpdate(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	defer in.closeUpdate()
 	invite := t.host.Load().Invite
 	switch {
-	case len(req.Body()) == 0 && (t.opts.answerUpdate || next == nil):
+	case next == nil && t.leavesUpdate():
+		in.reject(sip.StatusMethodNotAllowed, "Method Not Allowed")
+	case len(req.Body()) == 0 && (t.opts.answerUpdate || own == nil && !t.leavesUpdate()):
 		in.answer(d, nil, "")
 	case next != nil:
 		next(req, in)
@@ -149,8 +158,8 @@ func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	case ringing:
 		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	case l == nil && t.leavesCallsAlone():
-		// A call with timers off is the application's alone, and it has no
-		// handler.
+		// A call with timers off, or of which the application is a proxy, is none
+		// of ours, and the application has no handler.
 		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
 	default:
 		respond(tx, req, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")

@@ -26,6 +26,7 @@ type incoming struct {
 	id       dialogstore.ID
 	local    bool // answered without the application
 	updating bool // it is the UPDATE that member.updating stands for; guarded by member
+	passed   bool // to another user agent: the application is a proxy; guarded by mu
 
 	mu      sync.Mutex
 	success *sip.Response // the 2xx; further ones are retransmissions
@@ -115,6 +116,9 @@ func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
 // has taken it, commits what it settles (RFC 4028 §9). Called again with the same 2xx
 // it only sends.
 func (in *incoming) Respond(res *sip.Response) error {
+	if in.relayed() {
+		return in.ServerTransaction.Respond(res)
+	}
 	switch {
 	case res.IsProvisional():
 		return in.progress(res)
@@ -211,6 +215,7 @@ func (in *incoming) closeLeg() {
 // create sends the 2xx of a first INVITE and stores the dialog that it makes.
 func (in *incoming) create(res *sip.Response) error {
 	ctx, now := context.Background(), time.Now()
+	in.t.heed(&in.policy, res, sessiontimer.UAS)
 	a := in.markToFit(res, in.policy.Respond(in.fields, sessiontimer.Session{}, now))
 	in.openLeg(res)
 	in.t.legs.touch(in.leg) // it may have rung for long; a sweep is not to drop it now
@@ -266,6 +271,7 @@ func (in *incoming) create(res *sip.Response) error {
 // renew sends the 2xx of a later INVITE or UPDATE and commits what it settles.
 func (in *incoming) renew(res *sip.Response) error {
 	now := time.Now()
+	in.t.ownTimers.in(res)
 	d, err := in.t.store.Load(context.Background(), in.id)
 	if err != nil && in.local {
 		in.withdraw() // the dialog ended meanwhile

@@ -102,8 +102,9 @@ func TestIncomingUpdateWithOffer(t *testing.T) {
 		{name: "changed, offered as re-INVITE", body: sdp2, opts: []middleware.Option{middleware.WithOfferUpdate(true)}, status: 200, answer: "o=bob 1 9", taken: 1},
 		{name: "changed, own handler", body: sdp2, prepare: own(&handled), status: 200, answer: "o=bob 1 7", taken: 1},
 		{name: "unchanged, own handler", body: sipnet.SDP, prepare: own(&handled), status: 200, answer: "o=bob 1 7", taken: 1},
-		{name: "no body, own handler", prepare: own(&handled), status: 200, taken: 1},
-		{name: "no body, own handler that wants it", prepare: own(&handled), opts: []middleware.Option{middleware.WithAnswerUpdate(false)}, status: 200, answer: "o=bob 1 7", taken: 1},
+		{name: "no body, own handler", prepare: own(&handled), status: 200, answer: "o=bob 1 7", taken: 1},
+		{name: "no body, WithAnswerUpdate(false), own handler", prepare: own(&handled), opts: []middleware.Option{middleware.WithAnswerUpdate(false)}, status: 200, answer: "o=bob 1 7", taken: 1},
+		{name: "no body, WithAnswerUpdate(true), own handler", prepare: own(&handled), opts: []middleware.Option{middleware.WithAnswerUpdate(true)}, status: 200, taken: 1},
 		{name: "no body, WithAnswerUpdate(false), no handler", opts: []middleware.Option{middleware.WithAnswerUpdate(false)}, status: 200, taken: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -46,8 +46,11 @@ func (t *Timers) markAnswer(res *sip.Response, a sessiontimer.Answer) {
 // markAllow lists UPDATE as allowed if it is answered, so that the peer may use
 // it (RFC 3311 §4).
 func (t *Timers) markAllow(m sipmsg.Message) {
+	if t.leavesUpdate() {
+		return
+	}
 	if sipmsg.First(m, "Allow", "") == nil {
-		m.AppendHeader(t.allow())
+		m.AppendHeader(t.host.Load().allow())
 	} else if t.answersUpdate() {
 		sipmsg.AddToken(m, sipmsg.AllowUpdate, "")
 	}
@@ -61,7 +64,7 @@ func (t *Timers) unmarkToFit(m sipmsg.Message, req *sip.Request) (kept bool) {
 	if sipmsg.Fits(m, req) {
 		return true
 	}
-	if h := sipmsg.First(m, "Allow", ""); h != nil && h.Value() == t.allow().Value() {
+	if h := sipmsg.First(m, "Allow", ""); h != nil && h.Value() == t.host.Load().allow().Value() {
 		m.RemoveHeader(h.Name())
 	}
 	sipmsg.Remove(m, sessiontimer.HeaderMinSE, "")

@@ -17,6 +17,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
 const ourRefresh = "Session-Expires: 1800;refresher=uas" // in a request of the peer
@@ -93,7 +94,7 @@ func TestAnswerNotSent(t *testing.T) {
 	} {
 		t.Run("E-29 "+c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				bob, p := l.bob(), l.peer()
+				bob, p := l.bob(middleware.WithAnswerUpdate(true)), l.peer()
 				l.peerCalls(p, bob, timerHeader, allow, ourRefresh)
 				var outcome error
 				respond := c.respond

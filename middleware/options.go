@@ -39,11 +39,10 @@ type options struct {
 
 func defaultOptions() options {
 	return options{
-		policy:       sessiontimer.DefaultPolicy(),
-		logger:       sip.DefaultLogger().With("caller", "SessionTimer"),
-		answerUpdate: true,
-		jitter:       0.1,
-		limits:       refresher.Limits{PerSecond: 5000, Unanswered: 5000},
+		policy: sessiontimer.DefaultPolicy(),
+		logger: sip.DefaultLogger().With("caller", "SessionTimer"),
+		jitter: 0.1,
+		limits: refresher.Limits{PerSecond: 5000, Unanswered: 5000},
 	}
 }
 
@@ -205,17 +204,20 @@ func WithEventHandler(f func(sessiontimer.Event)) Option {
 	return func(o *options) { o.onEvent = f }
 }
 
-// WithAnswerUpdate says whether an UPDATE without a body is answered here
-// (RFC 3311 §5.2). Default true; false gives each to the application's handler,
-// if there is one.
+// WithAnswerUpdate says whether an UPDATE without a body is answered here (RFC 3311
+// §5.2) although the application has a handler for UPDATE. Default false: the
+// handler gets each UPDATE, and its 2xx carries the timer. Without a handler this
+// has no effect: what needs no application is answered here.
 func WithAnswerUpdate(on bool) Option {
 	return func(o *options) { o.answerUpdate = on }
 }
 
 // WithAnswerReInvite says whether a re-INVITE without or with an unchanged
 // session description is answered here with the one sent last (RFC 3261 §14.2).
-// Default true with Attach, whose applications mostly know first INVITEs only,
-// and false with diago, which answers re-INVITEs.
+// Default true with sipgo, whose applications mostly know first INVITEs only, and
+// false where the application answers re-INVITEs: with diago, where there is a
+// handler for UPDATE, and where the application writes Session-Expires itself, a
+// sign of timer code that wants to see refreshes.
 func WithAnswerReInvite(on bool) Option {
 	return func(o *options) { o.answerReInvite = &on }
 }

@@ -92,6 +92,10 @@ func TestAttachRefused(t *testing.T) {
 	late.OnInvite(func(*sip.Request, sip.ServerTransaction) {})
 	taken := client(ua)
 	taken.TxRequester = timers.Requester(taken)
+	attached := server(ua)
+	if _, err := timers.Attach(attached); err != nil {
+		t.Fatalf("Attach without a client: %v", err)
+	}
 	for _, c := range []struct {
 		name   string
 		server *sipgo.Server
@@ -99,7 +103,7 @@ func TestAttachRefused(t *testing.T) {
 		says   string
 	}{
 		{"no server", nil, client(ua), "needed"},
-		{"no client", server(ua), nil, "needed"},
+		{"attached before", attached, client(ua), "already"},
 		{"another's server", server(other), client(ua), "user agent"},
 		{"another's client", server(ua), client(other), "user agent"},
 		{"handlers before", late, client(ua), "INVITE"},

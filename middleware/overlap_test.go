@@ -287,7 +287,7 @@ func TestCrossingRefreshesDiffer(t *testing.T) {
 // is stuck in its handlers.
 func TestUpdateWhileApplicationBlocks(t *testing.T) {
 	inLab(t, func(l *lab) {
-		bob, p := l.bob(), l.peer()
+		bob, p := l.bob(middleware.WithAnswerUpdate(true)), l.peer()
 		release := make(chan struct{})
 		defer close(release)
 		bob.Accept = func(d *sipgo.DialogServerSession) {

@@ -91,7 +91,7 @@ func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiont
 func (t *Timers) ownExchange(l *leg, m *member, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
 	r := m.sentBy()
 	if r == nil {
-		r = t.requesterFor(d.Transport)
+		r = t.requesterFor(d)
 	}
 	if r == nil {
 		return nil, fmt.Errorf("%w: %s", errNoClient, d.Transport)

@@ -117,7 +117,7 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
 		d.RemoteTarget = sipmsg.Text(&x.req.Recipient)
 	}
-	if t.requesterFor(d.Transport) != x.r {
+	if t.requesterFor(d) != x.r {
 		m.sendBy(x.r)
 	}
 	t.stored(ctx, x.leg, &d, t.store.Create(ctx, d))

@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,15 +19,21 @@ import (
 // requester is the client side of the middleware: everything that a client
 // sends passes here.
 type requester struct {
-	t      *Timers
-	client *sipgo.Client
+	t        *Timers
+	client   *sipgo.Client
+	attached bool // by Attach or NewClient
 }
 
-// Requester wraps what client sends; Attach sets it as the client's TxRequester.
-// The refreshes of a call that a client began go out through that client. For
-// calls that came in, and after Restore, it is the latest client given for the
-// transport (udp, tcp, tls, ws, wss), else the latest given none.
+// Requester wraps what client sends, for whoever sets TxRequester by hand; Attach
+// and NewClient do it themselves. The refreshes of a call that a client began go
+// out through that client. For calls that came in, and after Restore, it is the
+// client whose Hostname is the address of the call, else the latest one given, for
+// the transport (udp, tcp, tls, ws, wss) or else for none.
 func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
+	return t.newRequester(client, transports...)
+}
+
+func (t *Timers) newRequester(client *sipgo.Client, transports ...string) *requester {
 	r := &requester{t: t, client: client}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -34,26 +41,52 @@ func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.Cli
 		transports = []string{""}
 	}
 	for _, tr := range transports {
-		t.requesters[sip.NetworkToLower(tr)] = r
+		tr = sip.NetworkToLower(tr)
+		t.requesters[tr] = append(slices.DeleteFunc(t.requesters[tr], func(older *requester) bool {
+			return older.client.Hostname() == client.Hostname()
+		}), r)
 	}
 	return r
 }
 
-// requesterFor is the client that sends over a transport; nil if there is none.
-func (t *Timers) requesterFor(transport string) *requester {
+// requesterFor is the client that sends for a dialog; nil if there is none.
+func (t *Timers) requesterFor(d dialogstore.Dialog) *requester {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.requesters[sip.NetworkToLower(transport)]; r != nil {
-		return r
+	all := t.requesters[sip.NetworkToLower(d.Transport)]
+	if len(all) == 0 {
+		all = t.requesters[""]
 	}
-	return t.requesters[""]
+	if len(all) == 0 {
+		return nil
+	}
+	if len(all) > 1 {
+		for _, r := range all {
+			if host := r.client.Hostname(); host != "" && (host == hostOf(d.LocalAddr) || host == hostOf(sipmsg.AddrSpec(d.Contact))) {
+				return r
+			}
+		}
+	}
+	return all[len(all)-1]
+}
+
+// hostOf is the host of a URI or of host:port.
+func hostOf(s string) string {
+	var uri sip.Uri
+	if err := sip.ParseUri(s, &uri); err == nil && uri.Host != "" {
+		return uri.Host
+	}
+	host, _, _ := net.SplitHostPort(s)
+	return host
 }
 
 // Request implements sipgo.ClientTransactionRequester.
 func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	inDialog := sipmsg.ToTag(req) != ""
 	switch {
-	case !inDialog && !req.IsInvite() && !req.IsCancel(), sipmsg.Forwarded(req), req.Via() == nil, req.CSeq() == nil:
+	case sipmsg.Forwarded(req):
+		return r.relay(ctx, req)
+	case !inDialog && !req.IsInvite() && !req.IsCancel(), req.Via() == nil, req.CSeq() == nil:
 		return r.direct(ctx, req)
 	case req.IsAck():
 		return nil, r.ack(ctx, req)
@@ -100,7 +133,9 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 		policy = l.invited()
 	}
 	if policy.Mode == sessiontimer.Off {
+		t.checkHandlers(req)
 		policy = t.policyFor(req, true)
+		t.heed(&policy, req, sessiontimer.UAC)
 	}
 	if policy.Mode == sessiontimer.Off || tag == "" || req.CSeq() == nil {
 		return r.direct(ctx, req)

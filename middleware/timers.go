@@ -36,14 +36,22 @@ type Timers struct {
 	legs      *legs
 	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
 	steps     workers.Crew     // what sipgo may take long to do for us
-	host      atomic.Pointer[Host]
+	host      atomic.Pointer[host]
 	leftAlone atomic.Bool // a call that could not be kept
-	allow     func() sip.Header
+	servers   servers
+	relays    relays
+	ownTimers ownTimers
 	ctx       context.Context // ends with Close
 	cancel    context.CancelFunc
 
 	mu         sync.Mutex
-	requesters map[string]*requester // by transport; "" is the one for the rest
+	requesters map[string][]*requester // by transport, in order; "" are those for the rest
+}
+
+// host is the Host that was set last.
+type host struct {
+	Host
+	allow func() sip.Header // for an application that sends none
 }
 
 // Host is what an adapter tells of the stack above, in SetHost.
@@ -92,7 +100,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		refresher:  refresher.New(),
 		legs:       newLegs(),
 		workers:    workers.New(),
-		requesters: make(map[string]*requester),
+		requesters: make(map[string][]*requester),
 		adopt:      func(context.Context) error { return nil },
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
@@ -111,8 +119,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 // SetHost tells the middleware about the stack above. Attach and diagotimer do
 // this; it is for adapters to other stacks and hand-written handler chains.
 func (t *Timers) SetHost(h Host) {
-	t.host.Store(&h)
-	t.allow = sync.OnceValue(t.allowed)
+	t.host.Store(&host{Host: h, allow: sync.OnceValue(h.allowField)})
 }
 
 // UserAgent is the one given to New.
@@ -180,7 +187,7 @@ func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer
 
 // leavesCallsAlone tells that there may be calls which the timers know nothing of.
 func (t *Timers) leavesCallsAlone() bool {
-	return t.leftAlone.Load() || t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
+	return t.leftAlone.Load() || t.relays.any.Load() || t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
 }
 
 // answersUpdate tells whether an incoming UPDATE reaches this middleware, so
@@ -191,7 +198,7 @@ func (t *Timers) answersReInvite() bool {
 	if t.opts.answerReInvite != nil {
 		return *t.opts.answerReInvite
 	}
-	return !t.host.Load().ReInvites
+	return !t.host.Load().ReInvites && !t.ownTimers.Load()
 }
 
 func (t *Timers) offersUpdate() bool {

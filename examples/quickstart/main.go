@@ -49,14 +49,6 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	if err != nil {
 		return nil, err
 	}
-	server, err := sipgo.NewServer(ua)
-	if err != nil {
-		return nil, err
-	}
-	client, err := sipgo.NewClient(ua, sipgo.WithClientAddr(addr.String()), sipgo.WithClientConnectionAddr(addr.String()))
-	if err != nil {
-		return nil, err
-	}
 
 	// ----- Session timers: this is all. -----------------------------------
 	timers, err := middleware.New(ua,
@@ -68,20 +60,24 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	if err != nil {
 		return nil, err
 	}
-	srv, err := timers.Attach(server, client)
+	server, err := timers.NewServer() // for sipgo.NewServer(ua)
 	if err != nil {
 		return nil, err
 	}
-	// ----- From here on: sipgo as always, with srv instead of server. ------
+	client, err := timers.NewClient(sipgo.WithClientAddr(addr.String()), sipgo.WithClientConnectionAddr(addr.String()))
+	if err != nil {
+		return nil, err
+	}
+	// ----- From here on: sipgo as always. ----------------------------------
 
 	p := &phone{ua: ua, timers: timers, taken: make(chan *sipgo.DialogServerSession, 1)}
 	p.contact = sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: name, Host: addr.IP.String(), Port: addr.Port}}
 	p.calls = sipgo.NewDialogClientCache(client, p.contact)
 	p.answers = sipgo.NewDialogServerCache(client, p.contact)
-	srv.OnInvite(p.onInvite)
-	srv.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = p.answers.ReadAck(req, tx) })
-	srv.OnBye(p.onBye)
-	go func() { _ = srv.ServeUDP(conn) }()
+	server.OnInvite(p.onInvite)
+	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = p.answers.ReadAck(req, tx) })
+	server.OnBye(p.onBye)
+	go func() { _ = server.ServeUDP(conn) }()
 	return p, awaitServing(ua, addr.String())
 }
 

@@ -42,32 +42,28 @@ func run(ctx context.Context, cmd *cli.Command, to string) error {
 		return err
 	}
 	defer ua.Close()
-	server, err := sipgo.NewServer(ua)
-	if err != nil {
-		return err
-	}
-	client, err := sipgo.NewClient(ua, socket.ClientOptions(target.HostPort())...)
-	if err != nil {
-		return err
-	}
 
-	// Session timers: these two calls, and handlers registered on srv.
+	// Session timers: server and client are theirs, not sipgo's.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err
 	}
 	defer timers.Close()
-	srv, err := timers.Attach(server, client)
+	server, err := timers.NewServer()
+	if err != nil {
+		return err
+	}
+	client, err := timers.NewClient(socket.ClientOptions(target.HostPort())...)
 	if err != nil {
 		return err
 	}
 
 	c := newCall(cmd, socket, client, target)
-	srv.OnInvite(c.onInvite)
-	srv.OnAck(c.onAck)
-	srv.OnBye(c.onBye)
-	phone.HandleRest(srv.Server)
-	if err := socket.Serve(srv.Server); err != nil {
+	server.OnInvite(c.onInvite)
+	server.OnAck(c.onAck)
+	server.OnBye(c.onBye)
+	phone.HandleRest(server)
+	if err := socket.Serve(server.Server); err != nil {
 		return err
 	}
 	return c.make(ctx)

@@ -34,32 +34,28 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	defer ua.Close()
-	server, err := sipgo.NewServer(ua)
-	if err != nil {
-		return err
-	}
-	client, err := sipgo.NewClient(ua, socket.ClientOptions(phone.Anywhere)...)
-	if err != nil {
-		return err
-	}
 
-	// Session timers: these two calls, and handlers registered on srv.
+	// Session timers: server and client are theirs, not sipgo's.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err
 	}
 	defer timers.Close()
-	srv, err := timers.Attach(server, client)
+	server, err := timers.NewServer()
+	if err != nil {
+		return err
+	}
+	client, err := timers.NewClient(socket.ClientOptions(phone.Anywhere)...)
 	if err != nil {
 		return err
 	}
 
 	calls := newCalls(ctx, cmd, socket, client)
-	srv.OnInvite(calls.onInvite)
-	srv.OnAck(calls.onAck)
-	srv.OnBye(calls.onBye)
-	phone.HandleRest(srv.Server)
-	if err := socket.Serve(srv.Server); err != nil {
+	server.OnInvite(calls.onInvite)
+	server.OnAck(calls.onAck)
+	server.OnBye(calls.onBye)
+	phone.HandleRest(server)
+	if err := socket.Serve(server.Server); err != nil {
 		return err
 	}
 	uri := socket.URI("", phone.Anywhere)

@@ -43,9 +43,16 @@ func Accept(req *sip.Request, tx sip.ServerTransaction, contact sip.Uri, sdp []b
 	_ = tx.Respond(res)
 }
 
+// Handlers is where handlers are registered: a server of the timers, or of sipgo.
+type Handlers interface {
+	OnCancel(sipgo.RequestHandler)
+	OnOptions(sipgo.RequestHandler)
+	RegisteredMethods() []string
+}
+
 // HandleRest answers OPTIONS, which others ask to see whether we are there, and
 // a CANCEL that comes too late. Register all other handlers first.
-func HandleRest(srv *sipgo.Server) {
+func HandleRest(srv Handlers) {
 	srv.OnCancel(func(req *sip.Request, tx sip.ServerTransaction) { NoSuchCall(req, tx) })
 	methods := append(srv.RegisteredMethods(), sip.OPTIONS.String())
 	slices.Sort(methods)

@@ -1,0 +1,136 @@
+package middleware
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// servers are the attached servers of the user agent. sipgo hands all requests to
+// the server that was made last; the timers tell its application.
+//
+// They also look for requests that go past the timers, at the first INVITE of
+// either direction and until a request has reached a handler of ours. Afterwards
+// a message costs one atomic load.
+type servers struct {
+	active  atomic.Pointer[Server] // where requests arrive, or the last handler was registered
+	reached atomic.Bool            // a request has arrived there
+	settled atomic.Bool            // there is nothing left to look for
+
+	mu      sync.Mutex
+	all     []*Server
+	checked bool   // for handlers past the timers
+	callID  string // of an INVITE that may have gone past us
+}
+
+// wrapped are the methods, of those that the timers must see, for which a
+// sipgo.Server has a handler. Handlers behind the timers are not in its table.
+func wrapped(server *sipgo.Server) []string {
+	methods := slices.DeleteFunc(server.RegisteredMethods(), func(m string) bool {
+		return !slices.Contains([]sip.RequestMethod{sip.INVITE, sip.ACK, sip.BYE, sip.UPDATE}, sip.RequestMethod(m))
+	})
+	slices.Sort(methods)
+	return methods
+}
+
+func (v *servers) has(server *sipgo.Server) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.all, func(s *Server) bool { return s.Server == server })
+}
+
+// add takes up a server. The first one comes with a look at what arrives: sipgo
+// calls it for each message, after it has begun to hand it on.
+func (t *Timers) add(s *Server) {
+	t.servers.mu.Lock()
+	defer t.servers.mu.Unlock()
+	t.servers.all = append(t.servers.all, s)
+	if len(t.servers.all) == 1 {
+		t.ua.TransportLayer().OnMessage(t.look)
+	}
+}
+
+// changed notes that the handlers of s did.
+func (t *Timers) changed(s *Server) {
+	if !t.servers.reached.Load() || t.servers.active.Load() == s {
+		t.servers.active.Store(s)
+		t.SetHost(s.host())
+	}
+}
+
+// reach notes that a request arrives at s.
+func (t *Timers) reach(s *Server) {
+	v := &t.servers
+	if !v.reached.Load() {
+		v.reached.Store(true)
+	}
+	if v.active.Load() != s {
+		v.active.Store(s)
+		t.SetHost(s.host())
+	}
+}
+
+// look sees each incoming message.
+func (t *Timers) look(msg sip.Message) {
+	if t.servers.settled.Load() {
+		return
+	}
+	if req, ok := msg.(*sip.Request); ok {
+		t.lookAt(req)
+	}
+}
+
+func (t *Timers) lookAt(req *sip.Request) {
+	v := &t.servers
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case req.IsInvite() && sipmsg.ToTag(req) == "":
+		v.callID = sipmsg.CallID(req)
+		t.check(req)
+	case req.IsAck() && v.callID == sipmsg.CallID(req) && !v.reached.Load():
+		// Whoever sends an ACK had a response, and it was not ours.
+		t.log.Error("requests go past the timers: OnNoRoute is registered on the sipgo.Server that is attached, "+
+			"or another server was made for the user agent after it", "call_id", v.callID)
+		v.settled.Store(true)
+	}
+	if v.checked && v.reached.Load() {
+		v.settled.Store(true)
+	}
+}
+
+// checkHandlers looks for handlers past the timers as the first INVITE leaves.
+func (t *Timers) checkHandlers(invite *sip.Request) {
+	if t.servers.settled.Load() {
+		return
+	}
+	t.servers.mu.Lock()
+	defer t.servers.mu.Unlock()
+	t.check(invite)
+}
+
+// check logs handlers past the timers. servers.mu is held.
+func (t *Timers) check(invite *sip.Request) {
+	v := &t.servers
+	if v.checked {
+		return
+	}
+	for _, s := range v.all {
+		v.checked = true
+		past := wrapped(s.Server)
+		if len(past) == 0 {
+			continue
+		}
+		t.log.Error("handlers are registered past the timers: register them on the server of NewServer or Attach, not on the sipgo.Server within",
+			"methods", strings.Join(past, ", "), "call_id", sipmsg.CallID(invite))
+		if slices.Contains(past, string(sip.INVITE)) {
+			v.settled.Store(true) // no call will reach us
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package middleware_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// complaints are the lines of a log at level error.
+func complaints(b *syncBuffer) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(strings.Split(b.buf.String(), "\n"), func(line string) bool {
+		return !strings.Contains(line, "level=ERROR")
+	})
+}
+
+func logTo(b *syncBuffer) middleware.Option {
+	return middleware.WithLogger(slog.New(slog.NewTextHandler(b, nil)))
+}
+
+// A handler that is registered past the timers is an error in the log at the first
+// INVITE, which names the method: each alone, several, or all, and also where
+// another is registered behind them. It is said once.
+func TestHandlersPastTheTimers(t *testing.T) {
+	all := []sip.RequestMethod{sip.ACK, sip.BYE, sip.INVITE, sip.UPDATE}
+	cases := [][]sip.RequestMethod{nil, {sip.BYE, sip.INVITE}, all}
+	for _, method := range all {
+		cases = append(cases, []sip.RequestMethod{method})
+	}
+	for _, past := range cases {
+		for _, both := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v both=%v", past, both), func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					var out syncBuffer
+					h, p := l.house(logTo(&out)), l.peer()
+					server := h.server()
+					srv, err := h.Timers.Attach(server)
+					if err != nil {
+						l.Fatal(err)
+					}
+					h.dialogs(h.client(), bobAddr)
+					for method, handler := range map[sip.RequestMethod]sipgo.RequestHandler{
+						sip.INVITE: h.onInvite, sip.BYE: h.onBye,
+						sip.ACK:    func(req *sip.Request, tx sip.ServerTransaction) { _ = h.answers.ReadAck(req, tx) },
+						sip.UPDATE: func(req *sip.Request, tx sip.ServerTransaction) { respondOK(req, tx) },
+					} {
+						if slices.Contains(past, method) {
+							server.OnRequest(method, handler)
+						}
+						if !slices.Contains(past, method) || both {
+							srv.OnRequest(method, handler)
+						}
+					}
+					server.OnOptions(respondOK)
+					h.listen(srv, bobAddr)
+					p.Invite(bobAddr, timerHeader, se1800)
+					synctest.Wait()
+					atFirst := complaints(&out)
+					for range 2 {
+						p.Ack(p.ExpectResponse(l, 200))
+						p.Request(sip.BYE)
+						p.ExpectResponse(l, 200)
+						p.Invite(bobAddr, timerHeader, se1800)
+					}
+					p.Ack(p.ExpectResponse(l, 200))
+					synctest.Wait()
+					if after := complaints(&out); len(after) != min(len(past), 1) || len(atFirst) != len(after) {
+						l.Fatalf("the log says %q at the first INVITE and %q after three, want one error if there is a fault", atFirst, after)
+					}
+					if len(past) > 0 && !strings.Contains(atFirst[0], named(past)) {
+						l.Errorf("the log says %q, want it to name %s", atFirst[0], named(past))
+					}
+				})
+			})
+		}
+	}
+}
+
+// named is how a log names methods.
+func named(methods []sip.RequestMethod) string {
+	var names []string
+	for _, m := range methods {
+		names = append(names, string(m))
+	}
+	if len(names) == 1 {
+		return "methods=" + names[0] + " "
+	}
+	return fmt.Sprintf("methods=%q ", strings.Join(names, ", "))
+}
+
+// A user agent that only calls is told at its first call.
+func TestHandlersPastTheTimersOfACaller(t *testing.T) {
+	inLab(t, func(l *lab) {
+		var out syncBuffer
+		h, p := l.house(logTo(&out)), l.peer()
+		server, client := h.server(), h.client(sipgo.WithClientAddr(bobAddr), sipgo.WithClientConnectionAddr(bobAddr))
+		if _, err := h.Timers.Attach(server, client); err != nil {
+			l.Fatal(err)
+		}
+		h.dialogs(client, bobAddr)
+		server.OnBye(h.onBye)
+		h.listen(server, bobAddr)
+		h.call(p)
+		if got := complaints(&out); len(got) != 1 || !strings.Contains(got[0], "methods=BYE ") {
+			l.Errorf("the log says %v, want one error that names BYE", got)
+		}
+	})
+}
+
+// Where no request comes to a handler of ours, the first call says so.
+func TestRequestsPastTheTimers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		past func(h *house, attached *sipgo.Server)
+	}{
+		{"OnNoRoute of the attached server", func(h *house, attached *sipgo.Server) {
+			attached.OnNoRoute(func(req *sip.Request, tx sip.ServerTransaction) {
+				if !req.IsAck() {
+					respondOK(req, tx)
+				}
+			})
+		}},
+		{"another server", func(h *house, _ *sipgo.Server) { h.handle(h.server()) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				var out syncBuffer
+				h, p := l.house(logTo(&out)), l.peer()
+				server := h.server()
+				srv, err := h.Timers.Attach(server)
+				if err != nil {
+					l.Fatal(err)
+				}
+				h.dialogs(h.client(), bobAddr)
+				h.handle(srv)
+				c.past(h, server)
+				h.listen(srv, bobAddr)
+				p.Invite(bobAddr, timerHeader, se1800)
+				res := p.ExpectResponse(l, 200)
+				if field(res, "Session-Expires") != "" {
+					l.Fatal("the 200 has Session-Expires, want the call past the timers")
+				}
+				p.Ack(res)
+				synctest.Wait()
+				if got := complaints(&out); len(got) != 1 || !strings.Contains(got[0], "OnNoRoute") || !strings.Contains(got[0], "another server") {
+					l.Errorf("after a call past the timers the log says %v, want one error that says what may be wrong", got)
+				}
+			})
+		})
+	}
+}
+
+func respondOK(req *sip.Request, tx sip.ServerTransaction) {
+	_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
+}
