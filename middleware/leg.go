@@ -24,11 +24,13 @@ type leg struct {
 
 	mu      sync.Mutex
 	dialogs []*member
+	room    [1]*member // for them, mostly
 	forks   []fork
 
 	// calling is our INVITE and its early dialogs, and later what is sent in
 	// dialogs that are not known; nil if there is nothing of the kind.
 	calling *member
+	before  numbering           // as the first dialog took it over: the others go on from there
 	policy  sessiontimer.Policy // of that INVITE; Off before there is one
 	pending bool                // no dialog came of it yet
 	learned time.Duration       // Min-SE of its 422s
@@ -85,12 +87,14 @@ func (l *leg) accept(remoteTag string) *member {
 	if l.find(remoteTag) != nil {
 		return nil
 	}
-	m := &member{}
-	m.count.follow(&l.called().count)
+	m := l.called()
 	if l.pending {
-		m, l.calling = l.calling, m
-		l.pending = false
+		l.before.follow(&m.count)
+		l.pending, l.calling = false, nil
 		l.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
+	} else {
+		m = &member{}
+		m.count.follow(&l.calling.count)
 	}
 	m.remoteTag = remoteTag
 	m.accepted()
@@ -122,6 +126,7 @@ func (l *leg) of(remoteTag string) *member {
 func (l *leg) called() *member {
 	if l.calling == nil {
 		l.calling = &member{}
+		l.calling.count.follow(&l.before)
 	}
 	return l.calling
 }

@@ -52,6 +52,7 @@ func (ls *legs) open(callID, tag string) *leg {
 	l := ls.all[key]
 	if l == nil {
 		l = &leg{key: key}
+		l.dialogs = l.room[:0]
 		ls.all[key] = l
 		ls.peak = max(ls.peak, len(ls.all))
 	}

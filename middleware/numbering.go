@@ -8,9 +8,9 @@ import (
 // numbering counts what we send within a dialog (RFC 3261 §12.2.1.1).
 type numbering struct {
 	monitor
-	last    uint32 // on the wire
-	sent    []sentInvite
-	sending bool // somebody numbers and sends
+	last    uint32       // on the wire
+	sent    []sentInvite // shared with the dialogs of the same INVITE, so what is in it stays
+	sending bool         // somebody numbers and sends
 }
 
 // sentInvite remembers the number that an INVITE of the application got on the
@@ -72,9 +72,11 @@ func (n *numbering) number(app uint32, invite bool) uint32 {
 	}
 	n.last = next
 	if invite {
-		n.sent = slices.DeleteFunc(n.sent, func(s sentInvite) bool { return s.app == app })
+		if again := func(s sentInvite) bool { return s.app == app }; slices.ContainsFunc(n.sent, again) {
+			n.sent = slices.DeleteFunc(slices.Clone(n.sent), again)
+		}
 		if len(n.sent) == keptInvites {
-			n.sent = slices.Delete(n.sent, 0, 1)
+			n.sent = n.sent[1:]
 		}
 		n.sent = append(n.sent, sentInvite{app, n.last})
 	}
@@ -114,5 +116,5 @@ func (n *numbering) plain() bool {
 func (n *numbering) follow(other *numbering) {
 	other.Lock()
 	defer other.Unlock()
-	n.last, n.sent = other.last, slices.Clone(other.sent)
+	n.last, n.sent = other.last, slices.Clip(other.sent)
 }
