@@ -171,7 +171,7 @@ func (x *exchange) fit() {
 		return
 	}
 	x.set(func() { x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries} })
-	x.r.t.log.Warn("no session timer: the request would exceed a datagram", "call_id", x.leg.key.callID,
+	x.r.t.log.Warn("no session timer: the request would not pass", "call_id", x.leg.key.callID,
 		"local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
 }
 

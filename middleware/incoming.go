@@ -345,7 +345,7 @@ func (in *incoming) markToFit(res *sip.Response, a sessiontimer.Answer) sessiont
 	if in.t.unmarkToFit(res, in.req) {
 		return a
 	}
-	in.t.log.Warn("no session timer: the response would exceed a datagram", "call_id", sipmsg.CallID(in.req),
+	in.t.log.Warn("no session timer: the response would not pass", "call_id", sipmsg.CallID(in.req),
 		"local_tag", sipmsg.ToTag(res), "remote_tag", sipmsg.FromTag(in.req))
 	return sessiontimer.Answer{}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
@@ -156,7 +155,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			}
 			return nil, sip.ErrTransactionTerminated
 		case <-look:
-			if !x.r.connected(tx) {
+			if !connected(tx) {
 				x.abandon(tx)
 				return nil, errConnectionLost
 			}
@@ -219,33 +218,37 @@ func (x *exchange) lookEverySecond() (<-chan time.Time, func()) {
 	return look.C, look.Stop
 }
 
-// connected tells whether the answer to a request can still come: sipgo says
+// connected reports whether the answer to a request can still come: sipgo says
 // nothing to a transaction whose stream was closed, and lets it time out as if
-// the peer were gone.
-func (r *requester) connected(tx *sip.ClientTx) bool {
-	transport := sip.NetworkToLower(tx.Origin().Transport())
-	conn, ok := tx.Connection().(interface{ RemoteAddr() net.Addr })
-	if !ok || !sip.IsReliable(transport) {
-		return true
-	}
-	return r.stream(transport, conn.RemoteAddr().String()) == tx.Connection()
+// the peer were gone. The transaction has a reference to its stream, unless that
+// was closed; which one the pool names for the address means nothing.
+func connected(tx *sip.ClientTx) bool {
+	return !sip.IsReliable(tx.Origin().Transport()) || tx.Connection().Ref(0) > 0
 }
 
-// stream is the open connection to an address; nil if there is none.
-func (r *requester) stream(transport, addr string) sip.Connection {
+// has reports whether a connection to or, for datagrams, from the address is open.
+func (r *requester) has(transport, addr string) bool {
 	conn, err := r.client.TransportLayer().GetConnection(transport, addr)
 	if err != nil {
-		return nil
+		return false
 	}
 	_, _ = conn.TryClose() // the pool keeps it
-	return conn
+	return true
 }
 
 // fallBack sends a request to the Contact of a peer whose own connection is gone:
-// it may listen there.
+// it may listen there. It does without our own socket if that is not open: sipgo
+// would open it, and the program could not.
 func (r *requester) fallBack(req *sip.Request, d dialogstore.Dialog) {
-	if d.Destination != "" && sip.IsReliable(d.Transport) && r.stream(d.Transport, d.Destination) == nil {
+	if d.Destination != "" && sip.IsReliable(d.Transport) && !r.has(d.Transport, d.Destination) {
 		req.SetDestination("")
+	}
+	r.unbind(req)
+}
+
+func (r *requester) unbind(req *sip.Request) {
+	if req.Laddr.IP != nil && !r.has(req.Transport(), req.Laddr.String()) {
+		req.Laddr = sip.Addr{}
 	}
 }
 

@@ -5,15 +5,33 @@ import "github.com/emiago/sipgo/sip"
 // maxDatagram is the largest message that sipgo sends over UDP.
 func maxDatagram() int { return sip.UDPMTUSize - 200 }
 
-// Fits tells whether sipgo will send m: it refuses larger datagrams, and a
-// refused response leaves the peer without any. req is m, or what m answers.
+// maxMessage is the largest message that passes from one sipgo to another. It refuses
+// to send larger datagrams, and a refused response leaves the peer without any; it
+// closes a stream on which a larger message comes, and takes no more of a WebSocket
+// frame than its buffer holds.
+func maxMessage(transport string) int {
+	switch sip.NetworkToLower(transport) {
+	case "udp":
+		return maxDatagram()
+	case "ws", "wss":
+		return min(sip.ParseMaxMessageLength, int(sip.TransportBufferReadSize))
+	}
+	return sip.ParseMaxMessageLength
+}
+
+// Fits reports whether m passes. req is m, or what m answers.
 func Fits(m Message, req *sip.Request) bool {
-	if Longest(m) <= maxDatagram() || sip.IsReliable(req.Transport()) {
+	most := Longest(m)
+	if most <= maxDatagram() {
+		return true
+	}
+	limit := maxMessage(req.Transport())
+	if most <= limit {
 		return true
 	}
 	var n lengthWriter
 	m.StringWrite(&n)
-	return int(n) <= maxDatagram()
+	return int(n) <= limit
 }
 
 // lengthWriter counts what a message would be on the wire.
