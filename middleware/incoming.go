@@ -327,7 +327,7 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		return d
 	})
 	if stored {
-		in.member.moved(before, in.req.Contact(), in.laddr)
+		in.member.moved(before, in.req.Contact(), natSource(in.req, before), in.laddr)
 	}
 }
 

@@ -23,6 +23,7 @@ type member struct {
 	heard     uint32              // last CSeq of the peer's INVITEs and UPDATEs
 	target    *sip.Uri            // where the peer has moved to; nil if it has not
 	from      string              // and the address of our socket
+	former    string              // where requests went before, if not by its Contact
 	busy      int                 // requests of the application under way
 	updates   int                 // UPDATEs among them
 	offers    []*exchange         // those among them that may offer

@@ -63,7 +63,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		return d
 	})
 	if ok {
-		x.member.moved(before, res.Contact(), x.laddr)
+		x.member.moved(before, res.Contact(), "", x.laddr)
 	}
 }
 

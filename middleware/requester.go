@@ -154,7 +154,7 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		return r.direct(ctx, req)
 	}
 	m := l.of(sipmsg.ToTag(req))
-	t.follow(l, m, req)
+	r.follow(l, m, req)
 	x := &exchange{r: r, leg: l, member: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.invited()}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
@@ -193,10 +193,10 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 	if l := r.t.legOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}); l != nil && req.CSeq() != nil {
 		m := l.of(sipmsg.ToTag(req))
 		wire := m.count.wireCSeq(req.CSeq().SeqNo)
-		if target, _ := m.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
+		if target, _, _ := m.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			sipmsg.SetCSeq(req, wire)
-			r.t.follow(l, m, req)
+			r.follow(l, m, req)
 		}
 		ctx := detached(ctx)
 		r.t.joinFork(ctx, l, sipmsg.ToTag(req))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,6 +156,41 @@ func TestStalledAck(t *testing.T) {
 		l.at(200 * time.Second)
 		l.wantAlive("alice", d)
 	})
+}
+
+// A stream is lost when it is closed, and not when there is another one to the same
+// address, which the pool then names.
+func TestAnotherStreamToThePeer(t *testing.T) {
+	for _, closed := range []bool{false, true} {
+		inLab(t, func(l *lab) {
+			alice, _, bob := l.stocked(alone(sessiontimer.MethodReInvite)...)
+			answer := bob.ReInvite
+			bob.ReInvite = func(req *sip.Request, tx sip.ServerTransaction) {
+				time.Sleep(5 * time.Second)
+				answer(req, tx)
+			}
+			d := alice.Call(bob)
+			first, err := alice.UA.TransportLayer().GetConnection("tcp", bobAddr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.at(46 * time.Second)
+			l.net.ConnectTCP(aliceAddr, bobAddr)
+			if closed {
+				_ = first.Close()
+			}
+			l.at(51 * time.Second)
+			want := "Negotiated Refreshed"
+			if closed {
+				want = "Negotiated RefreshFailed"
+			}
+			if got := strings.Join(events(alice), " "); got != want {
+				l.Errorf("the first stream closed %v: events are %s, want %s", closed, got, want)
+			}
+			l.at(80 * time.Second)
+			l.wantAlive("alice", d)
+		})
+	}
 }
 
 // A BYE that nobody answers keeps no other call from its end: here four calls die
