@@ -50,7 +50,6 @@ type Dialog struct {
 	PeerUpdate bool          // the peer's latest Allow lists UPDATE
 	NoUpdate   bool          // the peer has refused an UPDATE with 405 or 501, whatever it allows
 	OwnsCallID bool          // we sent the first INVITE
-	Unproved   bool          // we answered it, and have not heard of the peer since
 	Policy     sessiontimer.Policy
 }
 

@@ -37,7 +37,7 @@ type common struct {
 	refresher                        sessiontimer.Refresher
 	minSE                            time.Duration
 
-	peerTimer, peerUpdate, noUpdate, ownsCallID, unproved bool
+	peerTimer, peerUpdate, noUpdate, ownsCallID bool
 
 	policy sessiontimer.Policy
 }
@@ -103,7 +103,6 @@ func (r *record) dialog() (d Dialog) {
 	d.PeerUpdate = c.peerUpdate
 	d.NoUpdate = c.noUpdate
 	d.OwnsCallID = c.ownsCallID
-	d.Unproved = c.unproved
 	d.Policy = c.policy
 	if r.routes != nil {
 		d.RouteSet = *r.routes
@@ -126,7 +125,6 @@ func commonOf(d *Dialog) common {
 		peerUpdate:   d.PeerUpdate,
 		noUpdate:     d.NoUpdate,
 		ownsCallID:   d.OwnsCallID,
-		unproved:     d.Unproved,
 		policy:       d.Policy,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -55,11 +56,14 @@ func blocks(req *sip.Request) bool {
 	if sip.IsReliable(req.Transport()) {
 		return true
 	}
-	host, _, err := sip.ParseAddr(req.Destination())
-	if err != nil {
-		return false
+	host := req.Recipient.Host
+	if r := req.Route(); r != nil {
+		host = r.Address.Host
 	}
-	_, err = netip.ParseAddr(host)
+	if pinned := req.MessageData.Destination(); pinned != "" {
+		host, _, _ = sip.ParseAddr(pinned)
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err != nil
 }
 
@@ -94,9 +98,14 @@ func (r *requester) openWithin(ctx context.Context, req *sip.Request) (*sip.Clie
 	}
 }
 
-// deliver is the WriteMsg of sipgo's transport layer with a deadline.
-func (r *requester) deliver(ctx context.Context, req *sip.Request) error {
-	write := func() error {
+// deliver is the WriteMsg of sipgo's transport layer, and returns after T1.
+func (r *requester) deliver(req *sip.Request) error {
+	if !blocks(req) {
+		return r.client.TransportLayer().WriteMsg(req)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sip.T1)
+	defer cancel()
+	return r.t.within(ctx, func() error {
 		dialling, cancel := context.WithTimeout(r.t.ctx, stepLife())
 		defer cancel()
 		conn, err := r.client.TransportLayer().ClientRequestConnection(dialling, req)
@@ -105,11 +114,7 @@ func (r *requester) deliver(ctx context.Context, req *sip.Request) error {
 		}
 		defer func() { _, _ = conn.TryClose() }()
 		return conn.WriteMsg(req)
-	}
-	if !blocks(req) {
-		return write()
-	}
-	return r.t.within(ctx, write)
+	})
 }
 
 // notOurs hides that a dial which was joined has been called off: a context that

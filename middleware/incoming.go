@@ -235,7 +235,6 @@ func (in *incoming) create(res *sip.Response) error {
 		LastMethod:   string(sip.INVITE),
 		MinSE:        in.fields.MinSE,
 		Policy:       in.policy,
-		Unproved:     true,
 	}
 	if len(d.SDP) == 0 && in.early != nil {
 		d.SDP, d.SDPType = in.early.Body(), sipmsg.ContentType(in.early)
@@ -260,7 +259,7 @@ func (in *incoming) create(res *sip.Response) error {
 	}
 	in.id = d.ID
 	in.member.accepted()
-	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID))
+	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(in.leg, in.member))
 	if err == nil {
 		observer{in.t}.negotiated(&d)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -18,8 +19,9 @@ const storePatience = 2 * time.Second
 // strangers can make alone, a dialog whose peer is unproved, is not copied.
 type kept struct {
 	*dialogstore.Memory
-	copies dialogstore.Store
-	log    *slog.Logger
+	copies   dialogstore.Store
+	unproved *sync.Map // of the IDs of dialogs that are not copied yet
+	log      *slog.Logger
 }
 
 // adopt takes over what the process before left. Its times count on by the
@@ -42,8 +44,11 @@ func (k kept) adopt(ctx context.Context) error {
 
 // Create implements dialogstore.Store.
 func (k kept) Create(ctx context.Context, d dialogstore.Dialog) error {
+	if !d.OwnsCallID {
+		k.unproved.Store(d.ID, nil)
+	}
 	err := k.Memory.Create(ctx, d)
-	if err == nil && !d.Unproved {
+	if err == nil && d.OwnsCallID {
 		k.copy(ctx, d)
 	}
 	return err
@@ -52,7 +57,7 @@ func (k kept) Create(ctx context.Context, d dialogstore.Dialog) error {
 // Update implements dialogstore.Store.
 func (k kept) Update(ctx context.Context, id dialogstore.ID,
 	change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
-	if before, after, err = k.Memory.Update(ctx, id, change); err == nil && !after.Unproved {
+	if before, after, err = k.Memory.Update(ctx, id, change); err == nil && !k.isUnproved(id) {
 		k.copy(ctx, after)
 	}
 	return before, after, err
@@ -61,10 +66,23 @@ func (k kept) Update(ctx context.Context, id dialogstore.ID,
 // Delete implements dialogstore.Store.
 func (k kept) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
 	d, err := k.Memory.Delete(ctx, id)
-	if err == nil && !d.Unproved {
+	if _, never := k.unproved.LoadAndDelete(id); err == nil && !never {
 		k.forget(ctx, id)
 	}
 	return d, err
+}
+
+// proved has a dialog copied from now on.
+func (k kept) proved(ctx context.Context, id dialogstore.ID) {
+	k.unproved.Delete(id)
+	if d, err := k.Memory.Load(ctx, id); err == nil {
+		k.copy(ctx, d)
+	}
+}
+
+func (k kept) isUnproved(id dialogstore.ID) bool {
+	_, is := k.unproved.Load(id)
+	return is
 }
 
 // copy puts d into the application's store unless a later version is there.

@@ -107,6 +107,7 @@ func (m *member) end(byUs bool, why sessiontimer.Reason) bool {
 	}
 	if m.forget != nil {
 		m.forget.Stop()
+		m.forget = nil
 	}
 	return true
 }
@@ -169,5 +170,5 @@ func (m *member) idle() bool {
 	}
 	m.Lock()
 	defer m.Unlock()
-	return m.state == terminated || m.state == confirmed && m.target == nil && m.requester == nil
+	return m.state == terminated || m.state == confirmed && m.forget == nil && m.target == nil && m.requester == nil
 }

@@ -32,7 +32,7 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
 		return nil, refresher.ErrGone
 	}
-	if d.Unproved {
+	if m.unproved() {
 		return nil, refresher.ErrBusy
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -80,7 +80,7 @@ func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiont
 	}
 	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
 	// nobody proves to be there until then, none at all.
-	if unconfirmed || d.Unproved {
+	if unconfirmed || m.unproved() {
 		return nil, refresher.ErrBusy
 	}
 	return p.t.end(ctx, l, d.RemoteTag, reason), nil
@@ -243,11 +243,7 @@ func (r *requester) fallBack(req *sip.Request, d dialogstore.Dialog) {
 	if d.Destination != "" && sip.IsReliable(d.Transport) && !r.has(d.Transport, d.Destination) {
 		req.SetDestination("")
 	}
-	r.unbind(req)
-}
-
-func (r *requester) unbind(req *sip.Request) {
-	if req.Laddr.IP != nil && !r.has(req.Transport(), req.Laddr.String()) {
+	if req.Laddr.IP != nil && !r.has(d.Transport, d.LocalAddr) {
 		req.Laddr = sip.Addr{}
 	}
 }
@@ -302,7 +298,5 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 		return err
 	}
 	x.r.fallBack(ack, d)
-	ctx, cancel := context.WithTimeout(context.Background(), sip.T1)
-	defer cancel()
-	return x.r.deliver(ctx, ack)
+	return x.r.deliver(ack)
 }

@@ -19,27 +19,29 @@ import (
 // application that then sends BYE must be able to (RFC 3261 §13.3.1.4). A session
 // that has expired by then ends for it as any other, but for our BYE.
 
-// forgetUnlessProved forgets a dialog that the peer does not prove in time.
-func (t *Timers) forgetUnlessProved(id dialogstore.ID) *time.Timer {
+// forgetUnlessProved forgets a dialog whose peer does not prove to be there in time.
+func (t *Timers) forgetUnlessProved(l *leg, m *member) *time.Timer {
 	return time.AfterFunc(64*sip.T1, func() {
-		ctx := context.Background()
-		d, err := t.store.Load(ctx, id)
-		if err != nil || !d.Unproved || t.ctx.Err() != nil {
-			return
-		}
-		l, m := t.legs.resume(d)
-		if m.patient(time.Now()) {
-			return
-		}
-		t.log.Info("no ACK, the call is forgotten", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
-		if d.Session.Active() && !time.Now().Before(d.Session.HangupAt()) {
-			_ = t.end(ctx, l, id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
-		}
-		t.ended(ctx, l, id.RemoteTag, sessiontimer.CauseNoACK)
-		if !l.needed() {
-			t.legs.drop(l)
+		if m.unproved() && t.ctx.Err() == nil && !m.patient(time.Now()) {
+			t.forget(context.Background(), l.id(m.remoteTag))
 		}
 	})
+}
+
+func (t *Timers) forget(ctx context.Context, id dialogstore.ID) {
+	d, err := t.store.Load(ctx, id)
+	if err != nil {
+		return
+	}
+	t.log.Info("no ACK, the call is forgotten", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
+	l, _ := t.legs.resume(d)
+	if d.Session.Active() && !time.Now().Before(d.Session.HangupAt()) {
+		_ = t.end(ctx, l, id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
+	}
+	t.ended(ctx, l, id.RemoteTag, sessiontimer.CauseNoACK)
+	if !l.needed() {
+		t.legs.drop(l)
+	}
 }
 
 // heard takes a request of the peer within a dialog as the proof that it is there. It
@@ -50,13 +52,9 @@ func (t *Timers) heard(id dialogstore.ID) {
 		return
 	}
 	m := l.member(id.RemoteTag)
-	if t.awaitCommit(m); m == nil || !m.proved() {
-		return
+	if t.awaitCommit(m); m != nil && m.proved() {
+		t.proved(context.Background(), id)
 	}
-	t.renew(context.Background(), id, func(d dialogstore.Dialog) dialogstore.Dialog {
-		d.Unproved = false
-		return d
-	})
 }
 
 // patient reports whether the process was stalled when the proof was due, and waits
@@ -72,11 +70,22 @@ func (m *member) patient(now time.Time) bool {
 	return true
 }
 
-// proved reports whether this is the first time that the peer proves to be there.
+// unproved reports whether the peer has not proved to be there. A process before this
+// one leaves no such dialog.
+func (m *member) unproved() bool {
+	m.Lock()
+	defer m.Unlock()
+	return m.forget != nil
+}
+
+// proved notes that nothing is left to be proved, and reports whether something was.
 func (m *member) proved() bool {
 	m.Lock()
 	defer m.Unlock()
-	forget := m.forget
+	if m.forget == nil {
+		return false
+	}
+	m.forget.Stop()
 	m.forget = nil
-	return forget != nil && forget.Stop()
+	return true
 }

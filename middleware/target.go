@@ -49,14 +49,13 @@ func (r *requester) follow(l *leg, m *member, req *sip.Request) {
 		req.SetDestination(d.Destination)
 	}
 	req.Recipient = *target.Clone()
-	if sip.IsReliable(req.Transport()) || req.Laddr.IP != nil {
+	if sip.IsReliable(req.Transport()) || req.Laddr.IP != nil || !r.has("udp", from) {
 		return
 	}
 	// sipgo would open a socket of its own for an address that it has not heard
 	// from; a firewall or NAT knows ours.
 	if host, port, err := sip.ParseAddr(from); err == nil {
 		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
-		r.unbind(req)
 	}
 }
 

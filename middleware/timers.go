@@ -31,7 +31,8 @@ type Timers struct {
 	ua        *sipgo.UserAgent
 	log       *slog.Logger
 	store     *dialogstore.Observed
-	adopt     func(context.Context) error // loads what the process before stored
+	adopt     func(context.Context) error           // loads what the process before stored
+	proved    func(context.Context, dialogstore.ID) // the peer is there: its dialog may be stored
 	refresher *refresher.Refresher
 	legs      *legs
 	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
@@ -102,14 +103,16 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		workers:    workers.New(),
 		requesters: make(map[string][]*requester),
 		adopt:      func(context.Context) error { return nil },
+		proved:     func(context.Context, dialogstore.ID) {},
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.SetHost(Host{})
 	memory := dialogstore.NewMemory()
 	t.store = dialogstore.Observe(memory, t.refresher, observer{t})
 	if o.store != nil {
-		k := kept{Memory: memory, copies: o.store, log: o.logger}
+		k := kept{Memory: memory, copies: o.store, unproved: new(sync.Map), log: o.logger}
 		t.store, t.adopt = dialogstore.Observe(k, t.refresher, observer{t}), k.adopt
+		t.proved = k.proved
 	}
 	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: o.logger,
 		Jitter: o.jitter, Limits: o.limits})
