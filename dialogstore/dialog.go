@@ -38,6 +38,7 @@ type Dialog struct {
 	Supported    string
 	Require      string
 	ProxyRequire string
+	Accepted     string // option tags that the peer has required and the application accepted
 
 	SDP     []byte // session description that we sent last
 	SDPType string // its Content-Type

@@ -33,6 +33,7 @@ type record struct {
 type common struct {
 	transport, localAddr             string
 	supported, require, proxyRequire string
+	accepted                         string
 	sdpType, lastMethod              string
 	refresher                        sessiontimer.Refresher
 	minSE                            time.Duration
@@ -90,6 +91,7 @@ func (r *record) dialog() (d Dialog) {
 	d.Supported = c.supported
 	d.Require = c.require
 	d.ProxyRequire = c.proxyRequire
+	d.Accepted = c.accepted
 	d.SDP = r.sdp
 	d.SDPType = c.sdpType
 	d.PeerSDP = r.peerSDP
@@ -117,6 +119,7 @@ func commonOf(d *Dialog) common {
 		supported:    d.Supported,
 		require:      d.Require,
 		proxyRequire: d.ProxyRequire,
+		accepted:     d.Accepted,
 		sdpType:      d.SDPType,
 		lastMethod:   d.LastMethod,
 		refresher:    d.Session.Refresher,

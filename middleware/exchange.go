@@ -108,7 +108,7 @@ func (x *exchange) send(ctx context.Context) error {
 	}
 	if x.remoteTag == "" {
 		x.transport = sip.NetworkToLower(x.req.Transport())
-		x.member.reachedAt(x.req.Contact())
+		x.member.tell(toldBy(x.req))
 	}
 	x.mark()
 	x.sign()

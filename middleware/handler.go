@@ -90,11 +90,12 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 		return
 	}
 	defer in.count(d)
-	if in.refused() || !in.openInvite() {
+	here := t.answersReInvite() && len(d.SDP) > 0 && unchanged(req, d)
+	if here && in.refusesExtensions(d) || in.refused() || !in.openInvite() {
 		return
 	}
 	defer in.closeInvite()
-	if t.answersReInvite() && len(d.SDP) > 0 && unchanged(req, d) {
+	if here {
 		in.answerInvite(d)
 		return
 	}
@@ -119,20 +120,22 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 		return
 	}
 	defer in.count(d)
-	if in.refused() || !in.openUpdate() {
+	bare, left := len(req.Body()) == 0, next == nil && t.leavesUpdate()
+	here := !left && in.answersUpdate(own, rest, d)
+	if here && in.refusesExtensions(d) || in.refused() || !in.openUpdate() {
 		return
 	}
 	defer in.closeUpdate()
 	invite := t.host.Load().Invite
 	switch {
-	case next == nil && t.leavesUpdate():
+	case left:
 		in.reject(sip.StatusMethodNotAllowed, "Method Not Allowed")
-	case len(req.Body()) == 0 && (t.opts.answerUpdate || own == nil && !t.leavesUpdate()):
+	case here && bare:
 		in.answer(d, nil, "")
+	case here:
+		in.answer(d, d.SDP, d.SDPType)
 	case next != nil:
 		next(req, in)
-	case len(d.SDP) > 0 && unchanged(req, d):
-		in.answer(d, d.SDP, d.SDPType)
 	case invite != nil && t.offersUpdate():
 		in.offerAsInvite(invite)
 	default:
@@ -140,21 +143,32 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 	}
 }
 
+// answersUpdate reports whether an UPDATE is answered here.
+func (in *incoming) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog) bool {
+	switch {
+	case len(in.req.Body()) > 0:
+		return either(own, rest) == nil && len(d.SDP) > 0 && unchanged(in.req, d)
+	case own == nil:
+		return in.t.opts.answerUpdate || !in.t.leavesUpdate()
+	}
+	return in.t.opts.answerUpdate && len(in.unsupported(d)) == 0 // else its handler may know more
+}
+
 // onOtherUpdate takes an UPDATE outside the dialogs that are stored, for which
 // the application has no handler.
 func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	l := t.legs.find(sipmsg.CallID(req), sipmsg.ToTag(req))
-	var contact *sip.ContactHeader
+	var told told
 	var ringing bool
 	if l != nil {
-		contact, ringing = l.early(sipmsg.FromTag(req))
+		told, ringing = l.early(sipmsg.FromTag(req))
 	}
 	switch {
 	case l != nil && l.lives(sipmsg.FromTag(req)):
 		// The dialog is just being stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case ringing && len(req.Body()) == 0:
-		t.answerEarly(contact, req, tx)
+		t.answerEarly(told, req, tx)
 	case ringing:
 		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	case l == nil && t.leavesCallsAlone():
@@ -168,10 +182,14 @@ func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 
 // answerEarly accepts an UPDATE without an offer in an early dialog. It settles
 // nothing: the timer begins with the INVITE's 2xx.
-func (t *Timers) answerEarly(contact *sip.ContactHeader, req *sip.Request, tx sip.ServerTransaction) {
+func (t *Timers) answerEarly(told told, req *sip.Request, tx sip.ServerTransaction) {
+	if tags := unknown(req, told.extensions); len(tags) > 0 {
+		t.refuseExtensions(tx, req, tags)
+		return
+	}
 	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
-	if contact != nil {
-		res.AppendHeader(sip.HeaderClone(contact))
+	if told.contact != nil {
+		res.AppendHeader(sip.HeaderClone(told.contact))
 	}
 	t.markAnswer(res, sessiontimer.Answer{})
 	_ = tx.Respond(res)

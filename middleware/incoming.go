@@ -126,7 +126,7 @@ func (in *incoming) Respond(res *sip.Response) error {
 		return in.accept(res)
 	}
 	in.mu.Lock()
-	in.refusal = true
+	in.refusal = in.refusal || in.success == nil
 	in.mu.Unlock()
 	in.refusing()
 	defer in.closeInvite() // after it is sent: ours must not overtake it
@@ -193,7 +193,7 @@ func (in *incoming) openLeg(res *sip.Response) {
 	}
 	in.closeLeg()
 	in.leg = in.t.legs.open(sipmsg.CallID(in.req), tag)
-	in.member = in.leg.ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, res.Contact())
+	in.member = in.leg.ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, toldBy(res))
 }
 
 // close forgets a first INVITE of which no dialog came.
@@ -246,6 +246,7 @@ func (in *incoming) create(res *sip.Response) error {
 	d.LocalAddr = in.laddr()
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
+	d.Accepted = accepted(&d, in.req)
 	in.member.handOver()
 	defer in.member.handedOver()
 	// There before the 2xx, so that whoever knows of the call finds it in Store; told
@@ -323,6 +324,7 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		if len(in.req.Body()) > 0 {
 			d.PeerSDP = in.req.Body()
 		}
+		d.Accepted = accepted(&d, in.req)
 		return d
 	})
 	if stored {

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
@@ -58,8 +56,8 @@ func (l *leg) invite(policy sessiontimer.Policy) *member {
 }
 
 // ring notes the early dialog of an INVITE of the peer.
-func (l *leg) ring(remoteTag string, cseq uint32, contact *sip.ContactHeader) *member {
-	return l.join(&member{remoteTag: remoteTag, state: early, contact: contact, count: numbering{last: startAfter(cseq)}})
+func (l *leg) ring(remoteTag string, cseq uint32, what told) *member {
+	return l.join(&member{remoteTag: remoteTag, state: early, told: what, count: numbering{last: startAfter(cseq)}})
 }
 
 // resume takes up a stored dialog that is not known.
@@ -154,19 +152,18 @@ func (l *leg) lives(remoteTag string) bool {
 	return m != nil && m.is(confirmed)
 }
 
-// early finds the early dialog with a party, and our Contact in it; nil if we told
-// none.
-func (l *leg) early(remoteTag string) (contact *sip.ContactHeader, ok bool) {
+// early finds the early dialog with a party, and what we told of us in it.
+func (l *leg) early(remoteTag string) (what told, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.find(remoteTag)
 	switch {
 	case m != nil:
-		return m.reachable(), m.is(early)
+		return m.lastTold(), m.is(early)
 	case l.pending:
-		return l.called().reachable(), true
+		return l.called().lastTold(), true
 	}
-	return nil, false
+	return told{}, false
 }
 
 // offer finds the INVITE of the application with the branch; nil if it is over.

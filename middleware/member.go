@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // member is a dialog of a leg: how far it is, and what is in flight in it.
@@ -18,7 +19,7 @@ type member struct {
 	state     state
 	byUs      bool                // we ended it
 	why       sessiontimer.Reason // it ended
-	contact   *sip.ContactHeader  // ours in an early dialog
+	told      told                // to the peer in an early dialog
 	requester *requester          // the client that began the call; nil if it is that of the transport
 	heard     uint32              // last CSeq of the peer's INVITEs and UPDATEs
 	target    *sip.Uri            // where the peer has moved to; nil if it has not
@@ -91,7 +92,7 @@ func (m *member) is(s state) bool {
 func (m *member) accepted() {
 	m.Lock()
 	defer m.Unlock()
-	m.state, m.contact = max(m.state, confirmed), nil
+	m.state, m.told = max(m.state, confirmed), told{}
 }
 
 // end reports whether the dialog ends with this call, and gives up a refresh of ours.
@@ -126,17 +127,30 @@ func (m *member) endedFor() sessiontimer.Reason {
 	return m.why
 }
 
-// reachedAt notes our Contact in an early dialog; nil if we told none.
-func (m *member) reachedAt(contact *sip.ContactHeader) {
-	m.Lock()
-	defer m.Unlock()
-	m.contact = contact
+// told is what our INVITE, or a provisional response of ours, says of us.
+type told struct {
+	contact    *sip.ContactHeader // nil if there is none
+	extensions string             // that are supported or required
 }
 
-func (m *member) reachable() *sip.ContactHeader {
+func toldBy(msg interface {
+	sipmsg.Message
+	Contact() *sip.ContactHeader
+}) told {
+	return told{msg.Contact(), sipmsg.OptionTags(msg, "Supported", "k") + "," + sipmsg.OptionTags(msg, "Require", "")}
+}
+
+// tell notes what we tell of us in an early dialog.
+func (m *member) tell(what told) {
 	m.Lock()
 	defer m.Unlock()
-	return m.contact
+	m.told = what
+}
+
+func (m *member) lastTold() told {
+	m.Lock()
+	defer m.Unlock()
+	return m.told
 }
 
 // older notes the CSeq of a request and reports whether a later one was seen before;
