@@ -187,7 +187,7 @@ func (t *Timers) answerEarly(told told, req *sip.Request, tx sip.ServerTransacti
 		t.refuseExtensions(tx, req, tags)
 		return
 	}
-	res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
+	res := acceptance(req, nil)
 	if told.contact != nil {
 		res.AppendHeader(sip.HeaderClone(told.contact))
 	}

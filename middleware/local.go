@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"errors"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -8,12 +9,13 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
 // answer accepts an UPDATE or re-INVITE without the application.
 func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
-	res := sip.NewResponseFromRequest(in.req, sip.StatusOK, "OK", body)
+	res := acceptance(in.req, body)
 	if d.Contact != "" {
 		res.AppendHeader(sip.NewHeader("Contact", d.Contact))
 	}
@@ -24,6 +26,18 @@ func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
 	if err := in.Respond(res); err != nil {
 		in.t.log.Warn("refresh not answered", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 	}
+}
+
+// acceptance is a 2xx of ours. Where it makes no dialog the Record-Route means nothing
+// (RFC 3261 §12.1.1), and what no request can have passed is not copied from an UPDATE.
+func acceptance(req *sip.Request, body []byte) *sip.Response {
+	status := sip.StatusOK
+	if req.Method == sip.UPDATE && errors.Is(sipmsg.Keepable(req), sipmsg.ErrRoutes) {
+		status = sip.StatusBadRequest // sipgo copies the routes into any 2xx
+	}
+	res := sip.NewResponseFromRequest(req, status, "OK", body)
+	res.StatusCode = sip.StatusOK
+	return res
 }
 
 // answerInvite accepts a re-INVITE that changes nothing with the session

@@ -86,14 +86,13 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if o.logger == nil {
 		o.logger = defaultOptions().logger
 	}
-	o.logger = slog.New(containedLog{o.logger.Handler()})
+	o.logger = slog.New(boundedlog.New(containedLog{o.logger.Handler()}))
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	o.logger = slog.New(boundedlog.New(o.logger.Handler()))
 	t := &Timers{
 		opts:       o,
 		ua:         ua,

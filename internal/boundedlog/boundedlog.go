@@ -67,8 +67,11 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.next.WithGroup(name), h.limits}
 }
 
-// cut shortens a string or the text of an error.
+// cut shortens a string or the text of an error. A stack is none of the peer's.
 func cut(a slog.Attr) slog.Attr {
+	if a.Key == "stack" {
+		return a
+	}
 	text := ""
 	switch v := a.Value.Resolve(); v.Kind() {
 	case slog.KindString:

@@ -38,8 +38,13 @@ func TestLongValuesAreCut(t *testing.T) {
 	long := strings.Repeat("ü", 20_000)
 	log := slog.New(boundedlog.New(slog.NewTextHandler(&out, nil))).With("local_tag", long)
 	log.Warn("text", "call_id", long, "error", errors.New(long), "interval", time.Minute)
-	if n := out.Len(); n > 3*(boundedlog.Length+20)+150 {
+	log.Error("panic", "stack", strings.Repeat("s", 1000))
+	line, panicked, _ := strings.Cut(out.String(), "\n")
+	if n := len(line); n > 3*(boundedlog.Length+20)+150 {
 		t.Errorf("%d bytes are logged", n)
+	}
+	if !strings.Contains(panicked, strings.Repeat("s", 1000)) {
+		t.Errorf("the stack is cut: %s", panicked)
 	}
 	for _, want := range []string{"interval=1m0s", "local_tag=ü", "call_id=ü", "error=ü"} {
 		if !strings.Contains(out.String(), want) {

@@ -13,12 +13,14 @@ import (
 const (
 	maxID     = 512  // bytes of a Call-ID or tag
 	maxRoutes = 70   // RFC 3261 §8.1.1.6: no request passes more proxies
-	maxNames  = 8192 // bytes of what keepable looks at together
+	maxNames  = 8192 // bytes of what Keepable looks at together
 )
+
+// ErrRoutes is returned by Keepable for a message that no request can have become.
+var ErrRoutes = errors.New("more than 70 routes")
 
 var (
 	errLongID   = errors.New("Call-ID or tag of more than 512 bytes")
-	errRoutes   = errors.New("more than 70 routes")
 	errLong     = errors.New("more than 8192 bytes of names and routes")
 	errControls = errors.New("control characters")
 )
@@ -46,7 +48,7 @@ func Keepable(m Message) error {
 		case names.controls:
 			return errControls
 		case routes > maxRoutes:
-			return errRoutes
+			return ErrRoutes
 		case names.bytes > maxNames:
 			return errLong
 		}

@@ -1,0 +1,289 @@
+package middleware_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+)
+
+// streamLimit is about what sipgo takes of a message over TCP.
+const streamLimit = 64_000
+
+// padding are the ways to make a message large that cost its reader most.
+var padding = []struct {
+	name string
+	line string // as often as it fits; %d is a number
+}{
+	{"routes", "Record-Route: <sip:10.0.0.9;lr>\r\n"},
+	{"unreadable fields", "x:a\r\n"},
+	{"unreadable fields of two kinds", "Session-Expires:90 90\r\nMin-SE:1,2\r\n"},
+	{"option tags by line", "k:a\r\n"},
+	{"methods by line", "Allow:A\r\n"},
+	{"other fields", "y:a\r\n"},
+	{"Via", "Via:SIP/2.0/TCP 10.0.0.9;branch=z9hG4bK%d\r\n"},
+	{"challenges", "WWW-Authenticate:Digest realm=\"%d\", nonce=\"n\"\r\n"},
+	{"one field of option tags", "a,"},
+	{"one Call-ID", "c"},
+	{"one display name", "n"},
+	{"parameters of Contact", ";p%d"},
+	{"the body", "a=b\r\n"},
+}
+
+var (
+	displayNames = regexp.MustCompile(`From: .*?<`)
+	toTags       = regexp.MustCompile(`(?m)^To: .*;tag=([^;\r]+)`)
+)
+
+// slow is a padding that takes sipgo most of a second.
+const slow = "parameters of Contact"
+
+// pad makes a message large.
+func pad(msg, name string) string {
+	for _, p := range padding {
+		if p.name != name {
+			continue
+		}
+		var b strings.Builder
+		for i := 0; b.Len() < streamLimit-len(msg); i++ {
+			b.WriteString(strings.ReplaceAll(p.line, "%d", strconv.Itoa(i)))
+		}
+		head, body, _ := strings.Cut(msg, "\r\n\r\n")
+		fill := b.String()
+		switch name {
+		case "one field of option tags":
+			head += "\r\nk: " + fill
+		case "one Call-ID": // of all messages of the call
+		case "one display name":
+			head = displayNames.ReplaceAllString(head, `From: "`+fill+`" <`)
+		case slow:
+			head = strings.Replace(head, ":5060;transport=tcp>", ":5060;transport=tcp>"+fill, 1)
+		case "the body":
+			body += fill
+		default:
+			head += "\r\n" + strings.TrimSuffix(fill, "\r\n")
+		}
+		head = strings.Replace(head, "Content-Length: 0", fmt.Sprint("Content-Length: ", len(body)), 1)
+		return head + "\r\n\r\n" + body
+	}
+	return msg
+}
+
+// stranger is the other end of a stream, without a stack.
+type stranger struct {
+	net.Conn
+	in     *bufio.Reader
+	serial int
+	callID string
+}
+
+// strangerTo connects one to a user agent at bobAddr, with timers or without.
+func strangerTo(b testing.TB, e end) (*benchUA, *stranger) {
+	b.Helper()
+	n := sipnet.New()
+	n.StopRecording()
+	b.Cleanup(n.Close)
+	bob := newBenchUA(b, n, "bob", bobAddr, "tcp", e)
+	l := n.Listener(peerAddr)
+	n.ConnectTCP(peerAddr, bobAddr)
+	conn, err := l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	bob.awaitServing("tcp", peerAddr)
+	return bob, &stranger{Conn: conn, in: bufio.NewReaderSize(conn, 2*streamLimit)}
+}
+
+// read returns the head of the next message but 100 Trying.
+func (s *stranger) read(b testing.TB) string {
+	_ = s.SetReadDeadline(time.Now().Add(time.Minute))
+	var head strings.Builder
+	length := 0
+	for {
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			b.Fatal(err)
+		}
+		if value, ok := strings.CutPrefix(line, "Content-Length:"); ok {
+			length, _ = strconv.Atoi(strings.TrimSpace(value))
+		}
+		if head.WriteString(line); line == "\r\n" {
+			break
+		}
+	}
+	if _, err := io.CopyN(io.Discard, s.in, int64(length)); err != nil {
+		b.Fatal(err)
+	}
+	if strings.HasPrefix(head.String(), "SIP/2.0 100") {
+		return s.read(b)
+	}
+	return head.String()
+}
+
+func (s *stranger) write(b testing.TB, msg string) {
+	if _, err := io.WriteString(s, msg); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// message is a request of a call that the stranger makes.
+func (s *stranger) message(method, tag string, cseq int) string {
+	to := "<sip:bob@10.0.0.2>"
+	if tag != "" {
+		to += ";tag=" + tag
+	}
+	return fmt.Sprintf("%s sip:bob@%s;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP %s;branch=z9hG4bK.%d.%d.%s\r\nMax-Forwards: 70\r\n"+
+		"From: <sip:p@10.0.0.9>;tag=p\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:p@%s;transport=tcp>\r\n"+
+		"Supported: timer\r\nSession-Expires: 1800\r\nContent-Length: 0\r\n\r\n",
+		method, bobAddr, peerAddr, s.serial, cseq, method, to, s.callID, cseq, method, peerAddr)
+}
+
+// calls makes a call to bob, of which the named request is large, and hangs up.
+func (s *stranger) calls(b testing.TB, large, how string) {
+	s.serial++
+	s.callID = strconv.Itoa(s.serial)
+	if how == "one Call-ID" {
+		s.callID += strings.Repeat("c", streamLimit-1000)
+	}
+	send := func(name, tag string, cseq int) {
+		msg := s.message(strings.TrimPrefix(name, "re-"), tag, cseq)
+		if name == large {
+			msg = pad(msg, how)
+		}
+		s.write(b, msg)
+	}
+	send("INVITE", "", 1)
+	tag := toTags.FindStringSubmatch(s.read(b))[1]
+	send("ACK", tag, 1)
+	if large == "UPDATE" || large == "re-INVITE" {
+		send(large, tag, 2)
+		s.read(b)
+	}
+	send("BYE", tag, 3)
+	s.read(b)
+}
+
+// isCalled answers a call of bob, by a response that is large, until bob hangs up.
+func (s *stranger) isCalled(b testing.TB, bob *benchUA, large, how string) {
+	done := make(chan error, 1)
+	go func() {
+		ctx := context.Background()
+		uri := sip.Uri{Scheme: "sip", User: "p", Host: "10.0.0.9", Port: 5060, UriParams: sip.HeaderParams{{K: "transport", V: "tcp"}}}
+		d, err := bob.calls.Invite(ctx, uri, []byte(sipnet.SDP), sip.NewHeader("Content-Type", "application/sdp"))
+		if err == nil {
+			err = d.WaitAnswer(ctx, sipgo.AnswerOptions{})
+		}
+		if err == nil {
+			err = d.Ack(ctx)
+		}
+		if err == nil {
+			err = d.Bye(ctx)
+		}
+		done <- err
+	}()
+	answer := func(req, status string) {
+		var res strings.Builder
+		res.WriteString("SIP/2.0 " + status + "\r\n")
+		for line := range strings.Lines(req) {
+			name, _, _ := strings.Cut(line, ":")
+			switch name {
+			case "Via", "From", "Call-ID", "CSeq":
+				res.WriteString(line)
+			case "To":
+				line = strings.TrimSuffix(line, "\r\n")
+				if !strings.Contains(line, ";tag=") {
+					line += ";tag=p"
+				}
+				res.WriteString(line + "\r\n")
+			}
+		}
+		res.WriteString("Contact: <sip:p@" + peerAddr + ";transport=tcp>\r\nSession-Expires: 1800;refresher=uac\r\nSupported: timer\r\nContent-Length: 0\r\n\r\n")
+		if status[:3] == large {
+			s.write(b, pad(res.String(), how))
+			return
+		}
+		s.write(b, res.String())
+	}
+	invite := s.read(b)
+	if large == "180" {
+		answer(invite, "180 Ringing")
+	}
+	answer(invite, "200 OK")
+	s.read(b) // ACK
+	answer(s.read(b), "200 OK")
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
+
+// larges are the messages that a stranger can make large, of calls both ways.
+var larges = []struct {
+	name string
+	play func(*stranger, testing.TB, *benchUA, string)
+}{
+	{"INVITE", func(s *stranger, b testing.TB, _ *benchUA, how string) { s.calls(b, "INVITE", how) }},
+	{"ACK", func(s *stranger, b testing.TB, _ *benchUA, how string) { s.calls(b, "ACK", how) }},
+	{"UPDATE", func(s *stranger, b testing.TB, _ *benchUA, how string) { s.calls(b, "UPDATE", how) }},
+	{"re-INVITE", func(s *stranger, b testing.TB, _ *benchUA, how string) { s.calls(b, "re-INVITE", how) }},
+	{"BYE", func(s *stranger, b testing.TB, _ *benchUA, how string) { s.calls(b, "BYE", how) }},
+	{"180", func(s *stranger, b testing.TB, bob *benchUA, how string) { s.isCalled(b, bob, "180", how) }},
+	{"200", func(s *stranger, b testing.TB, bob *benchUA, how string) { s.isCalled(b, bob, "200", how) }},
+}
+
+// A call with the largest message that a peer can think of allocates at most three
+// times what it does without timers.
+func TestLargestMessages(t *testing.T) {
+	for _, m := range larges {
+		for _, p := range padding {
+			if p.name == slow && m.name != "UPDATE" && m.name != "200" {
+				continue
+			}
+			t.Run(m.name+"/"+p.name, func(t *testing.T) {
+				cost := func(e end) float64 {
+					bob, s := strangerTo(t, e)
+					return testing.AllocsPerRun(1, func() { m.play(s, t, bob, p.name) })
+				}
+				without, with := cost(stock), cost(hooked)
+				t.Logf("%.0f allocations with timers, %.0f without: %.2f", with, without, with/without)
+				if with > 3*without {
+					t.Errorf("%.0f allocations with timers, %.0f without, want three times that at most", with, without)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkLargestMessages is the time of such a call with timers and without, in
+// turns, and what the one is of the other: the least times, since what else the machine
+// does only adds to one.
+func BenchmarkLargestMessages(b *testing.B) {
+	for _, m := range larges {
+		for _, p := range padding {
+			b.Run("message="+m.name+"/of="+strings.ReplaceAll(p.name, " ", "-"), func(b *testing.B) {
+				without, s1 := strangerTo(b, stock)
+				with, s2 := strangerTo(b, hooked)
+				least := [2]time.Duration{time.Hour, time.Hour}
+				for b.Loop() {
+					start := time.Now()
+					m.play(s1, b, without, p.name)
+					between := time.Now()
+					m.play(s2, b, with, p.name)
+					least = [2]time.Duration{min(least[0], between.Sub(start)), min(least[1], time.Since(between))}
+				}
+				b.ReportMetric(float64(least[0]), "ns-without")
+				b.ReportMetric(float64(least[1])/float64(least[0]), "x")
+			})
+		}
+	}
+}
