@@ -8,13 +8,12 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // CredentialsFunc gives the username and the password of one call for a realm, or

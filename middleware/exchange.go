@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/monitor"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -17,12 +19,12 @@ import (
 // as many as 422 and 420 responses make of it.
 type exchange struct {
 	r           *requester
-	leg         *leg
-	member      *member      // the dialog in it
-	req         *sip.Request // as last sent
-	app         uint32       // CSeq that the application gave it
-	branch      string       // and its branch
-	remoteTag   string       // empty before there is a dialog
+	dialogs     *dialogset.Set
+	flight      *dialogset.Dialog // the dialog in it
+	req         *sip.Request      // as last sent
+	app         uint32            // CSeq that the application gave it
+	branch      string            // and its branch
+	remoteTag   string            // empty before there is a dialog
 	policy      sessiontimer.Policy
 	own         bool                // a request of this package, not the application's
 	ours        bool                // req is nobody else's: it may be left behind
@@ -31,34 +33,40 @@ type exchange struct {
 	transport   string              // of a first INVITE
 	proposal    sessiontimer.Proposal
 	sentAt      time.Time
-	heard       map[string]ringing // what provisional responses told, by To tag
+	heard       map[string]ringing // what provisional responses dialogset.Told, by To tag
 
 	authorized []*authorization // the challenges that it answers, nearest first
 
 	client *clientTx // what the application sees of an INVITE or UPDATE; nil for others
 
-	guard       monitor // of req and proposal too: only who passes responses on changes these
+	guard       monitor.Monitor // of req and proposal too: only who passes responses on changes these
 	tx          *sip.ClientTx
 	provisional bool // the transaction has a provisional response
 	cancelled   bool // the application sends a CANCEL
 	done        bool // there is a final response, or there will be none
 }
 
-// ringing is what provisional responses of one party told of it.
+// keptEarly bounds how many early dialogs of one INVITE are listened to.
+const keptEarly = 8
+
+// ringing is what provisional responses of one party dialogset.Told of it.
 type ringing struct {
 	fields sessiontimer.Fields
 	sdp    []byte
 }
 
+// Branch implements dialogset.Offer.
+func (x *exchange) Branch() string { return x.branch }
+
 // begin sends an INVITE or UPDATE of the application and returns the
 // transaction that it sees.
 func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
-	x.member.begin(ctx, x.req.Method)
+	x.flight.Begin(ctx, x.req.Method)
 	x.propose(ctx)
 	x.client = newClientTx(x)
 	x.branch = x.req.Via().Params.GetOr("branch", "")
 	if x.req.IsInvite() || len(x.req.Body()) > 0 {
-		x.member.offering(x)
+		x.flight.Offering(x)
 	}
 	if err := x.send(ctx); err != nil {
 		x.over(nil)
@@ -69,10 +77,10 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 
 // once sends any other request of the application within the dialog.
 func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
-	x.member.begin(ctx, x.req.Method)
+	x.flight.Begin(ctx, x.req.Method)
 	if err := x.send(ctx); err != nil {
 		if x.tx == nil {
-			x.member.finish(x.req.Method) // no transaction that ends
+			x.flight.Finish(x.req.Method) // no transaction that ends
 		}
 		return nil, err
 	}
@@ -82,13 +90,11 @@ func (x *exchange) once(ctx context.Context) (sip.ClientTransaction, error) {
 // propose says what the request carries.
 func (x *exchange) propose(ctx context.Context) {
 	if x.remoteTag == "" {
-		x.leg.mu.Lock()
-		learned := x.leg.learned
-		x.leg.mu.Unlock()
+		learned := x.dialogs.Learned()
 		x.proposal = x.policy.Propose(sessiontimer.Session{}, learned, false)
 		return
 	}
-	d, err := x.r.t.store.Load(detached(ctx), x.leg.id(x.remoteTag))
+	d, err := x.r.t.store.Load(detached(ctx), x.dialogs.ID(x.remoteTag))
 	if err != nil {
 		// An early dialog, or one that ends just now.
 		x.proposal = sessiontimer.Proposal{}
@@ -108,14 +114,14 @@ func (x *exchange) send(ctx context.Context) error {
 	}
 	if x.remoteTag == "" {
 		x.transport = sip.NetworkToLower(x.req.Transport())
-		x.member.tell(toldBy(x.req))
+		x.flight.Tell(dialogset.ToldBy(x.req))
 	}
 	x.mark()
 	x.sign()
 	x.set(func() { x.tx, x.provisional = tx, false })
 	x.watch(tx)
-	err = x.member.count.inTurn(ctx, func() error {
-		n := x.member.count.number(x.app, x.req.IsInvite() && !x.own)
+	err = x.flight.Count.InTurn(ctx, func() error {
+		n := x.flight.Count.Number(x.app, x.req.IsInvite() && !x.own)
 		sipmsg.SetCSeq(x.req, n)
 		x.commitCSeq(ctx, n)
 		x.fit()
@@ -150,7 +156,7 @@ func (x *exchange) watch(tx *sip.ClientTx) {
 	case x.client != nil:
 		x.client.watch(x, tx)
 	case !x.own:
-		tx.OnTerminate(func(string, error) { x.member.finish(x.req.Method) })
+		tx.OnTerminate(func(string, error) { x.flight.Finish(x.req.Method) })
 	case x.req.IsInvite():
 		tx.OnRetransmission(x.acknowledge)
 	}
@@ -171,8 +177,8 @@ func (x *exchange) fit() {
 		return
 	}
 	x.set(func() { x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries} })
-	x.r.t.log.Warn("no session timer: the request would not pass", "call_id", x.leg.key.callID,
-		"local_tag", x.leg.key.tag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
+	x.r.t.log.Warn("no session timer: the request would not pass", "call_id", x.dialogs.ID("").CallID,
+		"local_tag", x.dialogs.ID("").LocalTag, "remote_tag", x.remoteTag, "method", string(x.req.Method))
 }
 
 // commitCSeq stores the number before it is used, so that a restarted process
@@ -182,7 +188,7 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 		return
 	}
 	ctx = detached(ctx)
-	x.r.t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+	x.r.t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.LocalCSeq = max(d.LocalCSeq, n)
 		if dest := destination(x.req, d); dest != "" && !x.own {
 			d.Destination = dest
@@ -218,7 +224,7 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 func (x *exchange) hear(res *sip.Response) {
 	tag := sipmsg.ToTag(res)
 	h, known := x.heard[tag]
-	if tag == "" || x.remoteTag != "" || !known && len(x.heard) == keptForks {
+	if tag == "" || x.remoteTag != "" || !known && len(x.heard) == keptEarly {
 		return
 	}
 	f := sipmsg.Fields(res, x.policy)
@@ -263,7 +269,7 @@ func (x *exchange) retry(ctx context.Context, res *sip.Response) bool {
 	ctx, cancel := context.WithTimeout(ctx, stepLife())
 	defer cancel()
 	if err := x.send(ctx); err != nil {
-		x.r.t.log.Warn("request not repeated after its refusal", "call_id", x.leg.key.callID, "local_tag", x.leg.key.tag,
+		x.r.t.log.Warn("request not repeated after its refusal", "call_id", x.dialogs.ID("").CallID, "local_tag", x.dialogs.ID("").LocalTag,
 			"remote_tag", x.remoteTag, "error", err)
 		x.set(func() { x.tx = refused })
 		return false
@@ -285,12 +291,10 @@ func (x *exchange) replace(req *sip.Request, proposal sessiontimer.Proposal) (re
 // learn keeps the Min-SE of a 422: with the dialog, or until there is one.
 func (x *exchange) learn(ctx context.Context, minSE time.Duration) {
 	if x.remoteTag == "" {
-		x.leg.mu.Lock()
-		x.leg.learned = max(x.leg.learned, minSE)
-		x.leg.mu.Unlock()
+		x.dialogs.Learn(minSE)
 		return
 	}
-	x.r.t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+	x.r.t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.MinSE = max(d.MinSE, minSE)
 		return d
 	})
@@ -305,19 +309,19 @@ func (x *exchange) over(res *sip.Response) {
 	if !first || x.own {
 		return
 	}
-	x.r.t.legs.touch(x.leg)
-	x.member.finish(method)
-	x.member.offered(x)
-	if x.leg.needed() {
+	x.r.t.sets.Touch(x.dialogs)
+	x.flight.Finish(method)
+	x.flight.Offered(x)
+	if x.dialogs.Needed() {
 		return
 	}
 	// No dialog came of it. A challenge or redirection is mostly followed by
 	// the same INVITE again, which then needs what was learnt and numbered.
 	if x.remoteTag != "" || x.isCancelled() || res != nil && slices.Contains([]int{300, 301, 302, 305, 380, 401, 407, 420, 421}, res.StatusCode) {
-		x.r.t.legs.dropLater(x.leg)
+		x.r.t.sets.DropLater(x.dialogs)
 		return
 	}
-	x.r.t.legs.drop(x.leg)
+	x.r.t.sets.Drop(x.dialogs)
 }
 
 // set changes the exchange and wakes who waits for that.
@@ -325,7 +329,7 @@ func (x *exchange) set(change func()) {
 	x.guard.Lock()
 	defer x.guard.Unlock()
 	change()
-	x.guard.signal()
+	x.guard.Signal()
 }
 
 // laddr is our address on the connection of the transaction.
@@ -344,13 +348,13 @@ func (x *exchange) transaction() *sip.ClientTx {
 	return x.tx
 }
 
-// cancel waits until a CANCEL may be sent and returns the INVITE that it is for,
+// Cancel implements dialogset.Offer. It waits until a CANCEL may be sent and returns the INVITE that it is for,
 // which is not sent anew from then on. Without a retry that is the one that the
 // application knows.
-func (x *exchange) cancel(ctx context.Context) (*sip.Request, error) {
+func (x *exchange) Cancel(ctx context.Context) (*sip.Request, error) {
 	ctx, stop := context.WithTimeout(ctx, 64*sip.T1)
 	defer stop()
-	err := x.guard.await(ctx, func() bool { return x.provisional || x.done || x.proposal.Retries == 0 })
+	err := x.guard.Await(ctx, func() bool { return x.provisional || x.done || x.proposal.Retries == 0 })
 	defer x.guard.Unlock()
 	if err != nil {
 		return nil, err

@@ -3,11 +3,10 @@ package middleware
 import (
 	"sync"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // firstTx is the transaction of a first INVITE as the application sees it. Dialogs

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo"
@@ -157,14 +158,14 @@ func (in *incoming) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.
 // onOtherUpdate takes an UPDATE outside the dialogs that are stored, for which
 // the application has no handler.
 func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
-	l := t.legs.find(sipmsg.CallID(req), sipmsg.ToTag(req))
-	var told told
+	l := t.sets.Find(sipmsg.CallID(req), sipmsg.ToTag(req))
+	var told dialogset.Told
 	var ringing bool
 	if l != nil {
-		told, ringing = l.early(sipmsg.FromTag(req))
+		told, ringing = l.Early(sipmsg.FromTag(req))
 	}
 	switch {
-	case l != nil && l.lives(sipmsg.FromTag(req)):
+	case l != nil && l.Lives(sipmsg.FromTag(req)):
 		// The dialog is just being stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case ringing && len(req.Body()) == 0:
@@ -182,14 +183,14 @@ func (t *Timers) onOtherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 
 // answerEarly accepts an UPDATE without an offer in an early dialog. It settles
 // nothing: the timer begins with the INVITE's 2xx.
-func (t *Timers) answerEarly(told told, req *sip.Request, tx sip.ServerTransaction) {
-	if tags := unknown(req, told.extensions); len(tags) > 0 {
+func (t *Timers) answerEarly(told dialogset.Told, req *sip.Request, tx sip.ServerTransaction) {
+	if tags := unknown(req, told.Extensions); len(tags) > 0 {
 		t.refuseExtensions(tx, req, tags)
 		return
 	}
 	res := acceptance(req, nil)
-	if told.contact != nil {
-		res.AppendHeader(sip.HeaderClone(told.contact))
+	if told.Contact != nil {
+		res.AppendHeader(sip.HeaderClone(told.Contact))
 	}
 	t.markAnswer(res, sessiontimer.Answer{})
 	_ = tx.Respond(res)
@@ -200,8 +201,8 @@ func (t *Timers) answerEarly(told told, req *sip.Request, tx sip.ServerTransacti
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 	t.heard(id)
-	if m := t.memberOf(context.Background(), id); m != nil && req.CSeq() != nil {
-		answered, local := m.acked(req.CSeq().SeqNo)
+	if m := t.dialogOf(context.Background(), id); m != nil && req.CSeq() != nil {
+		answered, local := m.Acked(req.CSeq().SeqNo)
 		if !answered.IsZero() {
 			t.confirmed(id, answered, req)
 		}
@@ -218,16 +219,16 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 // challenges does not.
 func (t *Timers) onBye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
-	l := t.legOf(context.Background(), id)
+	l := t.setOf(context.Background(), id)
 	if l == nil {
 		if next != nil {
 			next(req, tx)
 		}
 		return
 	}
-	m := l.member(id.RemoteTag)
+	m := l.Dialog(id.RemoteTag)
 	t.awaitCommit(m)
-	if m != nil && m.endedByUs() || next == nil {
+	if m != nil && m.EndedByUs() || next == nil {
 		// It crossed ours; the application's dialog is gone.
 		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")
@@ -249,7 +250,7 @@ type byeTx struct {
 func (b *byeTx) Respond(res *sip.Response) error {
 	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists && b.inOrder() {
 		// The leg may be another one by now, so long may an application take.
-		if l := b.t.legOf(context.Background(), b.id); l != nil {
+		if l := b.t.setOf(context.Background(), b.id); l != nil {
 			b.t.ended(context.Background(), l, b.id.RemoteTag, sessiontimer.CausePeerHungUp)
 		}
 	}
@@ -264,8 +265,8 @@ func (b *byeTx) inOrder() bool {
 		return false
 	}
 	last := d.RemoteCSeq
-	if m := b.t.memberOf(context.Background(), b.id); m != nil {
-		last = m.last(last)
+	if m := b.t.dialogOf(context.Background(), b.id); m != nil {
+		last = m.LastOf(last)
 	}
 	return last == 0 || b.req.CSeq().SeqNo > last
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
 // Nothing counts that the peer was not sent: a 2xx is given to the transaction
@@ -42,34 +44,13 @@ func (in *incoming) sendsOn(before error) bool {
 	return errors.Is(before, sip.ErrTransactionTerminated)
 }
 
-// handOver notes that a message goes out which settles something, until handedOver.
-func (m *member) handOver() {
-	m.Lock()
-	m.handing++
-	m.Unlock()
-}
-
-func (m *member) handedOver() {
-	m.Lock()
-	m.handing--
-	m.signal()
-	m.Unlock()
-}
-
-// awaitCommit waits until what we sent is committed; m may be nil. No write takes
+// awaitCommit waits until what we sent is committed; d may be nil. No write takes
 // longer than a transaction lives, or the stream is stuck.
-func (t *Timers) awaitCommit(m *member) {
-	if m == nil || !m.uncommitted() {
+func (t *Timers) awaitCommit(d *dialogset.Dialog) {
+	if d == nil || !d.Uncommitted() {
 		return
 	}
 	ctx, stop := context.WithTimeout(t.ctx, 64*sip.T1)
 	defer stop()
-	_ = m.await(ctx, func() bool { return m.handing == 0 })
-	m.Unlock()
-}
-
-func (m *member) uncommitted() bool {
-	m.Lock()
-	defer m.Unlock()
-	return m.handing > 0
+	d.AwaitCommit(ctx)
 }

@@ -5,19 +5,19 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
 // hangup ends a call of ours: BYE to the peer, and a BYE to the application as
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
-func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) {
+func (t *Timers) hangup(ctx context.Context, l *dialogset.Set, remoteTag string, reason sessiontimer.Reason) {
 	if bye := t.end(ctx, l, remoteTag, reason); bye != nil {
 		bye(ctx)
 	}
@@ -25,15 +25,15 @@ func (t *Timers) hangup(ctx context.Context, l *leg, remoteTag string, reason se
 
 // end is hangup but for the BYE to the peer, which it returns. Whenever that leaves,
 // and whether it can, the application is told at once. Nil if the call has ended.
-func (t *Timers) end(ctx context.Context, l *leg, remoteTag string, reason sessiontimer.Reason) (bye func(context.Context)) {
-	d, err := t.store.Load(detached(ctx), l.id(remoteTag))
+func (t *Timers) end(ctx context.Context, l *dialogset.Set, remoteTag string, reason sessiontimer.Reason) (bye func(context.Context)) {
+	d, err := t.store.Load(detached(ctx), l.ID(remoteTag))
 	if err != nil {
 		return nil
 	}
-	if first, last := l.end(remoteTag, true, reason); !first {
+	if first, last := l.End(remoteTag, true, reason); !first {
 		return nil
 	} else if last {
-		t.legs.dropLater(l)
+		t.sets.DropLater(l)
 	}
 	t.log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
@@ -57,7 +57,7 @@ func (t *Timers) end(ctx context.Context, l *leg, remoteTag string, reason sessi
 
 // sendBye sends the BYE of an ended session, and closes sent when it is on its way
 // or cannot be. Its answer is waited for elsewhere: it may be a challenge.
-func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) {
+func (t *Timers) sendBye(ctx context.Context, l *dialogset.Set, d dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, stepLife())
 	x, err := t.dispatchBye(ctx, l, d, reason)
 	close(sent)
@@ -75,13 +75,13 @@ func (t *Timers) sendBye(ctx context.Context, l *leg, d dialogstore.Dialog, reas
 	})
 }
 
-func (t *Timers) dispatchBye(ctx context.Context, l *leg, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {
+func (t *Timers) dispatchBye(ctx context.Context, l *dialogset.Set, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {
 	bye, err := refresher.NewRequest(d, sip.BYE)
 	if err != nil {
 		return nil, err
 	}
 	bye.AppendHeader(reasonHeader(reason))
-	x, err := t.ownExchange(l, l.of(d.RemoteTag), d, bye)
+	x, err := t.ownExchange(l, l.Of(d.RemoteTag), d, bye)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	via.Params.Add("branch", sip.GenerateBranchN(16))
 	bye.PrependHeader(via)
 	bye.SetSource(peer.HostPort())
-	sipmsg.SetCSeq(bye, nextCSeq(d.RemoteCSeq))
+	sipmsg.SetCSeq(bye, dialogset.NextCSeq(d.RemoteCSeq))
 	bye.AppendHeader(reasonHeader(reason))
 	return bye, nil
 }

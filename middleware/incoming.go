@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -21,8 +22,8 @@ type incoming struct {
 	req      *sip.Request
 	fields   sessiontimer.Fields
 	policy   sessiontimer.Policy
-	leg      *leg // nil before a response has a To tag
-	member   *member
+	dialogs  *dialogset.Set // nil before a response has a To tag
+	flight   *dialogset.Dialog
 	id       dialogstore.ID
 	local    bool // answered without the application
 	updating bool // it is the UPDATE that member.updating stands for; guarded by member
@@ -33,7 +34,7 @@ type incoming struct {
 	refusal bool          // there is another final response
 	failed  bool          // a 2xx could not be sent
 	early   *sip.Response // the last provisional response with a session description
-	invite  *peerInvite
+	invite  *dialogset.PeerInvite
 }
 
 // inDialog finds the dialog of a request.
@@ -44,7 +45,7 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 	if err != nil {
 		return nil, d, err
 	}
-	l, m := t.legs.resume(d)
+	l, m := t.sets.Resume(d)
 	if gone := t.host.Load().Gone; gone != nil && gone(d) {
 		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CauseDialogClosed)
 		return nil, d, dialogstore.ErrNotFound
@@ -55,8 +56,8 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		req:               req,
 		fields:            sipmsg.Fields(req, d.Policy),
 		policy:            d.Policy,
-		leg:               l,
-		member:            m,
+		dialogs:           l,
+		flight:            m,
 		id:                id,
 	}
 	t.warnMalformed(in.fields, id)
@@ -74,7 +75,7 @@ func (in *incoming) refused() bool {
 			sip.NewHeader(sessiontimer.HeaderMinSE, sessiontimer.FormatSeconds(minSE)))
 		return true
 	}
-	if in.policy.Mode == sessiontimer.Require && !in.fields.Supported && in.leg == nil {
+	if in.policy.Mode == sessiontimer.Require && !in.fields.Supported && in.dialogs == nil {
 		respond(in.ServerTransaction, in.req, sip.StatusExtensionRequired, "Extension Required",
 			sip.NewHeader("Require", sessiontimer.OptionTag))
 		return true
@@ -85,7 +86,7 @@ func (in *incoming) refused() bool {
 // outOfOrder answers a request that is older than one seen before (RFC 3261
 // §12.2.2).
 func (in *incoming) outOfOrder(d dialogstore.Dialog) bool {
-	if !in.member.older(in.req.CSeq().SeqNo, d.RemoteCSeq) {
+	if !in.flight.Older(in.req.CSeq().SeqNo, d.RemoteCSeq) {
 		return false
 	}
 	in.reject(sip.StatusInternalServerError, "Server Internal Error")
@@ -188,12 +189,12 @@ func (in *incoming) settle(res *sip.Response) error {
 // tag for each response.
 func (in *incoming) openLeg(res *sip.Response) {
 	tag := sipmsg.ToTag(res)
-	if tag == "" || !in.req.IsInvite() || in.leg != nil && in.leg.key.tag == tag {
+	if tag == "" || !in.req.IsInvite() || in.dialogs != nil && in.dialogs.ID("").LocalTag == tag {
 		return
 	}
 	in.closeLeg()
-	in.leg = in.t.legs.open(sipmsg.CallID(in.req), tag)
-	in.member = in.leg.ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, toldBy(res))
+	in.dialogs = in.t.sets.Open(sipmsg.CallID(in.req), tag)
+	in.flight = in.dialogs.Ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, dialogset.ToldBy(res))
 }
 
 // close forgets a first INVITE of which no dialog came.
@@ -207,8 +208,8 @@ func (in *incoming) close() {
 }
 
 func (in *incoming) closeLeg() {
-	if in.leg != nil && in.leg.abandon(in.member) {
-		in.t.legs.drop(in.leg)
+	if in.dialogs != nil && in.dialogs.Abandon(in.flight) {
+		in.t.sets.Drop(in.dialogs)
 	}
 }
 
@@ -218,15 +219,15 @@ func (in *incoming) create(res *sip.Response) error {
 	in.t.heed(&in.policy, res, sessiontimer.UAS)
 	a := in.markToFit(res, in.policy.Respond(in.fields, sessiontimer.Session{}, now))
 	in.openLeg(res)
-	in.t.legs.touch(in.leg) // it may have rung for long; a sweep is not to drop it now
+	in.t.sets.Touch(in.dialogs) // it may have rung for long; a sweep is not to drop it now
 	d := dialogstore.Dialog{
-		ID:           in.leg.id(sipmsg.FromTag(in.req)),
+		ID:           in.dialogs.ID(sipmsg.FromTag(in.req)),
 		LocalURI:     sipmsg.Value(res.To()),
 		RemoteURI:    sipmsg.Value(in.req.From()),
 		RemoteTarget: sipmsg.Text(&in.req.Contact().Address),
 		RouteSet:     sipmsg.RouteSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
-		LocalCSeq:    in.member.count.lastCSeq(),
+		LocalCSeq:    in.flight.Count.LastCSeq(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
 		SDP:          res.Body(),
 		SDPType:      sipmsg.ContentType(res),
@@ -247,8 +248,8 @@ func (in *incoming) create(res *sip.Response) error {
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	d.Accepted = accepted(&d, in.req)
-	in.member.handOver()
-	defer in.member.handedOver()
+	in.flight.HandOver()
+	defer in.flight.HandedOver()
 	// There before the 2xx, so that whoever knows of the call finds it in Store; told
 	// of after it.
 	err := in.t.store.Create(quietly, d)
@@ -259,12 +260,12 @@ func (in *incoming) create(res *sip.Response) error {
 		return unsent
 	}
 	in.id = d.ID
-	in.member.accepted()
-	in.member.expectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(in.leg, in.member))
+	in.flight.Accepted()
+	in.flight.ExpectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID, in.flight))
 	if err == nil {
 		observer{in.t}.negotiated(&d)
 	}
-	in.t.stored(ctx, in.leg, &d, err)
+	in.t.stored(ctx, in.dialogs, &d, err)
 	return nil
 }
 
@@ -289,15 +290,15 @@ func (in *incoming) renew(res *sip.Response) error {
 		in.reject(sip.StatusInternalServerError, "Server Internal Error")
 		return sip.ErrUDPMTUCongestion
 	}
-	in.member.handOver()
-	defer in.member.handedOver()
+	in.flight.HandOver()
+	defer in.flight.HandedOver()
 	if err := in.hand(res); err != nil {
 		return err
 	}
 	in.commit(res, a, now)
 	in.closeUpdate()
 	if in.invite != nil {
-		in.member.answered(in.invite, now)
+		in.flight.Answered(in.invite, now)
 	}
 	return nil
 }
@@ -328,7 +329,7 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		return d
 	})
 	if stored {
-		in.member.moved(before, in.req.Contact(), natSource(in.req, before), in.laddr)
+		in.flight.Moved(&before, in.req.Contact(), natSource(in.req, before), in.laddr)
 	}
 }
 

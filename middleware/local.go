@@ -43,9 +43,7 @@ func acceptance(req *sip.Request, body []byte) *sip.Response {
 // answerInvite accepts a re-INVITE that changes nothing with the session
 // description in force, and sees to its ACK.
 func (in *incoming) answerInvite(d dialogstore.Dialog) {
-	in.member.Lock()
-	in.invite.local = true
-	in.member.Unlock()
+	in.flight.AnswerHere(in.invite)
 	in.answer(d, d.SDP, d.SDPType)
 	in.resendUntilAck(true)
 }
@@ -68,7 +66,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 	defer timer.Stop()
 	for {
 		select {
-		case <-in.invite.acked:
+		case <-in.invite.Acked():
 			return
 		case <-timer.C:
 			interval = min(2*interval, sip.T2)
@@ -81,13 +79,13 @@ func (in *incoming) resendUntilAck(strict bool) {
 				continue
 			}
 			if strict {
-				in.t.hangup(in.t.ctx, in.leg, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
+				in.t.hangup(in.t.ctx, in.dialogs, in.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK})
 			}
 			return
 		case <-in.t.ctx.Done():
 			return
 		}
-		if !in.leg.lives(in.id.RemoteTag) {
+		if !in.dialogs.Lives(in.id.RemoteTag) {
 			return
 		}
 	}

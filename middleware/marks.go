@@ -1,11 +1,10 @@
 package middleware
 
 import (
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8): whatever

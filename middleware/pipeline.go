@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -28,19 +28,21 @@ type pipeline struct{ t *Timers }
 
 // Refresh implements refresher.Pipeline.
 func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
-	l, m := p.t.legs.resume(d)
+	l, m := p.t.sets.Resume(d)
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
 		return nil, refresher.ErrGone
 	}
-	if m.unproved() {
+	if m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := m.beginOwn(ctx, cancel, req.IsInvite()); err != nil {
+	if err := m.BeginOwn(ctx, cancel, req.IsInvite()); errors.Is(err, dialogset.ErrBusy) {
+		return nil, refresher.ErrBusy
+	} else if err != nil {
 		return nil, err
 	}
-	defer m.finishOwn()
+	defer m.FinishOwn()
 	now, err := p.t.store.Load(ctx, d.ID)
 	if err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 		return nil, err
 	}
 	x.proposal = x.policy.Propose(now.Session, now.MinSE, now.PeerTimer)
-	x.silentSince = m.takeSilence(now.Session)
+	x.silentSince = m.TakeSilence(now.Session)
 	return x.run(ctx)
 }
 
@@ -68,11 +70,8 @@ func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessi
 
 // End implements refresher.Ender.
 func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) (bye func(context.Context), err error) {
-	l, m := p.t.legs.resume(d)
-	m.Lock()
-	busy := m.peerInProgress() || m.updating || len(m.offers) > 0
-	unconfirmed := m.peerInProgress() && !m.peer.answered.IsZero()
-	m.Unlock()
+	l, m := p.t.sets.Resume(d)
+	busy, unconfirmed := m.Busy()
 	// What is being answered, by us or by the peer, may renew the session; only
 	// the end of the session itself ends that too.
 	if busy && time.Now().Before(d.Session.ExpiresAt()) {
@@ -80,17 +79,17 @@ func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiont
 	}
 	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
 	// nobody proves to be there until then, none at all.
-	if unconfirmed || m.unproved() {
+	if unconfirmed || m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
 	return p.t.end(ctx, l, d.RemoteTag, reason), nil
 }
 
 // ownExchange prepares a request of ours.
-func (t *Timers) ownExchange(l *leg, m *member, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
-	r := m.sentBy()
-	if r == nil {
-		r = t.requesterFor(d)
+func (t *Timers) ownExchange(l *dialogset.Set, m *dialogset.Dialog, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
+	r := t.requesterFor(d)
+	if client := m.SentBy(); client != nil {
+		r = &requester{t: t, client: client}
 	}
 	if r == nil {
 		return nil, fmt.Errorf("%w: %s", errNoClient, d.Transport)
@@ -99,7 +98,7 @@ func (t *Timers) ownExchange(l *leg, m *member, d dialogstore.Dialog, req *sip.R
 		return nil, err
 	}
 	r.fallBack(req, d)
-	return &exchange{r: r, leg: l, member: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, ours: true, dialog: &d}, nil
+	return &exchange{r: r, dialogs: l, flight: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, ours: true, dialog: &d}, nil
 }
 
 // run sends a request of ours and waits for its final response.
@@ -187,7 +186,7 @@ func (x *exchange) untilGone() (<-chan time.Time, func()) {
 // the same still counts.
 func (x *exchange) giveUp(tx *sip.ClientTx, heard bool) {
 	if !heard {
-		x.member.fallSilent(x.dialog.Session, x.sentAt)
+		x.flight.FallSilent(x.dialog.Session, x.sentAt)
 	}
 	go func() {
 		defer tx.Terminate()

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // RFC 3261 §8.2.6.2: a response has to name the call. The application's dialog, if
@@ -20,8 +20,8 @@ var errOtherCall = errors.New("middleware: the response names another call")
 // settle commits what a 2xx to a request of ours settled (RFC 4028 §7.2): the
 // session of a dialog, or of the one that it makes.
 func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
-	if sipmsg.CallID(res) != x.leg.key.callID || sipmsg.FromTag(res) != x.leg.key.tag {
-		t.leaveAlone(errOtherCall, x.leg.id(sipmsg.ToTag(res)))
+	if sipmsg.CallID(res) != x.dialogs.ID("").CallID || sipmsg.FromTag(res) != x.dialogs.ID("").LocalTag {
+		t.leaveAlone(errOtherCall, x.dialogs.ID(sipmsg.ToTag(res)))
 		return
 	}
 	fields := sipmsg.Fields(res, x.policy)
@@ -35,8 +35,8 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 
 func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields) {
 	now := time.Now()
-	t.warnMalformed(fields, x.leg.id(x.remoteTag))
-	before, ok := t.renew(ctx, x.leg.id(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
+	t.warnMalformed(fields, x.dialogs.ID(x.remoteTag))
+	before, ok := t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
 		d.Session = x.policy.Settle(x.proposal, fields, before, now)
 		if x.req.Method == sip.UPDATE {
@@ -63,7 +63,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		return d
 	})
 	if ok {
-		x.member.moved(before, res.Contact(), "", x.laddr)
+		x.flight.Moved(&before, res.Contact(), "", x.laddr)
 	}
 }
 
@@ -78,23 +78,23 @@ func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 
 // settleFirst makes the dialog of a 2xx that arrived at now.
 func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields, now time.Time) {
-	m := x.leg.accept(sipmsg.ToTag(res))
+	m := x.dialogs.Accept(sipmsg.ToTag(res))
 	if m == nil {
 		return
 	}
-	t.warnMalformed(fields, x.leg.id(sipmsg.ToTag(res)))
+	t.warnMalformed(fields, x.dialogs.ID(sipmsg.ToTag(res)))
 	if err := sipmsg.Keepable(res); err != nil {
-		t.leaveAlone(err, x.leg.id(sipmsg.ToTag(res)))
+		t.leaveAlone(err, x.dialogs.ID(sipmsg.ToTag(res)))
 		return
 	}
 	d := dialogstore.Dialog{
-		ID:         x.leg.id(sipmsg.ToTag(res)),
+		ID:         x.dialogs.ID(sipmsg.ToTag(res)),
 		LocalURI:   sipmsg.Value(x.req.From()),
 		RemoteURI:  sipmsg.Value(res.To()),
 		RouteSet:   sipmsg.RouteSet(res, true),
 		Transport:  x.transport,
 		LocalAddr:  x.laddr(),
-		LocalCSeq:  m.count.lastCSeq(),
+		LocalCSeq:  m.Count.LastCSeq(),
 		SDP:        x.req.Body(),
 		SDPType:    sipmsg.ContentType(x.req),
 		PeerSDP:    res.Body(),
@@ -118,21 +118,21 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		d.RemoteTarget = sipmsg.Text(&x.req.Recipient)
 	}
 	if t.requesterFor(d) != x.r {
-		m.sendBy(x.r)
+		m.SendBy(x.r.client)
 	}
-	t.stored(ctx, x.leg, &d, t.store.Create(ctx, d))
+	t.stored(ctx, x.dialogs, &d, t.store.Create(ctx, d))
 }
 
 // stored sees to it that a dialog which has ended by now is not kept. err is what the
 // store said to the caller: a Dialog handed on once more would take its stack again.
-func (t *Timers) stored(ctx context.Context, l *leg, d *dialogstore.Dialog, err error) {
+func (t *Timers) stored(ctx context.Context, l *dialogset.Set, d *dialogstore.Dialog, err error) {
 	if err != nil {
 		t.log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 		return
 	}
-	if !l.lives(d.RemoteTag) {
-		t.delete(ctx, d.ID, l.of(d.RemoteTag).endedFor())
+	if !l.Lives(d.RemoteTag) {
+		t.delete(ctx, d.ID, l.Of(d.RemoteTag).EndedFor())
 	}
 }
 
@@ -167,12 +167,12 @@ func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.R
 	})
 }
 
-// legOf finds the leg of a dialog, also of one that only the store knows, since it
+// setOf finds the set of a dialog, also of one that only the store knows, since it
 // was idle or another process began it; nil if there is none. A ctx that is done
 // changes nothing: sipgo sends such a request too, and it must be numbered.
-func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
-	l := t.legs.find(id.CallID, id.LocalTag)
-	if l != nil && l.member(id.RemoteTag) != nil {
+func (t *Timers) setOf(ctx context.Context, id dialogstore.ID) *dialogset.Set {
+	l := t.sets.Find(id.CallID, id.LocalTag)
+	if l != nil && l.Dialog(id.RemoteTag) != nil {
 		return l
 	}
 	if resumed := t.resume(detached(ctx), id); resumed != nil {
@@ -181,35 +181,35 @@ func (t *Timers) legOf(ctx context.Context, id dialogstore.ID) *leg {
 	return l
 }
 
-// memberOf is legOf for the dialog itself.
-func (t *Timers) memberOf(ctx context.Context, id dialogstore.ID) *member {
-	if l := t.legOf(ctx, id); l != nil {
-		return l.member(id.RemoteTag)
+// dialogOf is setOf for the dialog itself.
+func (t *Timers) dialogOf(ctx context.Context, id dialogstore.ID) *dialogset.Dialog {
+	if l := t.setOf(ctx, id); l != nil {
+		return l.Dialog(id.RemoteTag)
 	}
 	return nil
 }
 
-// resume makes the leg of a dialog anew. It is apart from legOf, which each message
+// resume makes the set of a dialog anew. It is apart from setOf, which each message
 // passes, for the stack that a Dialog takes.
-func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *leg {
+func (t *Timers) resume(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	d, err := t.store.Load(ctx, id)
 	if err != nil {
 		return nil
 	}
-	l, _ := t.legs.resume(d)
+	l, _ := t.sets.Resume(d)
 	return l
 }
 
 // ended forgets a dialog that the application or the peer ended.
-func (t *Timers) ended(ctx context.Context, l *leg, remoteTag string, cause sessiontimer.Cause) {
+func (t *Timers) ended(ctx context.Context, l *dialogset.Set, remoteTag string, cause sessiontimer.Cause) {
 	why := sessiontimer.Reason{Cause: cause}
-	first, last := l.end(remoteTag, false, why)
+	first, last := l.End(remoteTag, false, why)
 	if !first {
 		return
 	}
-	t.delete(ctx, l.id(remoteTag), why)
+	t.delete(ctx, l.ID(remoteTag), why)
 	if last {
-		t.legs.dropLater(l)
+		t.sets.DropLater(l)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
@@ -41,7 +42,7 @@ func (r *requester) relay(ctx context.Context, req *sip.Request) (sip.ClientTran
 		r.t.relayed(req)
 		tx.OnTerminate(func(string, error) {
 			// Its final response may be on its way to the caller yet.
-			time.AfterFunc(legLife(), func() { r.t.relays.end(sipmsg.CallID(req)) })
+			time.AfterFunc(dialogset.Life(), func() { r.t.relays.end(sipmsg.CallID(req)) })
 		})
 	}
 	if err := tx.Init(); err != nil {
@@ -67,7 +68,7 @@ func (t *Timers) relayed(invite *sip.Request) {
 
 // release forgets a dialog that turns out to be somebody else's.
 func (t *Timers) release(id dialogstore.ID) {
-	if l := t.legOf(context.Background(), id); l != nil {
+	if l := t.setOf(context.Background(), id); l != nil {
 		t.ended(context.Background(), l, id.RemoteTag, sessiontimer.CauseDialogClosed)
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // requester is the client side of the middleware: everything that a client
@@ -129,8 +129,8 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 	t := r.t
 	id, tag := sipmsg.CallID(req), sipmsg.FromTag(req)
 	var policy sessiontimer.Policy
-	if l := t.legs.find(id, tag); l != nil {
-		policy = l.invited()
+	if l := t.sets.Find(id, tag); l != nil {
+		policy = l.Invited()
 	}
 	if policy.Mode == sessiontimer.Off {
 		t.checkHandlers(req)
@@ -140,8 +140,8 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 	if policy.Mode == sessiontimer.Off || tag == "" || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	l := t.legs.open(id, tag)
-	x := &exchange{r: r, leg: l, member: l.invite(policy), req: req, app: req.CSeq().SeqNo, policy: policy}
+	l := t.sets.Open(id, tag)
+	x := &exchange{r: r, dialogs: l, flight: l.Invite(policy), req: req, app: req.CSeq().SeqNo, policy: policy}
 	return x.begin(ctx)
 }
 
@@ -149,13 +149,13 @@ func (r *requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 // marked.
 func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	t := r.t
-	l := t.legOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)})
+	l := t.setOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)})
 	if l == nil || req.CSeq() == nil {
 		return r.direct(ctx, req)
 	}
-	m := l.of(sipmsg.ToTag(req))
+	m := l.Of(sipmsg.ToTag(req))
 	r.follow(l, m, req)
-	x := &exchange{r: r, leg: l, member: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.invited()}
+	x := &exchange{r: r, dialogs: l, flight: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.Invited()}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
@@ -170,7 +170,7 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 
 // rewriteRAck makes a PRACK name the INVITE by its number on the wire (RFC 3262
 // §7.2).
-func rewriteRAck(m *member, req *sip.Request) {
+func rewriteRAck(m *dialogset.Dialog, req *sip.Request) {
 	h := sipmsg.First(req, "RAck", "")
 	if h == nil {
 		return
@@ -183,30 +183,30 @@ func rewriteRAck(m *member, req *sip.Request) {
 	if err != nil {
 		return
 	}
-	parts[1] = strconv.FormatUint(uint64(m.count.wireCSeq(uint32(app))), 10)
+	parts[1] = strconv.FormatUint(uint64(m.Count.WireCSeq(uint32(app))), 10)
 	req.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(parts, " ")))
 }
 
 // ack sends an ACK to the transport, numbered as its INVITE was and to where the
 // peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's message stays as it is.
 func (r *requester) ack(ctx context.Context, req *sip.Request) error {
-	if l := r.t.legOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}); l != nil && req.CSeq() != nil {
-		m := l.of(sipmsg.ToTag(req))
-		wire := m.count.wireCSeq(req.CSeq().SeqNo)
-		if target, _, _ := m.elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
+	if l := r.t.setOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}); l != nil && req.CSeq() != nil {
+		m := l.Of(sipmsg.ToTag(req))
+		wire := m.Count.WireCSeq(req.CSeq().SeqNo)
+		if target, _, _ := m.Elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			sipmsg.SetCSeq(req, wire)
 			r.follow(l, m, req)
 		}
 		ctx := detached(ctx)
-		r.t.joinFork(ctx, l, sipmsg.ToTag(req))
-		m = l.of(sipmsg.ToTag(req))
-		m.handOver()
-		defer m.handedOver()
+		l.TakeFork(ctx, sipmsg.ToTag(req))
+		m = l.Of(sipmsg.ToTag(req))
+		m.HandOver()
+		defer m.HandedOver()
 		if err := r.client.TransportLayer().WriteMsg(req); err != nil {
 			return err
 		}
-		r.t.acknowledged(ctx, l.id(sipmsg.ToTag(req)), req)
+		r.t.acknowledged(ctx, l.ID(sipmsg.ToTag(req)), req)
 		return nil
 	}
 	return r.client.TransportLayer().WriteMsg(req)
@@ -216,15 +216,15 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 // by now; after a 422 that is another one than it knows. That one must have a
 // provisional response first (RFC 3261 §9.1).
 func (r *requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
-	l := r.t.legs.find(sipmsg.CallID(req), sipmsg.FromTag(req))
+	l := r.t.sets.Find(sipmsg.CallID(req), sipmsg.FromTag(req))
 	if l == nil || req.Via() == nil {
 		return r.direct(ctx, req)
 	}
-	x := l.offer(req.Via().Params.GetOr("branch", ""))
+	x := l.Offer(req.Via().Params.GetOr("branch", ""))
 	if x == nil {
 		return r.direct(ctx, req)
 	}
-	sent, err := x.cancel(ctx)
+	sent, err := x.Cancel(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -34,7 +34,7 @@ type Timers struct {
 	adopt     func(context.Context) error           // loads what the process before stored
 	proved    func(context.Context, dialogstore.ID) // the peer is there: its dialog may be stored
 	refresher *refresher.Refresher
-	legs      *legs
+	sets      *dialogset.Sets
 	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
 	steps     workers.Crew     // what sipgo may take long to do for us
 	host      atomic.Pointer[host]
@@ -98,7 +98,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 		ua:         ua,
 		log:        o.logger,
 		refresher:  refresher.New(),
-		legs:       newLegs(),
+		sets:       dialogset.New(),
 		workers:    workers.New(),
 		requesters: make(map[string][]*requester),
 		adopt:      func(context.Context) error { return nil },
@@ -153,7 +153,7 @@ func (t *Timers) Restore(ctx context.Context) error {
 // may be called again, to wait on.
 func (t *Timers) Close() error {
 	t.cancel()
-	t.legs.close()
+	t.sets.Close()
 	t.workers.Stop()
 	begun := time.Now()
 	left := t.refresher.CloseWithin(closePatience)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
 	"github.com/sipgo-contrib/sessiontimer"
 )
 

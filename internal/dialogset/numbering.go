@@ -1,13 +1,15 @@
-package middleware
+package dialogset
 
 import (
 	"context"
 	"slices"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/monitor"
 )
 
-// numbering counts what we send within a dialog (RFC 3261 §12.2.1.1).
-type numbering struct {
-	monitor
+// Numbering counts what we send within a dialog (RFC 3261 §12.2.1.1).
+type Numbering struct {
+	mu      monitor.Monitor
 	last    uint32       // on the wire
 	sent    []sentInvite // shared with the dialogs of the same INVITE, so what is in it stays
 	sending bool         // somebody numbers and sends
@@ -20,22 +22,22 @@ type sentInvite struct{ app, wire uint32 }
 // keptInvites bounds sentInvite: a replayed ACK may be 32 s late.
 const keptInvites = 8
 
-// inTurn runs send while nobody else numbers and sends within the dialog, so that
+// InTurn runs send while nobody else numbers and sends within the dialog, so that
 // numbers leave in order. No lock is held meanwhile.
-func (n *numbering) inTurn(ctx context.Context, send func() error) error {
-	err := n.await(ctx, func() bool { return !n.sending })
+func (n *Numbering) InTurn(ctx context.Context, send func() error) error {
+	err := n.mu.Await(ctx, func() bool { return !n.sending })
 	if err == nil {
 		n.sending = true
 	}
-	n.Unlock()
+	n.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	defer func() {
-		n.Lock()
+		n.mu.Lock()
 		n.sending = false
-		n.signal()
-		n.Unlock()
+		n.mu.Signal()
+		n.mu.Unlock()
 	}()
 	return send()
 }
@@ -47,9 +49,9 @@ const maxCSeq = 1<<31 - 1
 // follows: enough for one request a second for half a year.
 const followed = maxCSeq - 1<<24
 
-// nextCSeq is the number after last. At the end it stays: a peer refuses lower ones
+// NextCSeq is the number after last. At the end it stays: a peer refuses lower ones
 // only (RFC 3261 §12.2.2), and nothing at all would be sent otherwise, not even a BYE.
-func nextCSeq(last uint32) uint32 { return min(last, maxCSeq-1) + 1 }
+func NextCSeq(last uint32) uint32 { return min(last, maxCSeq-1) + 1 }
 
 // startAfter is what the numbers of a dialog begin after that an INVITE of the peer made:
 // that INVITE's, since the dialogs of sipgo go on from there, but for one that leaves
@@ -61,12 +63,12 @@ func startAfter(peer uint32) uint32 {
 	return peer
 }
 
-// number gives a request its CSeq on the wire: the application's own, unless
+// Number gives a request its CSeq on the wire: the application's own, unless
 // requests of ours have used that up or it leaves too few.
-func (n *numbering) number(app uint32, invite bool) uint32 {
-	n.Lock()
-	defer n.Unlock()
-	next := nextCSeq(n.last)
+func (n *Numbering) Number(app uint32, invite bool) uint32 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	next := NextCSeq(n.last)
 	if next < app && app <= followed {
 		next = app
 	}
@@ -83,19 +85,19 @@ func (n *numbering) number(app uint32, invite bool) uint32 {
 	return n.last
 }
 
-// lastCSeq is the number used last: early requests have some before the dialog is.
-func (n *numbering) lastCSeq() uint32 {
-	n.Lock()
-	defer n.Unlock()
+// LastCSeq is the number used last: early requests have some before the dialog is.
+func (n *Numbering) LastCSeq() uint32 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.last
 }
 
-// wireCSeq is what the INVITE that the application numbered app has on the wire.
+// WireCSeq is what the INVITE that the application numbered app has on the wire.
 // Where it sent a PRACK, UPDATE or INFO since, sipgo numbers the ACK as that; it
 // is for the INVITE before all the same.
-func (n *numbering) wireCSeq(app uint32) uint32 {
-	n.Lock()
-	defer n.Unlock()
+func (n *Numbering) WireCSeq(app uint32) uint32 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	wire := app
 	for _, s := range n.sent {
 		if s.app <= app {
@@ -106,15 +108,15 @@ func (n *numbering) wireCSeq(app uint32) uint32 {
 }
 
 // plain reports whether what the store knows is enough to go on.
-func (n *numbering) plain() bool {
-	n.Lock()
-	defer n.Unlock()
+func (n *Numbering) plain() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return !n.sending && !slices.ContainsFunc(n.sent, func(s sentInvite) bool { return s.app != s.wire })
 }
 
 // follow counts on from another dialog of the same INVITE.
-func (n *numbering) follow(other *numbering) {
-	other.Lock()
-	defer other.Unlock()
+func (n *Numbering) follow(other *Numbering) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
 	n.last, n.sent = other.last, slices.Clip(other.sent)
 }

@@ -1,4 +1,4 @@
-package middleware
+package dialogset
 
 import (
 	"testing"
@@ -17,11 +17,11 @@ func TestProofAfterStall(t *testing.T) {
 			{time.Second, 0},
 			{2 * time.Second, 2 * time.Second}, // and then it goes off in time
 		} {
-			var m member
+			var m Dialog
 			begin := time.Now()
 			forgotten := make(chan time.Duration, 1)
-			m.expectAck(1, begin, time.AfterFunc(64*sip.T1+c.late, func() {
-				if !m.patient(time.Now()) {
+			m.ExpectAck(1, begin, time.AfterFunc(64*sip.T1+c.late, func() {
+				if !m.Patient(time.Now()) {
 					forgotten <- time.Since(begin)
 				}
 			}))

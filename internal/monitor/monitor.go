@@ -1,27 +1,29 @@
-package middleware
+// Package monitor is a lock on what others wait to see changed.
+package monitor
 
 import (
 	"context"
 	"sync"
 )
 
-// monitor is a lock on what others may wait to see changed.
-type monitor struct {
+// Monitor is a mutex whose holder may signal that what it guards has changed. The
+// zero Monitor is ready for use.
+type Monitor struct {
 	sync.Mutex
 	changed chan struct{} // made by whoever waits, closed by whoever changes something
 }
 
-// signal wakes all that wait. The lock is held.
-func (m *monitor) signal() {
+// Signal wakes all that wait. The lock is held.
+func (m *Monitor) Signal() {
 	if m.changed != nil {
 		close(m.changed)
 		m.changed = nil
 	}
 }
 
-// await waits until ready, which is called with the lock held, returns true. It
+// Await waits until ready, which is called with the lock held, returns true. It
 // returns with the lock held, and ctx's error if that ended first.
-func (m *monitor) await(ctx context.Context, ready func() bool) error {
+func (m *Monitor) Await(ctx context.Context, ready func() bool) error {
 	m.Lock()
 	for !ready() {
 		if m.changed == nil {
