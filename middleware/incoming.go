@@ -24,10 +24,10 @@ type incoming struct {
 	policy   sessiontimer.Policy
 	dialogs  *dialogset.Set // nil before a response has a To tag
 	flight   *dialogset.Dialog
-	id       dialogstore.ID
-	local    bool // answered without the application
-	updating bool // it is the UPDATE that member.updating stands for; guarded by member
-	passed   bool // to another user agent: the application is a proxy; guarded by mu
+	id       dialogstore.ID // zero for a first INVITE
+	local    bool           // answered without the application
+	updating bool           // it is the UPDATE that member.updating stands for; guarded by member
+	passed   bool           // to another user agent: the application is a proxy; guarded by mu
 
 	mu      sync.Mutex
 	success *sip.Response // the 2xx; further ones are retransmissions
@@ -184,29 +184,31 @@ func (in *incoming) settle(res *sip.Response) error {
 	return in.create(res)
 }
 
-// openLeg notes the dialog that a response makes, an early one before the 2xx. One
+// openLeg finds the dialog that a response makes, an early one before the 2xx. One
 // with another tag makes another: an application that keeps no dialogs may have a
 // tag for each response.
-func (in *incoming) openLeg(res *sip.Response) {
+func (in *incoming) openLeg(res *sip.Response) (*dialogset.Set, *dialogset.Dialog) {
 	tag := sipmsg.ToTag(res)
-	if tag == "" || !in.req.IsInvite() || in.dialogs != nil && in.dialogs.ID("").LocalTag == tag {
-		return
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if tag != "" && in.req.IsInvite() && (in.dialogs == nil || in.dialogs.ID("").LocalTag != tag) {
+		in.closeLeg()
+		in.dialogs = in.t.sets.Open(sipmsg.CallID(in.req), tag)
+		in.flight = in.dialogs.Ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, dialogset.ToldBy(res))
 	}
-	in.closeLeg()
-	in.dialogs = in.t.sets.Open(sipmsg.CallID(in.req), tag)
-	in.flight = in.dialogs.Ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, dialogset.ToldBy(res))
+	return in.dialogs, in.flight
 }
 
 // close forgets a first INVITE of which no dialog came.
 func (in *incoming) close() {
 	in.mu.Lock()
-	answered := in.success != nil
-	in.mu.Unlock()
-	if in.id.RemoteTag == "" && !answered {
+	defer in.mu.Unlock()
+	if in.id.RemoteTag == "" && in.success == nil {
 		in.closeLeg()
 	}
 }
 
+// closeLeg forgets an early dialog. in.mu is held.
 func (in *incoming) closeLeg() {
 	if in.dialogs != nil && in.dialogs.Abandon(in.flight) {
 		in.t.sets.Drop(in.dialogs)
@@ -218,16 +220,16 @@ func (in *incoming) create(res *sip.Response) error {
 	ctx, now := context.Background(), time.Now()
 	in.t.heed(&in.policy, res, sessiontimer.UAS)
 	a := in.markToFit(res, in.policy.Respond(in.fields, sessiontimer.Session{}, now))
-	in.openLeg(res)
-	in.t.sets.Touch(in.dialogs) // it may have rung for long; a sweep is not to drop it now
+	dialogs, flight := in.openLeg(res)
+	in.t.sets.Touch(dialogs) // it may have rung for long; a sweep is not to drop it now
 	d := dialogstore.Dialog{
-		ID:           in.dialogs.ID(sipmsg.FromTag(in.req)),
+		ID:           dialogs.ID(sipmsg.FromTag(in.req)),
 		LocalURI:     sipmsg.Value(res.To()),
 		RemoteURI:    sipmsg.Value(in.req.From()),
 		RemoteTarget: sipmsg.Text(&in.req.Contact().Address),
 		RouteSet:     sipmsg.RouteSet(in.req, false),
 		Transport:    sip.NetworkToLower(in.req.Transport()),
-		LocalCSeq:    in.flight.Count.LastCSeq(),
+		LocalCSeq:    flight.Count.LastCSeq(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
 		SDP:          res.Body(),
 		SDPType:      sipmsg.ContentType(res),
@@ -248,8 +250,8 @@ func (in *incoming) create(res *sip.Response) error {
 	d.Destination = natSource(in.req, d)
 	learnPeer(&d, in.fields)
 	d.Accepted = accepted(&d, in.req)
-	in.flight.HandOver()
-	defer in.flight.HandedOver()
+	flight.HandOver()
+	defer flight.HandedOver()
 	// There before the 2xx, so that whoever knows of the call finds it in Store; told
 	// of after it.
 	err := in.t.store.Create(quietly, d)
@@ -259,13 +261,12 @@ func (in *incoming) create(res *sip.Response) error {
 		}
 		return unsent
 	}
-	in.id = d.ID
-	in.flight.Accepted()
-	in.flight.ExpectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID, in.flight))
+	flight.Accepted()
+	flight.ExpectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID, flight))
 	if err == nil {
 		observer{in.t}.negotiated(&d)
 	}
-	in.t.stored(ctx, in.dialogs, &d, err)
+	in.t.stored(ctx, dialogs, &d, err)
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (in *incoming) closeInvite() {
 // refusing lets the peer send the next request, which may follow on a refusal at
 // once. A re-INVITE of ours waits until that is sent: see closeInvite.
 func (in *incoming) refusing() {
-	if in.flight == nil {
+	if in.id.RemoteTag == "" {
 		return
 	}
 	in.closeUpdate()
