@@ -19,7 +19,7 @@ type ID struct {
 // fit for any encoding; its slices are shared and never written to.
 type Dialog struct {
 	ID
-	Version uint64 // counts the commits, from 1; set by Observed
+	Version uint64 // counts the commits, from 1, and after the largest from 1 again: see Newer; set by Observed
 
 	LocalURI     string   // our From in requests, as a header value with its tag
 	RemoteURI    string   // our To in requests, likewise

@@ -69,7 +69,7 @@ func (o *Observed) Create(ctx context.Context, d Dialog) error {
 func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialog, error)) (before, after Dialog, err error) {
 	before, after, err = o.store.Update(ctx, id, func(d Dialog) (Dialog, error) {
 		next, err := change(d)
-		next.Version = d.Version + 1
+		next.Version = max(1, d.Version+1)
 		return next, err
 	})
 	if err == nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -21,16 +23,26 @@ type kept struct {
 	*dialogstore.Memory
 	copies   dialogstore.Store
 	unproved *sync.Map // of the IDs of dialogs that are not copied yet
+	policy   sessiontimer.Policy
 	log      *slog.Logger
 }
 
 // adopt takes over what the process before left. Its times count on by the
-// monotonic clock, which nobody sets.
+// monotonic clock, which nobody sets. A row that could make a request say what
+// nobody said is left out, and one without a policy that makes sense gets ours.
 func (k kept) adopt(ctx context.Context) error {
 	now := time.Now()
 	for d, err := range k.copies.All(ctx) {
 		if err != nil {
 			return err
+		}
+		if err := d.Check(); err != nil {
+			k.log.Error("stored dialog refused", "call_id", strconv.Quote(d.CallID), "error", err)
+			continue
+		}
+		d.Version = max(1, d.Version)
+		if d.Policy.Validate() != nil || d.Policy.Mode == sessiontimer.Off {
+			d.Policy = k.policy
 		}
 		if d.Session.Active() {
 			d.Session.Since = now.Add(d.Session.Since.Sub(now))
@@ -44,12 +56,17 @@ func (k kept) adopt(ctx context.Context) error {
 
 // Create implements dialogstore.Store.
 func (k kept) Create(ctx context.Context, d dialogstore.Dialog) error {
-	if !d.OwnsCallID {
-		k.unproved.Store(d.ID, nil)
+	if d.OwnsCallID {
+		err := k.Memory.Create(ctx, d)
+		if err == nil {
+			k.copy(ctx, d)
+		}
+		return err
 	}
+	_, already := k.unproved.LoadOrStore(d.ID, nil)
 	err := k.Memory.Create(ctx, d)
-	if err == nil && d.OwnsCallID {
-		k.copy(ctx, d)
+	if err != nil && !already {
+		k.unproved.Delete(d.ID)
 	}
 	return err
 }
@@ -91,7 +108,7 @@ func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
 	defer cancel()
 	defer k.contain(d.ID)
 	newer := func(there dialogstore.Dialog) (dialogstore.Dialog, error) {
-		if there.Version > d.Version {
+		if dialogstore.Newer(there.Version, d.Version) {
 			return there, nil
 		}
 		return d, nil

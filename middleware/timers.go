@@ -109,7 +109,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	memory := dialogstore.NewMemory()
 	t.store = dialogstore.Observe(memory, t.refresher, observer{t})
 	if o.store != nil {
-		k := kept{Memory: memory, copies: o.store, unproved: new(sync.Map), log: o.logger}
+		k := kept{Memory: memory, copies: o.store, unproved: new(sync.Map), policy: o.policy, log: o.logger}
 		t.store, t.adopt = dialogstore.Observe(k, t.refresher, observer{t}), k.adopt
 		t.proved = k.proved
 	}

@@ -193,7 +193,7 @@ func (r *Refresher) heed(d *dialogstore.Dialog) (fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.dialogs[d.ID]
-	if r.closed || s != nil && d.Version <= s.version {
+	if r.closed || s != nil && !dialogstore.Newer(d.Version, s.version) {
 		return false
 	}
 	if fresh = s == nil; fresh {

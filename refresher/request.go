@@ -14,6 +14,9 @@ import (
 // the stored value. It lacks the Via, and its CSeq number is 0; the pipeline
 // sets both.
 func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
 	target, routes, err := d.RemoteTarget, d.RouteSet, error(nil)
 	if len(routes) > 0 && !looseRoute(routes[0]) {
 		// A strict router wants its own URI as the Request-URI and the target last.

@@ -1,0 +1,40 @@
+package dialogstore
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Check returns an error that names a text of d which holds a control character. CR
+// and LF would end a header field and begin another one, in a request that is made
+// of d. Nothing that Timers stores has any: whoever finds one has a row that somebody
+// else has written.
+func (d *Dialog) Check() error {
+	for _, f := range [...]struct{ name, text string }{
+		{"CallID", d.CallID}, {"LocalTag", d.LocalTag}, {"RemoteTag", d.RemoteTag},
+		{"LocalURI", d.LocalURI}, {"RemoteURI", d.RemoteURI}, {"RemoteTarget", d.RemoteTarget}, {"Contact", d.Contact},
+		{"Transport", d.Transport}, {"LocalAddr", d.LocalAddr}, {"Destination", d.Destination},
+		{"Supported", d.Supported}, {"Require", d.Require}, {"ProxyRequire", d.ProxyRequire},
+		{"SDPType", d.SDPType}, {"LastMethod", d.LastMethod},
+	} {
+		if err := check(f.name, f.text); err != nil {
+			return err
+		}
+	}
+	for _, route := range d.RouteSet {
+		if err := check("RouteSet", route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func check(name, text string) error {
+	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
+		return fmt.Errorf("dialogstore: %s has a control character: %.100q", name, text)
+	}
+	return nil
+}
+
+// Newer reports whether Version a is of a later commit than b. The numbers go round.
+func Newer(a, b uint64) bool { return int64(a-b) > 0 }
