@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -40,11 +41,11 @@ func newAnswerer(ctx context.Context, p plan) (*answerer, error) {
 	if p.split {
 		return r.startProcess(ctx)
 	}
-	return r.start()
+	return r.start(p.listen)
 }
 
 // start answers in this process.
-func (r role) start() (*answerer, error) {
+func (r role) start(listen func() (net.PacketConn, error)) (*answerer, error) {
 	conn, err := listen()
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func answerForParent(in io.Reader, out io.Writer) int {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		return 2
 	}
-	a, err := r.start()
+	a, err := r.start(listen)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		return 1

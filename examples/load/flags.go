@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -20,12 +21,14 @@ type config struct {
 	jitter         float64
 	limit          int
 	data, plot     string
+
+	listen func() (net.PacketConn, error) // opens the socket of a user agent
 }
 
 func command() (*cli.Command, *config) {
 	cmd := cli.Bare("load", "holds many calls between two user agents and measures their refreshes.",
 		"go run ./examples/load -calls 10000 -rate 2000")
-	cfg := &config{calls: 10_000, rate: 2000, hold: 20 * time.Second, method: sessiontimer.MethodUpdate, stub: "auto", limit: 5000}
+	cfg := &config{calls: 10_000, rate: 2000, hold: 20 * time.Second, method: sessiontimer.MethodUpdate, stub: "auto", limit: 5000, listen: listen}
 	cmd.Count(&cfg.calls, "calls", "N", "how many calls are held")
 	cmd.Count(&cfg.rate, "rate", "N", "calls set up a second, and refreshes a second afterwards")
 	cmd.Seconds(&cfg.expires, "session-expires", "DUR", "the interval, halfway through which calls are refreshed; 0 = 2*calls/rate")

@@ -57,7 +57,7 @@ func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*loa
 		return nil, err
 	}
 	l.target = sip.Uri{Scheme: "sip", User: "answer", Host: host, Port: port}
-	socket, err := listen()
+	socket, err := p.listen()
 	if err != nil {
 		return nil, err
 	}

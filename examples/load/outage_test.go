@@ -35,12 +35,10 @@ func (o outcome) outage(t *testing.T) (unanswered, busiest int) {
 	return unanswered, busiest
 }
 
-// No call is dropped, wherever its other end is and however it is refreshed.
+// No call is dropped, however it is refreshed.
 func TestOutage(t *testing.T) {
-	t.Parallel()
-	for name, more := range map[string]string{"one process": "", "two processes, re-INVITE": " -split -method invite"} {
+	for name, more := range map[string]string{"UPDATE": "", "re-INVITE": " -method invite"} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			o := runOutage(t, "-calls 100 -burst 2s -session-expires 10s -hold 6s -outage 400ms"+more)
 			if unanswered, busiest := o.outage(t); unanswered < 10 || busiest < 10 {
 				t.Errorf("%d unanswered, %d in the busiest second, want 10 or more:\n%s", unanswered, busiest, o.stdout)
@@ -56,8 +54,8 @@ func TestOutageIsBounded(t *testing.T) {
 	const limit = 150
 	o := runOutage(t, "-calls 1000 -rate 100 -hold 5s -outage 2s -limit 150 -stub yes")
 	unanswered, busiest := o.outage(t)
-	// A second of the samples may be a little longer than one.
-	if unanswered < limit/2 || unanswered > limit || busiest < limit/2 || busiest > limit*5/4 {
+	// An answer is counted a little after it has made room for the next.
+	if unanswered < limit/2 || unanswered > limit*5/4 || busiest < limit/2 || busiest > limit*5/4 {
 		t.Errorf("%d unanswered, %d in the busiest second, want about %d:\n%s", unanswered, busiest, limit, o.stdout)
 	}
 	if got := o.row(t, "goroutines"); got > limit+100 {
@@ -67,26 +65,29 @@ func TestOutageIsBounded(t *testing.T) {
 
 // What is sent while the line is down counts as sent, from when it was due.
 func TestSentWhileDown(t *testing.T) {
-	far := socket(t)
-	late := newLateness(1)
-	l := &line{PacketConn: socket(t), sent: late.sent}
-	late.expect(0, time.Now().Add(-time.Second))
-	update := []byte("UPDATE sip:b SIP/2.0\r\nVia: x\r\nCall-ID: load-0\r\n\r\n")
-	for _, down := range []bool{true, true, false} { // at first, and again
-		l.down.Store(down)
-		if n, err := l.WriteTo(update, far.LocalAddr()); n != len(update) || err != nil {
-			t.Errorf("down: %v, the line takes %d bytes, %v", down, n, err)
+	inMemory(t, func(listen func() (net.PacketConn, error)) {
+		far, _ := listen()
+		near, _ := listen()
+		late := newLateness(1)
+		l := &line{PacketConn: near, sent: late.sent}
+		late.expect(0, time.Now().Add(-time.Second))
+		update := []byte("UPDATE sip:b SIP/2.0\r\nVia: x\r\nCall-ID: load-0\r\n\r\n")
+		for _, down := range []bool{true, true, false} { // at first, and again
+			l.down.Store(down)
+			if n, err := l.WriteTo(update, far.LocalAddr()); n != len(update) || err != nil {
+				t.Errorf("down: %v, the line takes %d bytes, %v", down, n, err)
+			}
 		}
-	}
-	if sent := late.sample(); len(sent) != 1 || sent[0] < time.Second {
-		t.Errorf("sent %v late, want once, by a second", sent)
-	}
-	for _, want := range []int{len(update), 0} {
-		_ = far.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-		if n, _, _ := far.ReadFrom(make([]byte, 100)); n != want {
-			t.Errorf("the other end got %d bytes, want %d", n, want)
+		if sent := late.sample(); len(sent) != 1 || sent[0] != time.Second {
+			t.Errorf("sent %v late, want once, by a second", sent)
 		}
-	}
+		for _, want := range []int{len(update), 0} {
+			_ = far.SetReadDeadline(time.Now().Add(time.Second))
+			if n, _, _ := far.ReadFrom(make([]byte, 100)); n != want {
+				t.Errorf("the other end got %d bytes, want %d", n, want)
+			}
+		}
+	})
 }
 
 // recovering is a connection whose line is up again when it is read a second time.

@@ -24,13 +24,15 @@ var quiet = slog.New(slog.DiscardHandler)
 // socketBuffer holds what arrives while the process has other things to do.
 const socketBuffer = 8 << 20
 
-func listen() (*net.UDPConn, error) {
+// listen opens a socket on loopback.
+func listen() (net.PacketConn, error) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err == nil {
-		_ = conn.SetReadBuffer(socketBuffer) // as much as the system allows
-		_ = conn.SetWriteBuffer(socketBuffer)
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	_ = conn.SetReadBuffer(socketBuffer) // as much as the system allows
+	_ = conn.SetWriteBuffer(socketBuffer)
+	return conn, nil
 }
 
 func newUserAgent(name string, conn net.PacketConn) (*userAgent, error) {
