@@ -37,8 +37,7 @@ func TestPeerIsFasterThanCommit(t *testing.T) {
 			t.Run(fmt.Sprintf("E-30 %s behind the 2xx to %s", f.name, answered), func(t *testing.T) {
 				inLab(t, func(l *lab) {
 					bob, p := l.bob(), l.peer()
-					var outcome error
-					accept := answers200(bob, &outcome, bob.SDP)
+					accept := answers200(bob, nil, bob.SDP)
 					bob.Server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
 						_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
 					})

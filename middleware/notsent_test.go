@@ -44,7 +44,9 @@ func answers200(u *sipua.UA, outcome *error, body string) func(*sip.Request, sip
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		res := sip.NewSDPResponseFromRequest(req, []byte(body))
 		res.AppendHeader(&sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "moved", Host: "10.0.0.2", Port: 5060}})
-		*outcome = tx.Respond(res)
+		if err := tx.Respond(res); outcome != nil {
+			*outcome = err
+		}
 	}
 }
 
