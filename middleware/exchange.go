@@ -29,6 +29,7 @@ type exchange struct {
 	own         bool                // a request of this package, not the application's
 	ours        bool                // req is nobody else's: it may be left behind
 	dialog      *dialogstore.Dialog // of such a request
+	noUpdate    bool                // if it is accepted, UPDATE counts as refused
 	silentSince time.Time           // when the UPDATE before it was sent, if nobody has answered that
 	transport   string              // of a first INVITE
 	proposal    sessiontimer.Proposal

@@ -1,6 +1,12 @@
 package middleware
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
 
 // Left is what t still holds for calls: sets of dialogs in flight, dialogs that the
 // refresher watches, and dialogs in the store.
@@ -13,3 +19,32 @@ func (t *Timers) Left() (sets, watched, stored int) {
 
 // Remembered is the number of requests that t remembers for its calls.
 func (t *Timers) Remembered() int { return t.sets.Remembered() }
+
+// Counts is how often a store was read and written.
+type Counts struct{ Loads, Commits atomic.Int32 }
+
+// Count counts what t does in its store from now on.
+func (t *Timers) Count() *Counts {
+	c := new(Counts)
+	t.store = dialogstore.Observe(counting{t.store, c})
+	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: t.log,
+		Jitter: t.opts.jitter, Limits: t.opts.limits})
+	return c
+}
+
+type counting struct {
+	*dialogstore.Observed
+	counts *Counts
+}
+
+// Load implements dialogstore.Store.
+func (c counting) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
+	c.counts.Loads.Add(1)
+	return c.Observed.Load(ctx, id)
+}
+
+// Update implements dialogstore.Store.
+func (c counting) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+	c.counts.Commits.Add(1)
+	return c.Observed.Update(ctx, id, change)
+}

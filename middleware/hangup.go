@@ -10,6 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -76,7 +77,7 @@ func (t *Timers) sendBye(ctx context.Context, l *dialogset.Set, d dialogstore.Di
 }
 
 func (t *Timers) dispatchBye(ctx context.Context, l *dialogset.Set, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {
-	bye, err := refresher.NewRequest(d, sip.BYE)
+	bye, err := indialog.Request(&d, sip.BYE)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	if mirror.RemoteTarget == "" {
 		mirror.RemoteTarget = sipmsg.AddrSpec(d.LocalURI) // an application that sends no Contact
 	}
-	bye, err := refresher.NewRequest(mirror, sip.BYE)
+	bye, err := indialog.Request(&mirror, sip.BYE)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -27,7 +28,36 @@ var errConnectionLost = errors.New("middleware: connection lost")
 type pipeline struct{ t *Timers }
 
 // Refresh implements refresher.Pipeline.
-func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+func (p pipeline) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attempt) refresher.Outcome {
+	d, err := p.load(ctx, id, a.Session)
+	if err != nil {
+		return refresher.Outcome{Err: err}
+	}
+	if a.Method == sessiontimer.MethodAuto {
+		a.Method = indialog.Method(&d)
+	}
+	o := refresher.Outcome{Method: a.Method, Alternative: indialog.Alternative(&d, a.Method), OwnsCallID: d.OwnsCallID}
+	res, err := p.send(ctx, d, a)
+	if err != nil {
+		o.Err = unsent(err)
+		return o
+	}
+	o.Status, o.RetryAfter = res.StatusCode, sipmsg.RetryAfter(res)
+	return o
+}
+
+// load is the dialog, if the session is still its own.
+func (p pipeline) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Session) (dialogstore.Dialog, error) {
+	d, err := p.t.store.Load(ctx, id)
+	if err == nil && !d.Session.Equal(s) {
+		err = refresher.ErrSuperseded
+	}
+	return d, err
+}
+
+// send sends a refresh when the dialog is free for it. What it says is from the value
+// of then; d is from before.
+func (p pipeline) send(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
 	l, m := p.t.sets.Resume(d)
 	if gone := p.t.host.Load().Gone; gone != nil && gone(d) {
 		return nil, refresher.ErrGone
@@ -37,44 +67,81 @@ func (p pipeline) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Re
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := m.BeginOwn(ctx, cancel, req.IsInvite()); errors.Is(err, dialogset.ErrBusy) {
+	if err := m.BeginOwn(ctx, cancel, a.Method == sessiontimer.MethodReInvite); errors.Is(err, dialogset.ErrBusy) {
 		return nil, refresher.ErrBusy
 	} else if err != nil {
 		return nil, err
 	}
 	defer m.FinishOwn()
-	now, err := p.t.store.Load(ctx, d.ID)
+	d, err := p.load(ctx, d.ID, a.Session)
 	if err != nil {
 		return nil, err
 	}
-	if !now.Session.Equal(d.Session) {
-		return nil, refresher.ErrSuperseded
-	}
-	x, err := p.t.ownExchange(l, m, now, req)
+	req, err := indialog.Refresh(&d, a.Method)
 	if err != nil {
 		return nil, err
 	}
-	x.proposal = x.policy.Propose(now.Session, now.MinSE, now.PeerTimer)
-	x.silentSince = m.TakeSilence(now.Session)
+	x, err := p.t.ownExchange(l, m, d, req)
+	if err != nil {
+		return nil, err
+	}
+	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
+	x.silentSince = m.TakeSilence(d.Session)
+	x.noUpdate = a.UpdateRefused && req.IsInvite()
+	if a.Method == sessiontimer.MethodUpdate && !a.Last && indialog.Alternative(&d, a.Method) {
+		return x.runUntil(ctx, updateUntil(d.Session, time.Now()))
+	}
 	return x.run(ctx)
 }
 
-// Hangup implements refresher.Pipeline.
-func (p pipeline) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
-	bye, err := p.End(ctx, d, reason)
-	if bye != nil {
-		bye(ctx)
+// runUntil is run for an UPDATE that a re-INVITE may follow: there are peers that
+// answer none, whatever their Allow says.
+func (x *exchange) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
+	short, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	res, err := x.run(short)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", refresher.ErrGivenUp, sip.ErrTransactionTimeout)
+	}
+	return res, err
+}
+
+// updateUntil is when such an UPDATE is given up. Three quarters of a transaction's
+// life leave the re-INVITE the rest; but where the peer gives up before that, it goes
+// out while it still counts.
+func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
+	until := now.Add(48 * sip.T1)
+	if last := s.LastChance(); last.Before(until) {
+		until = last
+	}
+	if least := now.Add(sip.T2); until.Before(least) {
+		until = least
+	}
+	return until
+}
+
+// unsent is an error as the refresher judges it.
+func unsent(err error) error {
+	switch {
+	case errors.Is(err, sip.ErrTransactionTimeout) && !errors.Is(err, refresher.ErrGivenUp):
+		return fmt.Errorf("%w: %w", refresher.ErrUnanswered, err)
+	case errors.Is(err, sip.ErrUDPMTUCongestion):
+		return fmt.Errorf("%w: %w", refresher.ErrTooLong, err)
 	}
 	return err
 }
 
-// End implements refresher.Ender.
-func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) (bye func(context.Context), err error) {
+// End implements refresher.Pipeline.
+func (p pipeline) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context), err error) {
+	d, err := p.load(ctx, id, s)
+	if err != nil {
+		return nil, err
+	}
 	l, m := p.t.sets.Resume(d)
 	busy, unconfirmed := m.Busy()
 	// What is being answered, by us or by the peer, may renew the session; only
 	// the end of the session itself ends that too.
-	if busy && time.Now().Before(d.Session.ExpiresAt()) {
+	if busy && time.Now().Before(s.ExpiresAt()) {
 		return nil, refresher.ErrBusy
 	}
 	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
@@ -82,7 +149,7 @@ func (p pipeline) End(ctx context.Context, d dialogstore.Dialog, reason sessiont
 	if unconfirmed || m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
-	return p.t.end(ctx, l, d.RemoteTag, reason), nil
+	return p.t.end(ctx, l, id.RemoteTag, reason), nil
 }
 
 // ownExchange prepares a request of ours.
@@ -287,7 +354,7 @@ func (x *exchange) acknowledge(res *sip.Response) {
 }
 
 func (x *exchange) sendAck(d dialogstore.Dialog) error {
-	ack, err := refresher.NewRequest(d, sip.ACK)
+	ack, err := indialog.Request(&d, sip.ACK)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
 			d.NoUpdate = false // whatever made us think so
 		}
+		d.NoUpdate = d.NoUpdate || x.noUpdate
 		if before.Since.After(x.sentAt) { // a 2xx of ours crossed this one
 			d.Session = crossed(d.Session, before)
 		}

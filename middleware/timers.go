@@ -33,7 +33,7 @@ type Timers struct {
 	store     *dialogstore.Observed
 	adopt     func(context.Context) error           // loads what the process before stored
 	proved    func(context.Context, dialogstore.ID) // the peer is there: its dialog may be stored
-	refresher *refresher.Refresher
+	refresher *refresher.Scheduler
 	sets      *dialogset.Sets
 	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
 	steps     workers.Crew     // what sipgo may take long to do for us

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
 // F-20: what a peer refuses twice is not tried a third time while the other
@@ -21,12 +20,12 @@ func TestRefusedAgainAndAgain(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		call func(*dialogstore.Dialog)
-		want [3]sip.RequestMethod
+		want [3]sessiontimer.Method
 	}{
-		{"UPDATE", both, [3]sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.INVITE}},
-		{"re-INVITE", func(d *dialogstore.Dialog) { d.Policy.Method = sessiontimer.MethodReInvite }, [3]sip.RequestMethod{sip.INVITE, sip.INVITE, sip.UPDATE}},
-		{"re-INVITE of a peer without UPDATE", noUpdate, [3]sip.RequestMethod{sip.INVITE, sip.INVITE, sip.INVITE}},
-		{"UPDATE with nothing to re-INVITE with", noSDP, [3]sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.UPDATE}},
+		{"UPDATE", both, [3]sessiontimer.Method{update, update, invite}},
+		{"re-INVITE", func(d *dialogstore.Dialog) { d.Policy.Method = sessiontimer.MethodReInvite }, [3]sessiontimer.Method{invite, invite, update}},
+		{"re-INVITE of a peer without UPDATE", noUpdate, [3]sessiontimer.Method{invite, invite, invite}},
+		{"UPDATE with nothing to re-INVITE with", noSDP, [3]sessiontimer.Method{update, update, update}},
 	} {
 		for _, code := range []int{302, 403, 491, 500, 503, 603} {
 			for _, interval := range []time.Duration{90 * time.Second, 1800 * time.Second} {
@@ -37,7 +36,7 @@ func TestRefusedAgainAndAgain(t *testing.T) {
 						c.call(&d)
 						l.create(d)
 						attempts, hangups := l.run(interval)
-						var got [3]sip.RequestMethod
+						var got [3]sessiontimer.Method
 						for i := range min(3, len(attempts)) {
 							got[i] = attempts[i].method
 						}
@@ -60,11 +59,11 @@ func TestRefusedAgainAndAgain(t *testing.T) {
 // I-12: the method that came instead of one refused twice is the next one as well.
 func TestRefusedTwiceIsRemembered(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
-			return map[sip.RequestMethod]int{sip.UPDATE: 403, sip.INVITE: 200}[m], nil
+		l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sessiontimer.Method) (int, error) {
+			return map[sessiontimer.Method]int{update: 403, invite: 200}[m], nil
 		}
 		l.create(call("remembered", 90*time.Second))
-		want := []attempt{{45 * time.Second, sip.UPDATE}, {50 * time.Second, sip.UPDATE}, {53500 * time.Millisecond, sip.INVITE}, {98500 * time.Millisecond, sip.INVITE}}
+		want := []attempt{{45 * time.Second, update}, {50 * time.Second, update}, {53500 * time.Millisecond, invite}, {98500 * time.Millisecond, invite}}
 		if attempts, hangups := l.run(100 * time.Second); !slices.Equal(attempts, want) || len(hangups) > 0 {
 			t.Errorf("attempts %v, hung up at %v; should be %v and no hang-up", attempts, hangups, want)
 		}
@@ -76,14 +75,14 @@ func TestRefusedTwiceIsRemembered(t *testing.T) {
 func TestNotSent(t *testing.T) {
 	for _, c := range []struct {
 		err  error
-		want []sip.RequestMethod
+		want []sessiontimer.Method
 	}{
-		{fmt.Errorf("%w: 1301 bytes", sip.ErrUDPMTUCongestion), []sip.RequestMethod{sip.INVITE, sip.UPDATE}},
-		{errors.New("connection reset"), []sip.RequestMethod{sip.INVITE, sip.INVITE, sip.INVITE}},
+		{fmt.Errorf("%w: 1301 bytes", refresher.ErrTooLong), []sessiontimer.Method{invite, update}},
+		{errors.New("connection reset"), []sessiontimer.Method{invite, invite, invite}},
 	} {
 		inLab(t, func(l *lab) {
-			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
-				if m == sip.UPDATE {
+			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sessiontimer.Method) (int, error) {
+				if m == update {
 					return 200, nil
 				}
 				return 0, c.err
@@ -92,7 +91,7 @@ func TestNotSent(t *testing.T) {
 			d.Policy.Method = sessiontimer.MethodReInvite
 			l.create(d)
 			attempts, _ := l.run(1799 * time.Second)
-			var got []sip.RequestMethod
+			var got []sessiontimer.Method
 			for _, a := range attempts {
 				got = append(got, a.method)
 			}
@@ -104,4 +103,21 @@ func TestNotSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a session description there is nothing to re-INVITE with.
+func TestRequestWithoutSDP(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(405)
+		d := call("no SDP", 1800*time.Second)
+		d.SDP, d.PeerUpdate = nil, false
+		l.create(d)
+		attempts, hangups := l.run(1799 * time.Second)
+		if len(attempts) != 1 || attempts[0].method != update || len(hangups) != 0 {
+			t.Errorf("tried %v, hung up %v; want one UPDATE, and the call up until it expires", attempts, hangups)
+		}
+		if d, err := l.store.Load(context.Background(), d.ID); err != nil || !d.NoUpdate {
+			t.Errorf("the refused UPDATE is not remembered: %v", err)
+		}
+	})
 }

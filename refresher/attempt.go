@@ -6,34 +6,37 @@ import (
 	"slices"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
 // refresh makes one attempt for the given session and schedules what follows.
-func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontimer.Session) {
+func (r *Scheduler) refresh(ctx context.Context, s *schedule, session sessiontimer.Session) {
 	begin := time.Now()
 	r.mu.Lock()
-	refused := s.failed == sip.UPDATE && s.attempts == maxAttempts
+	a := Attempt{
+		Session:       session,
+		Method:        s.method,
+		Last:          s.attempts == maxAttempts,
+		UpdateRefused: s.failed == sessiontimer.MethodUpdate && s.attempts == maxAttempts,
+	}
 	r.mu.Unlock()
-	d, m, res, err := r.attempt(ctx, s, session)
-	if timedOut(err) && r.stalledSince(begin) {
-		err = errStalled
+	o := r.cfg.Pipeline.Refresh(ctx, s.id, a)
+	if timeIsUp(o.Err) && r.stalledSince(begin) {
+		o.Err = errStalled
 	}
 	v := keep
-	failed := err != nil || !res.IsSuccess()
+	failed := o.Status/100 != 2
 	if failed {
-		v = judge(m, res, err)
+		v = judge(o)
 	}
-	if v == reverse || refused && m == sip.INVITE && !failed {
+	if v == reverse {
 		r.refuseUpdate(ctx, s.id)
 	}
 
 	r.mu.Lock()
 	s.cancel = nil
-	if res != nil {
+	if o.Status > 0 {
 		r.gate.heard = time.Now()
 	}
 	current := r.current(s, session)
@@ -42,33 +45,33 @@ func (r *Refresher) refresh(ctx context.Context, s *schedule, session sessiontim
 	if !current {
 		return // ended, or refreshed meanwhile: whatever came of this attempt is history
 	}
-	failed = failed && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) })
+	failed = failed && !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(o.Err, e) })
 	if failed {
-		r.report(d, m, res, err)
+		r.report(s.id, session, o)
 	}
-	if errors.Is(err, ErrSuperseded) {
+	if errors.Is(o.Err, ErrSuperseded) {
 		r.catchUp(ctx, s.id)
 	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case !r.current(s, session), errors.Is(err, dialogstore.ErrNotFound):
-	case errors.Is(err, ErrGone):
+	case !r.current(s, session), errors.Is(o.Err, dialogstore.ErrNotFound):
+	case errors.Is(o.Err, ErrGone):
 		s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseDialogClosed}
 		r.armIn(s, sessiontimer.Hangup, 0)
-	case errors.Is(err, ErrBusy):
+	case errors.Is(o.Err, ErrBusy):
 		s.attempts--
 		r.armIn(s, sessiontimer.Refresh, min(busyPause, time.Until(session.HangupAt())))
 	case failed:
-		r.follow(s, d, m, v, res)
+		r.follow(s, v, o)
 	default:
 		r.plan(s, true) // called off; the news of it will follow
 	}
 }
 
 // stalledSince reports whether the process has stood still since begin.
-func (r *Refresher) stalledSince(begin time.Time) bool {
+func (r *Scheduler) stalledSince(begin time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stalls.Look(r.wakes, time.Now())
@@ -80,61 +83,26 @@ func (r *Refresher) stalledSince(begin time.Time) bool {
 var expected = []error{dialogstore.ErrNotFound, ErrGone, ErrBusy, ErrSuperseded, context.Canceled}
 
 // current tells that session is still what s is about. r.mu is held.
-func (r *Refresher) current(s *schedule, session sessiontimer.Session) bool {
+func (r *Scheduler) current(s *schedule, session sessiontimer.Session) bool {
 	return r.dialogs[s.id] == s && s.session.Equal(session) && !r.closed
 }
 
 // catchUp takes a dialog up as the store has it. News that came late, after
 // newer ones, made a schedule of what is history.
-func (r *Refresher) catchUp(ctx context.Context, id dialogstore.ID) {
+func (r *Scheduler) catchUp(ctx context.Context, id dialogstore.ID) {
 	if d, err := r.cfg.Store.Load(ctx, id); err == nil {
 		r.heed(&d)
 	}
 }
 
-// attempt loads the dialog, builds the request and sends it.
-func (r *Refresher) attempt(ctx context.Context, s *schedule, session sessiontimer.Session) (dialogstore.Dialog, sip.RequestMethod, *sip.Response, error) {
-	d, err := r.cfg.Store.Load(ctx, s.id)
-	if err != nil {
-		return d, sip.UPDATE, nil, err
-	}
-	if !d.Session.Equal(session) {
-		return d, sip.UPDATE, nil, ErrSuperseded
-	}
-	m := method(d.Policy.Method, d.PeerUpdate, d.NoUpdate, len(d.SDP) > 0)
-	r.mu.Lock()
-	if s.method != "" {
-		m = s.method
-	}
-	fallBack := m == sip.UPDATE && len(d.SDP) > 0 && s.attempts < maxAttempts
-	r.mu.Unlock()
-	req, err := refreshRequest(d, m)
-	if err != nil {
-		return d, m, nil, err
-	}
-	if fallBack {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, updateUntil(session, time.Now()))
-		defer cancel()
-	}
-	res, err := r.cfg.Pipeline.Refresh(ctx, d, req)
-	switch {
-	case err == nil && res == nil:
-		err = errors.New("refresher: no response and no error")
-	case fallBack && errors.Is(err, context.DeadlineExceeded) && time.Now().Before(session.HangupAt()):
-		err = errUnanswered
-	}
-	return d, m, res, err
-}
-
 // follow schedules what a failed attempt leads to. r.mu is held.
-func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMethod, v verdict, res *sip.Response) {
+func (r *Scheduler) follow(s *schedule, v verdict, o Outcome) {
 	now := time.Now()
 	switch v {
 	case end:
 		s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseRefreshUnanswered}
-		if res != nil {
-			s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseRefreshAnswered, Status: res.StatusCode}
+		if o.Status > 0 {
+			s.reason = sessiontimer.Reason{Cause: sessiontimer.CauseRefreshAnswered, Status: o.Status}
 		}
 		r.arm(s, sessiontimer.Hangup, now)
 		return
@@ -143,19 +111,19 @@ func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMetho
 		return
 	}
 	// What was refused twice is not tried a third time if there is another way.
-	next, switches := m, v == other || v == reverse
-	if switches || s.failed == m && res != nil {
-		next = otherMethod(m)
+	next, switches := o.Method, v == other || v == reverse
+	if switches || s.failed == o.Method && o.Status > 0 {
+		next = otherMethod(o.Method)
 	}
-	if next == sip.INVITE && len(d.SDP) == 0 || next == sip.UPDATE && (!d.PeerUpdate || d.NoUpdate) {
+	if next != o.Method && !o.Alternative {
 		if switches {
 			r.plan(s, true)
 			return
 		}
-		next = m
+		next = o.Method
 	}
-	s.failed = m
-	wait := pause(v, s.attempts, res, d.OwnsCallID, now, s.session.LastChance())
+	s.failed = o.Method
+	wait := pause(v, s.attempts, o, now, s.session.LastChance())
 	if s.attempts >= maxAttempts || wait < 0 {
 		r.plan(s, true)
 		return
@@ -164,15 +132,15 @@ func (r *Refresher) follow(s *schedule, d dialogstore.Dialog, m sip.RequestMetho
 	r.arm(s, sessiontimer.Refresh, now.Add(wait))
 }
 
-func otherMethod(m sip.RequestMethod) sip.RequestMethod {
-	if m == sip.UPDATE {
-		return sip.INVITE
+func otherMethod(m sessiontimer.Method) sessiontimer.Method {
+	if m == sessiontimer.MethodReInvite {
+		return sessiontimer.MethodUpdate
 	}
-	return sip.UPDATE
+	return sessiontimer.MethodReInvite
 }
 
 // refuseUpdate remembers that the peer cannot UPDATE.
-func (r *Refresher) refuseUpdate(ctx context.Context, id dialogstore.ID) {
+func (r *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 	_, _, err := r.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		d.NoUpdate = true
 		return d, nil
@@ -184,12 +152,13 @@ func (r *Refresher) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 }
 
 // report logs a failed refresh once and tells the application.
-func (r *Refresher) report(d dialogstore.Dialog, m sip.RequestMethod, res *sip.Response, err error) {
-	status := 0
-	if res != nil {
-		status = res.StatusCode
+func (r *Scheduler) report(id dialogstore.ID, session sessiontimer.Session, o Outcome) {
+	method := "UPDATE"
+	if o.Method == sessiontimer.MethodReInvite {
+		method = "INVITE"
 	}
-	r.cfg.Logger.Warn("session refresh failed", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
-		"interval", d.Session.Interval, "expires", d.Session.ExpiresAt(), "method", string(m), "status", status, "error", err)
-	r.cfg.Event(sessiontimer.RefreshFailed{Call: d.Call(time.Now()), Method: string(m), Status: status, Err: err})
+	d := dialogstore.Dialog{ID: id, Session: session}
+	r.cfg.Logger.Warn("session refresh failed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+		"interval", session.Interval, "expires", session.ExpiresAt(), "method", method, "status", o.Status, "error", o.Err)
+	r.cfg.Event(sessiontimer.RefreshFailed{Call: d.Call(time.Now()), Method: method, Status: o.Status, Err: o.Err})
 }

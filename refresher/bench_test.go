@@ -28,7 +28,7 @@ type scheduler interface {
 
 // ours is the refresher. Its store has the calls, and tells it nothing by itself.
 type ours struct {
-	r    *refresher.Refresher
+	r    *refresher.Scheduler
 	ids  []dialogstore.ID
 	news dialogstore.Change // what the store tells, of the call that it is about
 

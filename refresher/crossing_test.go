@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
 // A dialog that is busy when its peer proves gone is hung up when it is free.
@@ -48,14 +47,14 @@ func TestHangupMeetsRefresh(t *testing.T) {
 func TestRefreshesCross(t *testing.T) {
 	for _, under := range []time.Duration{10, 100, 140} {
 		inLab(t, func(l *lab) {
-			l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 				if n > 1 {
 					return 200, nil
 				}
 				time.Sleep(5 * time.Second)
 				l.refreshed(context.Background(), d.ID)
 				time.Sleep(under * time.Second)
-				return 0, fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+				return 0, fmt.Errorf("timer F: %w", refresher.ErrUnanswered)
 			}
 			l.create(call("crossing", 300*time.Second))
 			attempts, hangups := l.run(1000 * time.Second)
@@ -95,7 +94,7 @@ func TestSessionsTakeTurns(t *testing.T) {
 // A refresh that is due while one of the session before is under way waits for that.
 func TestRefreshWaitsForTheOneBefore(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 			if n > 1 {
 				return 200, nil
 			}

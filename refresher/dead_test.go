@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
@@ -22,7 +20,7 @@ func TestLastChanceIsTaken(t *testing.T) {
 		n := 0
 		alive := g.watch(l, func(time.Duration) int { return 200 })
 		dead := g.watch(l, func(time.Duration) int { return 0 })
-		l.answer = func(l *lab, i int, d dialogstore.Dialog, m sip.RequestMethod) (int, error) {
+		l.answer = func(l *lab, i int, d dialogstore.Dialog, m sessiontimer.Method) (int, error) {
 			if d.LocalTag == "dead" {
 				return dead(l, i, d, m)
 			}
@@ -64,7 +62,7 @@ func TestDeadFillTheHouse(t *testing.T) {
 func (l *lab) healthyAmong(dead int, who sessiontimer.Refresher) (late int) {
 	last := make(map[string]time.Time)
 	l.slowBye = 32 * time.Second
-	l.answer = func(l *lab, _ int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+	l.answer = func(l *lab, _ int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 		if strings.HasPrefix(d.CallID, "dead") {
 			return 0, nil
 		}
@@ -122,7 +120,7 @@ func TestMissedAmongHangups(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		refreshed := make(map[string]bool)
 		l.slowBye = 32 * time.Second
-		l.answer = func(l *lab, _ int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		l.answer = func(l *lab, _ int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if time.Since(l.start) < 67*time.Second {

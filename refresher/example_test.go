@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
@@ -17,15 +15,15 @@ import (
 // what the 2xx settles.
 type printer struct{ done chan struct{} }
 
-func (p printer) Refresh(_ context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
-	fmt.Println(req.Method, req.Recipient.String(), "in call", d.CallID)
-	return sip.NewResponseFromRequest(req, sip.StatusCallTransactionDoesNotExists, "Gone", nil), nil
+func (p printer) Refresh(_ context.Context, id dialogstore.ID, _ refresher.Attempt) refresher.Outcome {
+	fmt.Println("UPDATE in call", id.CallID)
+	return refresher.Outcome{Method: sessiontimer.MethodUpdate, Status: 481}
 }
 
-func (p printer) Hangup(_ context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
-	fmt.Println("hang up", d.CallID+":", reason)
+func (p printer) End(_ context.Context, id dialogstore.ID, _ sessiontimer.Session, reason sessiontimer.Reason) (func(context.Context), error) {
+	fmt.Println("hang up", id.CallID+":", reason)
 	close(p.done)
-	return nil
+	return nil, nil
 }
 
 // A refresher watches a store. What it sends goes out through a pipeline.
@@ -43,9 +41,7 @@ func Example() {
 
 	// Half of the 90 s are over.
 	_ = store.Create(context.Background(), dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd"},
-		RemoteTarget: "sip:bob@192.0.2.4",
-		PeerUpdate:   true,
+		ID: dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd"},
 		Session: sessiontimer.Session{
 			Interval:  90 * time.Second,
 			Refresher: sessiontimer.Local,
@@ -54,7 +50,7 @@ func Example() {
 	})
 	<-p.done
 	// Output:
-	// UPDATE sip:bob@192.0.2.4 in call a84b4c76e66710
+	// UPDATE in call a84b4c76e66710
 	// sessiontimer.RefreshFailed
 	// hang up a84b4c76e66710: Session refresh answered 481
 }

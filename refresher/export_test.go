@@ -2,7 +2,7 @@ package refresher
 
 // Stop and Continue are to the timers of r what SIGSTOP and SIGCONT are to those of
 // a process: none goes off between them, and then at once what is due.
-func (r *Refresher) Stop() {
+func (r *Scheduler) Stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.alarm != nil {
@@ -13,7 +13,7 @@ func (r *Refresher) Stop() {
 	}
 }
 
-func (r *Refresher) Continue() {
+func (r *Scheduler) Continue() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.alarm != nil {

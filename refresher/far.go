@@ -36,7 +36,7 @@ func far(action sessiontimer.Action, at, now time.Time) bool {
 
 // sleep puts a call aside of which something is due at a time that is far. r.mu
 // is held.
-func (r *Refresher) sleep(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
+func (r *Scheduler) sleep(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
 	if !session.Active() || r.closed {
 		return
 	}
@@ -45,7 +45,7 @@ func (r *Refresher) sleep(id dialogstore.ID, session sessiontimer.Session, at, n
 }
 
 // lay adds a sleeper to a slot. r.mu is held.
-func (r *Refresher) lay(slot int64, s sleeper) {
+func (r *Scheduler) lay(slot int64, s sleeper) {
 	pages := r.asleep[slot]
 	if last := len(pages) - 1; last >= 0 && len(pages[last]) < pageSize {
 		pages[last] = append(pages[last], s)
@@ -58,11 +58,11 @@ func (r *Refresher) lay(slot int64, s sleeper) {
 	r.asleep[slot] = append(pages, append(make([]sleeper, 0, size), s))
 }
 
-func (r *Refresher) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / slot) }
+func (r *Scheduler) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / slot) }
 
 // lookLater sees to it that the slot of now is looked at when it is over. r.mu is
 // held.
-func (r *Refresher) lookLater() {
+func (r *Scheduler) lookLater() {
 	if r.look == nil && !r.closed && len(r.asleep) > 0 {
 		over := r.base.Add(time.Duration(r.slotAt(time.Now())+1) * slot)
 		r.looks = over
@@ -71,7 +71,7 @@ func (r *Refresher) lookLater() {
 }
 
 // lookAround takes up what has come near.
-func (r *Refresher) lookAround() {
+func (r *Scheduler) lookAround() {
 	pages, ok := r.wake()
 	if !ok {
 		return
@@ -94,7 +94,7 @@ func (r *Refresher) lookAround() {
 }
 
 // wake empties the slots that are over, unless r is closed.
-func (r *Refresher) wake() (pages [][]sleeper, ok bool) {
+func (r *Scheduler) wake() (pages [][]sleeper, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -114,7 +114,7 @@ func (r *Refresher) wake() (pages [][]sleeper, ok bool) {
 
 // takeUp schedules a dialog that has slept, if its session is still the same. One
 // that cannot be read sleeps on for a slot.
-func (r *Refresher) takeUp(ctx context.Context, s sleeper) error {
+func (r *Scheduler) takeUp(ctx context.Context, s sleeper) error {
 	d, err := r.cfg.Store.Load(ctx, s.id)
 	switch {
 	case errors.Is(err, dialogstore.ErrNotFound):
@@ -134,7 +134,7 @@ func (r *Refresher) takeUp(ctx context.Context, s sleeper) error {
 
 // Restore schedules every dialog of the store: after a restart, what is overdue
 // is done as fast as Limits allow, the most urgent first.
-func (r *Refresher) Restore(ctx context.Context) error {
+func (r *Scheduler) Restore(ctx context.Context) error {
 	for d, err := range r.cfg.Store.All(ctx) {
 		if err != nil {
 			return err

@@ -14,15 +14,15 @@ import (
 
 // idle is a refresher and the store with its calls.
 type idle struct {
-	*Refresher
+	*Scheduler
 	store *dialogstore.Observed
 	calls []dialogstore.ID
 }
 
 func newIdle(tb testing.TB, calls int, interval time.Duration) *idle {
 	tb.Helper()
-	l := &idle{Refresher: New()}
-	l.store = dialogstore.Observe(dialogstore.NewMemory(), l.Refresher)
+	l := &idle{Scheduler: New()}
+	l.store = dialogstore.Observe(dialogstore.NewMemory(), l.Scheduler)
 	l.Configure(Config{Store: l.store, Event: func(sessiontimer.Event) {}, Logger: slog.New(slog.DiscardHandler)})
 	tb.Cleanup(l.Close)
 	for i := range calls {

@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
@@ -135,8 +133,8 @@ func TestPerSecond(t *testing.T) {
 // gauge counts the refreshes under way, and goroutines.
 type gauge struct{ now, most, goroutines int }
 
-func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
-	return func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
+	return func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
 		l.mu.Lock()
 		g.now++
 		g.most = max(g.most, g.now)
@@ -153,7 +151,7 @@ func (g *gauge) watch(l *lab, code func(time.Duration) int) func(*lab, int, dial
 			return 200, nil
 		}
 		time.Sleep(32 * time.Second)
-		return 0, fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+		return 0, fmt.Errorf("timer F: %w", refresher.ErrUnanswered)
 	}
 }
 
@@ -217,7 +215,7 @@ func TestDeadNetworkStays(t *testing.T) {
 func TestMostUrgentFirst(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {
 		var order []string
-		l.answer = func(_ *lab, _ int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		l.answer = func(_ *lab, _ int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 			order = append(order, d.CallID)
 			time.Sleep(time.Second)
 			return 200, nil

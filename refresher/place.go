@@ -10,7 +10,7 @@ import (
 // Limits allow.
 type placed struct {
 	context.Context
-	r      *Refresher
+	r      *Scheduler
 	action sessiontimer.Action
 	left   bool // guarded by r.mu
 }

@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
@@ -33,27 +31,27 @@ func (s *stuck) block(id dialogstore.ID) {
 }
 
 // Refresh implements refresher.Pipeline.
-func (s *stuck) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+func (s *stuck) Refresh(ctx context.Context, id dialogstore.ID, _ refresher.Attempt) refresher.Outcome {
 	if s.leaves {
 		refresher.LeavePlace(ctx)
 	}
-	s.block(d.ID)
+	s.block(id)
 	s.refreshes = append(s.refreshes, time.Now())
-	_, _, err := s.store.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, err := s.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		d.Session.Since = time.Now()
 		return d, nil
 	})
-	return sip.NewResponseFromRequest(req, 200, "OK", nil), err
+	return refresher.Outcome{Status: 200, Err: err}
 }
 
-// Hangup implements refresher.Pipeline.
-func (s *stuck) Hangup(ctx context.Context, d dialogstore.Dialog, _ sessiontimer.Reason) error {
-	if d.LocalTag == "stuck" {
-		return errors.New("of the test")
+// End implements refresher.Pipeline.
+func (s *stuck) End(ctx context.Context, id dialogstore.ID, _ sessiontimer.Session, _ sessiontimer.Reason) (func(context.Context), error) {
+	if id.LocalTag == "stuck" {
+		return nil, errors.New("of the test")
 	}
 	s.hangups = append(s.hangups, time.Now())
-	_, err := s.store.Delete(ctx, d.ID)
-	return err
+	_, err := s.store.Delete(ctx, id)
+	return nil, err
 }
 
 // Enabled implements slog.Handler.

@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 )
@@ -64,54 +60,33 @@ var failures = []struct {
 	{606, other, other},
 }
 
-// errUnanswered says that an UPDATE has had no answer for so long that the
-// re-INVITE is tried.
-var errUnanswered = fmt.Errorf("refresher: UPDATE not answered: %w", sip.ErrTransactionTimeout)
-
 // errStalled says that time was up for a refresh while the process stood still. Its
 // answer may have come.
 var errStalled = fmt.Errorf("%w: the process was stalled", ErrBusy)
 
-func timedOut(err error) bool {
-	return errors.Is(err, sip.ErrTransactionTimeout) || errors.Is(err, context.DeadlineExceeded)
+func timeIsUp(err error) bool {
+	return errors.Is(err, ErrUnanswered) || errors.Is(err, ErrGivenUp) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// updateUntil is how long an UPDATE is waited for where a re-INVITE is left: there
-// are peers that answer none, whatever their Allow says. Three quarters of a
-// transaction's life leave it the rest; but where the peer gives up before that, it
-// goes out while it still counts.
-func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
-	until := now.Add(48 * sip.T1)
-	if last := s.LastChance(); last.Before(until) {
-		until = last
-	}
-	if least := now.Add(sip.T2); until.Before(least) {
-		until = least
-	}
-	return until
-}
-
-// judge says what the outcome of a refresh, a final response that is not 2xx or
-// an error, leads to.
-func judge(method sip.RequestMethod, res *sip.Response, err error) verdict {
-	if res == nil {
-		if errors.Is(err, errUnanswered) {
+// judge says what a refresh that failed leads to.
+func judge(o Outcome) verdict {
+	if o.Status == 0 {
+		switch {
+		case errors.Is(o.Err, ErrGivenUp):
 			return reverse
-		}
-		if errors.Is(err, sip.ErrTransactionTimeout) {
+		case errors.Is(o.Err, ErrUnanswered):
 			return end // RFC 4028 §10: no answer at all is an answer
-		}
-		if method == sip.INVITE && errors.Is(err, sip.ErrUDPMTUCongestion) {
-			return other // it is too long for a datagram, and stays so
+		case errors.Is(o.Err, ErrTooLong) && o.Method == sessiontimer.MethodReInvite:
+			return other // it stays too long for a datagram; an UPDATE has no body
 		}
 		return later // the transport failed, not the dialog
 	}
 	for _, f := range failures {
-		if f.status == res.StatusCode {
-			if method == sip.UPDATE {
-				return f.update
+		if f.status == o.Status {
+			if o.Method == sessiontimer.MethodReInvite {
+				return f.invite
 			}
-			return f.invite
+			return f.update
 		}
 	}
 	return later
@@ -119,7 +94,7 @@ func judge(method sip.RequestMethod, res *sip.Response, err error) verdict {
 
 // pause is how long to wait before attempt n+1, n having failed, so that it is
 // made by lastChance. It is negative if there is no time left.
-func pause(v verdict, n int, res *sip.Response, ownsCallID bool, now, lastChance time.Time) time.Duration {
+func pause(v verdict, n int, o Outcome, now, lastChance time.Time) time.Duration {
 	window := lastChance.Sub(now)
 	if window < 0 {
 		return -1
@@ -128,10 +103,10 @@ func pause(v verdict, n int, res *sip.Response, ownsCallID bool, now, lastChance
 	case other, reverse:
 		return 0
 	case glare:
-		return lastingPause(glarePause(ownsCallID), n, window)
+		return lastingPause(glarePause(o.OwnsCallID), n, window)
 	}
-	if after := retryAfter(res); after > 0 {
-		return lastingPause(after, n, window)
+	if o.RetryAfter > 0 {
+		return lastingPause(o.RetryAfter, n, window)
 	}
 	return lastingPause(min(5*time.Second, window/2), n, window)
 }
@@ -152,39 +127,4 @@ func glarePause(ownsCallID bool) time.Duration {
 		return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
 	}
 	return time.Duration(rand.IntN(201)) * 10 * time.Millisecond
-}
-
-// retryAfter reads Retry-After, which may carry a comment and parameters.
-func retryAfter(res *sip.Response) time.Duration {
-	if res == nil {
-		return 0
-	}
-	h := res.GetHeader("Retry-After")
-	if h == nil {
-		return 0
-	}
-	digits := strings.TrimSpace(h.Value())
-	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
-		digits = digits[:i]
-	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(n) * time.Second
-}
-
-// method is the request that refreshes d next (RFC 4028 §7.4: UPDATE if the
-// peer allows it). Without a session description there is nothing to re-INVITE
-// with.
-func method(want sessiontimer.Method, allowed, refused, haveSDP bool) sip.RequestMethod {
-	switch {
-	case !haveSDP:
-		return sip.UPDATE
-	case refused || want == sessiontimer.MethodReInvite:
-		return sip.INVITE
-	case allowed || want == sessiontimer.MethodUpdate:
-		return sip.UPDATE
-	}
-	return sip.INVITE
 }

@@ -12,10 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -24,28 +23,33 @@ type lab struct {
 	*testing.T
 	start time.Time
 	store *dialogstore.Observed
-	r     *refresher.Refresher
+	r     *refresher.Scheduler
 
 	mu       sync.Mutex
-	answer   func(l *lab, n int, d dialogstore.Dialog, m sip.RequestMethod) (int, error) // to the nth refresh
-	sent     func(*sip.Request)                                                          // sees each refresh
-	busy     int                                                                         // hang-ups that are put off
-	crossing bool                                                                        // and meet a refresh of the peer
-	slowBye  time.Duration                                                               // until a hang-up has its answer
-	silent   map[dialogstore.ID]time.Time                                                // since when an UPDATE given up had no answer
+	answer   func(l *lab, n int, d dialogstore.Dialog, m sessiontimer.Method) (int, error) // to the nth refresh
+	busy     int                                                                           // hang-ups that are put off
+	crossing bool                                                                          // and meet a refresh of the peer
+	slowBye  time.Duration                                                                 // until a BYE is on its way
+	silent   map[dialogstore.ID]time.Time                                                  // since when an UPDATE given up had no answer
 	attempts []attempt
-	hangups  []time.Duration
+	ends     []time.Duration // of sessions
+	hangups  []time.Duration // their BYEs
 	reasons  []string
 	failed   []int
 }
 
 type attempt struct {
 	at     time.Duration
-	method sip.RequestMethod
+	method sessiontimer.Method
 }
 
 // retryAfterOf is what a response of the code asks for.
-var retryAfterOf = map[int]string{503: "10"}
+var retryAfterOf = map[int]time.Duration{503: 10 * time.Second}
+
+const none, update, invite = sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite
+
+// t1 is T1 of RFC 3261.
+const t1 = 500 * time.Millisecond
 
 func inLab(t *testing.T, f func(l *lab)) {
 	t.Helper()
@@ -71,76 +75,97 @@ func (l *lab) event(e sessiontimer.Event) {
 }
 
 // Refresh implements refresher.Pipeline.
-func (l *lab) Refresh(ctx context.Context, d dialogstore.Dialog, req *sip.Request) (*sip.Response, error) {
+func (l *lab) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attempt) refresher.Outcome {
+	d, err := l.store.Load(ctx, id)
+	if err != nil {
+		return refresher.Outcome{Err: err}
+	}
+	m := a.Method
+	if m == sessiontimer.MethodAuto {
+		m = indialog.Method(&d)
+	}
 	l.mu.Lock()
-	l.attempts = append(l.attempts, attempt{time.Since(l.start), req.Method})
+	l.attempts = append(l.attempts, attempt{time.Since(l.start), m})
 	n, answer := len(l.attempts), l.answer
 	l.mu.Unlock()
-	if l.sent != nil {
-		l.sent(req)
+	o := refresher.Outcome{Method: m, Alternative: indialog.Alternative(&d, m), OwnsCallID: d.OwnsCallID}
+	if o.Status, o.Err = answer(l, n, d, m); o.Err != nil {
+		return o
 	}
-	code, err := answer(l, n, d, req.Method)
-	if err != nil {
-		return nil, err
-	}
-	if code == 0 { // nobody there
-		return nil, l.silence(ctx, d.ID)
-	}
-	res := sip.NewResponseFromRequest(req, code, "", nil)
-	if res.IsSuccess() {
-		_, _, err = l.store.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	o.RetryAfter = retryAfterOf[o.Status]
+	switch {
+	case o.Status == 0: // nobody there
+		o.Err = l.silence(ctx, d, a, o)
+	case o.Status < 300:
+		_, _, o.Err = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 			d.Session.Since = time.Now()
+			d.NoUpdate = d.NoUpdate || a.UpdateRefused && m == invite
 			return d, nil
 		})
 	}
-	if after := retryAfterOf[code]; after != "" {
-		res.AppendHeader(sip.NewHeader("Retry-After", after))
-	}
-	return res, err
+	return o
 }
 
 // silence is what comes of a request that nobody answers.
-func (l *lab) silence(ctx context.Context, id dialogstore.ID) error {
+func (l *lab) silence(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt, o refresher.Outcome) error {
 	l.mu.Lock()
-	since, again := l.silent[id]
-	delete(l.silent, id)
+	since, again := l.silent[d.ID]
+	delete(l.silent, d.ID)
 	l.mu.Unlock()
 	if !again {
 		since = time.Now()
 	}
+	wait, err := time.Until(since.Add(64*t1)), refresher.ErrUnanswered
+	if o.Method == update && o.Alternative && !a.Last {
+		err = refresher.ErrGivenUp
+		wait = max(8*t1, min(48*t1, time.Until(d.Session.LastChance())))
+		l.mu.Lock()
+		if l.silent == nil {
+			l.silent = make(map[dialogstore.ID]time.Time)
+		}
+		l.silent[d.ID] = since
+		l.mu.Unlock()
+	}
 	select {
-	case <-time.After(time.Until(since.Add(64 * sip.T1))):
-		return fmt.Errorf("timer F: %w", sip.ErrTransactionTimeout)
+	case <-time.After(wait):
+		return fmt.Errorf("timer F: %w", err)
 	case <-ctx.Done():
+		return ctx.Err()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.silent == nil {
-		l.silent = make(map[dialogstore.ID]time.Time)
-	}
-	l.silent[id] = since
-	return ctx.Err()
 }
 
-// Hangup implements refresher.Pipeline.
-func (l *lab) Hangup(ctx context.Context, d dialogstore.Dialog, reason sessiontimer.Reason) error {
+// End implements refresher.Pipeline.
+func (l *lab) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Session, reason sessiontimer.Reason) (func(context.Context), error) {
+	d, err := l.store.Load(ctx, id)
+	if err == nil && !d.Session.Equal(s) {
+		err = refresher.ErrSuperseded
+	}
+	if err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	if l.busy > 0 {
 		l.busy--
 		l.mu.Unlock()
 		if l.crossing {
-			l.refreshed(ctx, d.ID)
+			l.refreshed(ctx, id)
 		}
-		return refresher.ErrBusy
+		return nil, refresher.ErrBusy
 	}
-	l.hangups = append(l.hangups, time.Since(l.start))
+	l.ends = append(l.ends, time.Since(l.start))
 	l.reasons = append(l.reasons, reason.String())
 	l.mu.Unlock()
-	_, err := l.store.Delete(ctx, d.ID)
+	_, err = l.store.Delete(ctx, id)
+	return l.bye, err
+}
+
+func (l *lab) bye(context.Context) {
+	l.mu.Lock()
+	l.hangups = append(l.hangups, time.Since(l.start))
+	l.mu.Unlock()
 	if l.slowBye > 0 {
 		time.Sleep(l.slowBye)
 	}
-	return err
 }
 
 // refreshed is what a refresh does to the session of a dialog.
@@ -152,8 +177,8 @@ func (l *lab) refreshed(ctx context.Context, id dialogstore.ID) {
 }
 
 // always answers every refresh alike.
-func always(code int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
-	return func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) { return code, nil }
+func always(code int) func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
+	return func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) { return code, nil }
 }
 
 // call is a dialog of the given interval that we refresh, by UPDATE or re-INVITE.
@@ -198,31 +223,31 @@ func TestFailureTable(t *testing.T) {
 	for _, c := range []struct {
 		row    string
 		codes  []int
-		method sip.RequestMethod // first
-		next   sip.RequestMethod // second, empty for none
-		hangup time.Duration     // 0: at expiry
+		method sessiontimer.Method // first
+		next   sessiontimer.Method // second, none for none
+		hangup time.Duration       // 0: at expiry
 	}{
-		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, sip.UPDATE, "", half},
-		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, sip.INVITE, "", half},
-		{"F-12 cannot UPDATE", []int{405, 501}, sip.UPDATE, sip.INVITE, 0},
-		{"F-13 cannot INVITE", []int{405, 501}, sip.INVITE, "", half},
-		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, sip.UPDATE, sip.INVITE, 0},
-		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, sip.INVITE, sip.UPDATE, 0},
-		{"F-07 answered below as far as possible", []int{401, 407, 422}, sip.UPDATE, "", 0},
-		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, sip.UPDATE, sip.UPDATE, 0},
-		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, sip.INVITE, sip.INVITE, 0},
+		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, update, none, half},
+		{"F-03 F-04 F-05 F-17 F-18 gone", []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, invite, none, half},
+		{"F-12 cannot UPDATE", []int{405, 501}, update, invite, 0},
+		{"F-13 cannot INVITE", []int{405, 501}, invite, none, half},
+		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, update, invite, 0},
+		{"F-14 other method", []int{400, 406, 413, 415, 488, 606}, invite, update, 0},
+		{"F-07 answered below as far as possible", []int{401, 407, 422}, update, none, 0},
+		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, update, update, 0},
+		{"F-09 F-10 F-11 F-16 F-19 later", []int{300, 302, 402, 403, 420, 421, 486, 487, 491, 493, 500, 503, 504, 505, 513, 580, 600, 603, 699}, invite, invite, 0},
 	} {
 		for _, code := range c.codes {
 			t.Run(fmt.Sprintf("%s, %d to %s", c.row, code, c.method), func(t *testing.T) {
 				inLab(t, func(l *lab) {
-					l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+					l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 						if n == 1 {
 							return code, nil
 						}
 						return 200, nil
 					}
 					d := call("table", 1800*time.Second)
-					if c.method == sip.INVITE {
+					if c.method == invite {
 						d.Policy.Method = sessiontimer.MethodReInvite
 					}
 					l.create(d)
@@ -234,9 +259,9 @@ func TestFailureTable(t *testing.T) {
 						t.Errorf("failures told: %v, want %d once", l.failed, code)
 					}
 					switch {
-					case c.next != "" && (len(attempts) < 2 || attempts[1].method != c.next || attempts[1].at > 1768*time.Second-3*time.Second):
+					case c.next != none && (len(attempts) < 2 || attempts[1].method != c.next || attempts[1].at > 1768*time.Second-3*time.Second):
 						t.Errorf("attempts are %v, want a second by %s, in time for the peer", attempts, c.next)
-					case c.next == "" && len(attempts) != 1:
+					case c.next == none && len(attempts) != 1:
 						t.Errorf("attempts are %v, want one", attempts)
 					}
 					if c.hangup != 0 && (len(hangups) != 1 || hangups[0] != c.hangup) {
@@ -245,7 +270,7 @@ func TestFailureTable(t *testing.T) {
 					if c.hangup == 0 && len(hangups) != 0 {
 						t.Errorf("hung up at %v, want not before expiry", hangups)
 					}
-					if c.hangup == 0 && c.next == "" {
+					if c.hangup == 0 && c.next == none {
 						if _, hangups = l.run(time.Second); len(hangups) != 1 || hangups[0] != 1800*time.Second {
 							t.Errorf("hung up at %v, want at expiry (F-21)", hangups)
 						}
@@ -261,17 +286,16 @@ func TestFailureTable(t *testing.T) {
 
 // F-03: no answer at all is an answer, once the re-INVITE has been tried too.
 func TestTimeoutEnds(t *testing.T) {
-	update, invite := attempt{900 * time.Second, sip.UPDATE}, attempt{924 * time.Second, sip.INVITE}
-	first := attempt{900 * time.Second, sip.INVITE}
+	first, then, only := attempt{900 * time.Second, update}, attempt{924 * time.Second, invite}, attempt{900 * time.Second, invite}
 	for _, c := range []struct {
 		name string
 		call func(*dialogstore.Dialog)
 		want []attempt
 	}{
-		{"F-03 UPDATE", func(*dialogstore.Dialog) {}, []attempt{update, invite}},
-		{"F-03 UPDATE forced", func(d *dialogstore.Dialog) { d.PeerUpdate, d.Policy.Method = false, sessiontimer.MethodUpdate }, []attempt{update, invite}},
-		{"F-03 UPDATE, nothing to re-INVITE with", func(d *dialogstore.Dialog) { d.SDP = nil }, []attempt{update}},
-		{"F-03 re-INVITE", func(d *dialogstore.Dialog) { d.PeerUpdate = false }, []attempt{first}},
+		{"F-03 UPDATE", func(*dialogstore.Dialog) {}, []attempt{first, then}},
+		{"F-03 UPDATE forced", func(d *dialogstore.Dialog) { d.PeerUpdate, d.Policy.Method = false, sessiontimer.MethodUpdate }, []attempt{first, then}},
+		{"F-03 UPDATE, nothing to re-INVITE with", func(d *dialogstore.Dialog) { d.SDP = nil }, []attempt{first}},
+		{"F-03 re-INVITE", func(d *dialogstore.Dialog) { d.PeerUpdate = false }, []attempt{only}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
@@ -297,12 +321,12 @@ func TestSilentToUpdate(t *testing.T) {
 		{1800, 900 * time.Second, 924 * time.Second},
 	} {
 		inLab(t, func(l *lab) {
-			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sip.RequestMethod) (int, error) {
-				return map[sip.RequestMethod]int{sip.UPDATE: 0, sip.INVITE: 200}[m], nil
+			l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sessiontimer.Method) (int, error) {
+				return map[sessiontimer.Method]int{update: 0, invite: 200}[m], nil
 			}
 			l.create(call("silent", c.interval*time.Second))
 			attempts, hangups := l.run(3 * c.interval / 2 * time.Second)
-			want := []attempt{{c.update, sip.UPDATE}, {c.invite, sip.INVITE}, {c.invite + c.update, sip.INVITE}}
+			want := []attempt{{c.update, update}, {c.invite, invite}, {c.invite + c.update, invite}}
 			if len(attempts) < 3 || !slices.Equal(attempts[:3], want) || len(hangups) != 0 {
 				t.Errorf("interval %d s: attempts %v, hung up at %v; want %v and no hang-up", c.interval, attempts, hangups, want)
 			}
@@ -314,9 +338,9 @@ func TestSilentToUpdate(t *testing.T) {
 // three attempts with growing distance, all before the peer gives up.
 func TestThreeAttempts(t *testing.T) {
 	for _, interval := range []time.Duration{90, 96, 100, 120, 180, 600, 1800, 7200} {
-		for name, answer := range map[string]func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error){
+		for name, answer := range map[string]func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error){
 			"F-20 500": always(500),
-			"F-06 transport": func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
+			"F-06 transport": func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
 				return 0, errors.New("connection reset")
 			},
 			"F-09 491": always(491),

@@ -6,8 +6,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
@@ -19,8 +17,8 @@ type schedule struct {
 	version  uint64 // of the dialog; older news are ignored
 	session  sessiontimer.Session
 	attempts int
-	method   sip.RequestMethod   // of the next attempt, if a failed one prescribes it
-	failed   sip.RequestMethod   // the last attempt
+	method   sessiontimer.Method // of the next attempt, if a failed one prescribes it
+	failed   sessiontimer.Method // the last attempt
 	reason   sessiontimer.Reason // of the hang-up
 
 	action sessiontimer.Action
@@ -41,7 +39,7 @@ func (s *schedule) missed(now time.Time) bool {
 
 // next is what is due for a session and when, spread by the jitter. That brings no
 // refresh closer to the 2xx than sessiontimer.Pace.
-func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
+func (r *Scheduler) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
 	action, at := session.Next(now, attempted)
 	if action == sessiontimer.Refresh && r.cfg.Jitter > 0 {
 		share := float64(maphash.Comparable(r.seed, id)) / math.MaxUint64
@@ -56,7 +54,7 @@ func (r *Refresher) next(id dialogstore.ID, session sessiontimer.Session, now ti
 // its refresh is overdue, and the schedule stays to remember that it was tried.
 // So does that of a call of which something is under way, until that is over.
 // r.mu is held.
-func (r *Refresher) plan(s *schedule, attempted bool) {
+func (r *Scheduler) plan(s *schedule, attempted bool) {
 	now := time.Now()
 	action, at := r.next(s.id, s.session, now, attempted)
 	s.replan = false
@@ -73,7 +71,7 @@ func (r *Refresher) plan(s *schedule, attempted bool) {
 }
 
 // arm replaces what was scheduled. r.mu is held.
-func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
+func (r *Scheduler) arm(s *schedule, action sessiontimer.Action, at time.Time) {
 	s.action, s.at = action, at
 	if action == sessiontimer.Idle || r.closed {
 		s.in = nil
@@ -87,12 +85,12 @@ func (r *Refresher) arm(s *schedule, action sessiontimer.Action, at time.Time) {
 }
 
 // armIn is arm for what was under way. r.mu is held.
-func (r *Refresher) armIn(s *schedule, action sessiontimer.Action, in time.Duration) {
+func (r *Scheduler) armIn(s *schedule, action sessiontimer.Action, in time.Duration) {
 	r.arm(s, action, time.Now().Add(in))
 }
 
 // release forgets a schedule that has nothing to do. r.mu is held.
-func (r *Refresher) release(s *schedule) {
+func (r *Scheduler) release(s *schedule) {
 	if s.in == nil && s.underWay == 0 && r.dialogs[s.id] == s {
 		delete(r.dialogs, s.id)
 	}

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
 	"pgregory.net/rapid"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -17,8 +16,8 @@ import (
 )
 
 // onceThen answers the first refresh with code and the others with 200.
-func onceThen(code int) func(*lab, int, dialogstore.Dialog, sip.RequestMethod) (int, error) {
-	return func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+func onceThen(code int) func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
+	return func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 		if n == 1 {
 			return code, nil
 		}
@@ -62,18 +61,15 @@ func TestGlarePause(t *testing.T) {
 
 // F-10, F-11: Retry-After is heeded as far as the window allows.
 func TestRetryAfter(t *testing.T) {
-	defer func(was string) { retryAfterOf[503] = was }(retryAfterOf[503])
-	for value, want := range map[string]time.Duration{
-		"10":                      910 * time.Second,
-		"120 (in a meeting)":      1020 * time.Second,
-		"18;duration=3600":        918 * time.Second,
-		"100000":                  1768*time.Second - 3200*time.Millisecond,
-		"99999999999999999999999": 905 * time.Second,
-		"soon":                    905 * time.Second,
-		"0":                       905 * time.Second,
+	defer func(was time.Duration) { retryAfterOf[503] = was }(retryAfterOf[503])
+	for after, want := range map[time.Duration]time.Duration{
+		10 * time.Second:     910 * time.Second,
+		120 * time.Second:    1020 * time.Second,
+		100000 * time.Second: 1768*time.Second - 3200*time.Millisecond,
+		0:                    905 * time.Second,
 	} {
-		t.Run("F-11 "+value, func(t *testing.T) {
-			retryAfterOf[503] = value
+		t.Run("F-11 "+after.String(), func(t *testing.T) {
+			retryAfterOf[503] = after
 			inLab(t, func(l *lab) {
 				l.answer = onceThen(503)
 				l.create(call("after", 1800*time.Second))
@@ -89,7 +85,7 @@ func TestRetryAfter(t *testing.T) {
 // it.
 func TestBusyAndSuperseded(t *testing.T) {
 	inLab(t, func(l *lab) {
-		l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 			if n <= 10 {
 				return 0, refresher.ErrBusy
 			}
@@ -102,7 +98,7 @@ func TestBusyAndSuperseded(t *testing.T) {
 		}
 	})
 	inLab(t, func(l *lab) {
-		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 			if n > 1 {
 				return 200, nil
 			}
@@ -244,7 +240,7 @@ func TestAnyAnswers(t *testing.T) {
 		peers := rapid.Bool().Draw(rt, "peer refreshes")
 		inLab(t, func(l *lab) {
 			var said atomic.Int64 // by the goroutine of the attempt
-			l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+			l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 				code := 500
 				if n <= len(answers) {
 					code = answers[n-1]

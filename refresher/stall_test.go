@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
@@ -83,17 +81,17 @@ func TestRestoredIsNotStalled(t *testing.T) {
 // refreshes: that time was up says nothing. The refresh is sent again, and neither
 // UPDATE taken for refused nor the failure told.
 func TestRefreshAcrossStall(t *testing.T) {
-	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
-		t.Run(string(method), func(t *testing.T) {
+	for _, method := range []sessiontimer.Method{update, invite} {
+		t.Run(method.String(), func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sip.RequestMethod) (int, error) {
+				l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
 					if n == 1 {
 						return 0, nil // time will be up
 					}
 					return 200, nil
 				}
 				d := call("waiting", 1800*time.Second)
-				d.PeerUpdate = method == sip.UPDATE
+				d.PeerUpdate = method == update
 				l.create(d)
 				time.Sleep(901 * time.Second)
 				synctest.Wait()

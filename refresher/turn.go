@@ -19,7 +19,7 @@ const (
 
 // turn starts what is due and may start, and sets the alarm for what comes
 // next. r.mu is held.
-func (r *Refresher) turn() {
+func (r *Scheduler) turn() {
 	if r.closed {
 		return
 	}
@@ -29,7 +29,7 @@ func (r *Refresher) turn() {
 	var wake time.Time
 	// A dead call that is kept a little longer is not as bad as a healthy one that
 	// is cut; and a peer may be more patient than it should.
-	for _, q := range []*queue{&r.waiting, &r.missed, &r.ending} {
+	for _, q := range []*queue{&r.waiting, &r.missed} {
 		if at := r.startFrom(q, now); !at.IsZero() && (wake.IsZero() || at.Before(wake)) {
 			wake = at
 		}
@@ -49,7 +49,7 @@ func (r *Refresher) turn() {
 }
 
 // sortDue puts what is due into the queue that it waits in. r.mu is held.
-func (r *Refresher) sortDue(now time.Time) {
+func (r *Scheduler) sortDue(now time.Time) {
 	for s := r.armed.first(); s != nil && !s.at.After(now); s = r.armed.first() {
 		r.armed.take()
 		if s.action == sessiontimer.Hangup {
@@ -68,18 +68,13 @@ func (r *Refresher) sortDue(now time.Time) {
 	}
 }
 
-// expire ends a session at once, and leaves only its BYE to wait, where the pipeline
-// can do one without the other. After a stall the refresh that the peer has sent in
-// time may still be unread. r.mu is held.
-func (r *Refresher) expire(s *schedule, now time.Time) {
+// expire ends a session at once, and leaves only its BYE to wait. After a stall the
+// refresh that the peer has sent in time may still be unread. r.mu is held.
+func (r *Scheduler) expire(s *schedule, now time.Time) {
 	s.action = sessiontimer.Hangup
 	if settled := r.stalls.Settled(); now.Before(settled) {
 		s.at = settled
 		r.armed.add(s)
-		return
-	}
-	if r.ender == nil {
-		r.ending.add(s)
 		return
 	}
 	if s.cancel != nil {
@@ -100,7 +95,7 @@ func (r *Refresher) expire(s *schedule, now time.Time) {
 
 // sendByes sends those of ended sessions that may be sent now, and returns when to
 // ask again if some are left. r.mu is held.
-func (r *Refresher) sendByes(now time.Time) time.Time {
+func (r *Scheduler) sendByes(now time.Time) time.Time {
 	for len(r.byes) > 0 {
 		if !r.gate.open(sessiontimer.Hangup, false, now) {
 			return r.gate.opens(sessiontimer.Hangup, now)
@@ -122,7 +117,7 @@ func (r *Refresher) sendByes(now time.Time) time.Time {
 
 // startFrom starts what may start of a queue, and returns when to ask again if some
 // is left. r.mu is held.
-func (r *Refresher) startFrom(q *queue, now time.Time) time.Time {
+func (r *Scheduler) startFrom(q *queue, now time.Time) time.Time {
 	for s := q.first(); s != nil; s = q.first() {
 		urgent := q == &r.waiting && !now.Before(s.session.LastChance())
 		if !r.gate.open(s.action, urgent, now) {
@@ -137,7 +132,7 @@ func (r *Refresher) startFrom(q *queue, now time.Time) time.Time {
 // wakeAt sees to it that the alarm goes off at that time or earlier: most that is
 // scheduled comes after what is already waited for, and moving a timer is dear.
 // r.mu is held.
-func (r *Refresher) wakeAt(at time.Time) {
+func (r *Scheduler) wakeAt(at time.Time) {
 	if !r.wakes.IsZero() && !at.Before(r.wakes) {
 		return
 	}
@@ -149,7 +144,7 @@ func (r *Refresher) wakeAt(at time.Time) {
 	r.alarm.Reset(time.Until(at))
 }
 
-func (r *Refresher) woken() {
+func (r *Scheduler) woken() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stalls.Look(r.wakes, time.Now())
@@ -158,27 +153,17 @@ func (r *Refresher) woken() {
 }
 
 // start has a worker do what is due. r.mu is held.
-func (r *Refresher) start(s *schedule, now time.Time) {
-	if s.action == sessiontimer.Refresh && s.cancel != nil {
+func (r *Scheduler) start(s *schedule, now time.Time) {
+	if s.cancel != nil {
 		// The one before is not over yet; it may make this one unnecessary.
 		s.at = now.Add(busyPause)
 		r.armed.add(s)
 		return
 	}
-	if s.cancel != nil {
-		s.cancel()
-	}
 	r.gate.enter(s.action, now)
 	s.underWay++
-	session, reason := s.session, s.reason
+	session := s.session
 	p := &placed{Context: r.ctx, r: r, action: s.action}
-	if s.action == sessiontimer.Hangup {
-		r.workers.Run(func() {
-			defer r.done(s, p)
-			r.hangup(p, s, session, reason)
-		})
-		return
-	}
 	ctx, cancel := context.WithDeadline(p, session.HangupAt())
 	s.cancel = cancel
 	s.attempts++
@@ -190,7 +175,7 @@ func (r *Refresher) start(s *schedule, now time.Time) {
 }
 
 // done makes room for what waits.
-func (r *Refresher) done(s *schedule, p *placed) {
+func (r *Scheduler) done(s *schedule, p *placed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p.leave()
@@ -198,7 +183,7 @@ func (r *Refresher) done(s *schedule, p *placed) {
 }
 
 // over notes that one thing less is under way for s. r.mu is held.
-func (r *Refresher) over(s *schedule) {
+func (r *Scheduler) over(s *schedule) {
 	s.underWay--
 	if s.replan && s.underWay == 0 && r.dialogs[s.id] == s {
 		r.plan(s, false)
@@ -208,32 +193,23 @@ func (r *Refresher) over(s *schedule) {
 	r.turn()
 }
 
-// hangup ends the session, or puts it off while the dialog is busy. It returns the
-// BYE if that is still to be sent.
-func (r *Refresher) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context)) {
-	d, err := r.cfg.Store.Load(ctx, s.id)
-	if err == nil && !d.Session.Equal(session) {
-		r.heed(&d)
-		return nil
-	}
-	switch {
-	case err != nil:
-	case r.ender != nil:
-		bye, err = r.ender.End(ctx, d, reason)
-	default:
-		err = r.cfg.Pipeline.Hangup(ctx, d, reason)
+// hangup ends the session, or puts that off while the dialog is busy. It returns what
+// sends the BYE.
+func (r *Scheduler) hangup(ctx context.Context, s *schedule, session sessiontimer.Session, reason sessiontimer.Reason) func(context.Context) {
+	bye, err := r.cfg.Pipeline.End(ctx, s.id, session, reason)
+	if errors.Is(err, ErrSuperseded) {
+		r.catchUp(ctx, s.id)
 	}
 	if err == nil || errors.Is(err, dialogstore.ErrNotFound) || !r.hangUpLater(s, session) || errors.Is(err, ErrBusy) {
 		return bye
 	}
-	LeavePlace(ctx)
 	r.cfg.Logger.Warn("session not ended, trying again", "call_id", s.id.CallID, "local_tag", s.id.LocalTag,
 		"remote_tag", s.id.RemoteTag, "error", err)
 	return nil
 }
 
 // hangUpLater puts a hang-up off, unless the session was refreshed meanwhile.
-func (r *Refresher) hangUpLater(s *schedule, session sessiontimer.Session) bool {
+func (r *Scheduler) hangUpLater(s *schedule, session sessiontimer.Session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.current(s, session) || s.action != sessiontimer.Hangup {

@@ -1,17 +1,32 @@
-package refresher_test
+package indialog
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sipgo-contrib/sessiontimer/refresher"
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
+
+// dialog is one that may be refreshed by UPDATE or re-INVITE.
+func dialog(callID string) dialogstore.Dialog {
+	return dialogstore.Dialog{
+		ID:           dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
+		LocalURI:     "<sip:l@10.0.0.1>;tag=l",
+		RemoteURI:    "<sip:r@10.0.0.2>;tag=r",
+		RemoteTarget: "sip:r@10.0.0.2:5060",
+		Contact:      "<sip:l@10.0.0.1:5060>",
+		Transport:    "udp",
+		SDP:          []byte("v=0\r\n"),
+		SDPType:      "application/sdp",
+		PeerUpdate:   true,
+		Policy:       sessiontimer.DefaultPolicy(),
+	}
+}
 
 // D-16: Request-URI, Route and next hop by the route set (RFC 3261 §12.2.1.1).
 func TestRequestRoutes(t *testing.T) {
@@ -35,10 +50,10 @@ func TestRequestRoutes(t *testing.T) {
 		{"Trap16 behind a NAT", nil, "192.0.2.7:40000", target, nil, "192.0.2.7:40000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := call("route", time.Hour)
+			d := dialog("route")
 			d.RemoteTarget, d.RouteSet, d.Destination = target, c.routes, c.destination
 			before := slices.Clone(c.routes)
-			req, err := refresher.NewRequest(d, sip.UPDATE)
+			req, err := Request(&d, sip.UPDATE)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,10 +79,10 @@ func TestRequestRoutes(t *testing.T) {
 
 // D-12, D-16: the header fields of a request within the dialog, and its body.
 func TestRequestFields(t *testing.T) {
-	d := call("fields", time.Hour)
+	d := dialog("fields")
 	d.LocalAddr = "10.0.0.1:5060"
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.BYE, sip.ACK} {
-		req, err := refresher.NewRequest(d, method)
+		req, err := Request(&d, method)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,50 +101,11 @@ func TestRequestFields(t *testing.T) {
 		}
 	}
 	d.Transport = "tcp"
-	if req, err := refresher.NewRequest(d, sip.UPDATE); err != nil || req.Laddr.Port != 0 || req.Transport() != "TCP" {
+	if req, err := Request(&d, sip.UPDATE); err != nil || req.Laddr.Port != 0 || req.Transport() != "TCP" {
 		t.Errorf("over TCP: from %v, transport %s, %v; want the stream to be found by its far end", req.Laddr, req.Transport(), err)
 	}
 	d.RemoteTarget = "no uri"
-	if _, err := refresher.NewRequest(d, sip.UPDATE); err == nil || !strings.Contains(err.Error(), "no uri") {
+	if _, err := Request(&d, sip.UPDATE); err == nil || !strings.Contains(err.Error(), "no uri") {
 		t.Errorf("a target that is no URI gives %v, want an error that shows it", err)
 	}
-}
-
-// Trap11, D-13: a re-INVITE offers the very bytes that were sent last.
-func TestRequestBody(t *testing.T) {
-	inLab(t, func(l *lab) {
-		sdp := []byte("v=0\r\no=l 1 7 IN IP4 10.0.0.1\r\na=sendonly\r\n\x00odd\n")
-		var body []byte
-		l.answer = always(200)
-		d := call("body", 90*time.Second)
-		d.SDP, d.PeerUpdate = sdp, false
-		l.sent = func(req *sip.Request) {
-			body = req.Body()
-			if got := req.ContentType(); got == nil || got.Value() != "application/sdp" {
-				t.Errorf("Content-Type is %v, want application/sdp", got)
-			}
-		}
-		l.create(d)
-		l.run(46 * time.Second)
-		if string(body) != string(sdp) {
-			t.Errorf("offered %q, want %q", body, sdp)
-		}
-	})
-}
-
-// Without a session description there is nothing to re-INVITE with.
-func TestRequestWithoutSDP(t *testing.T) {
-	inLab(t, func(l *lab) {
-		l.answer = always(405)
-		d := call("no SDP", 1800*time.Second)
-		d.SDP, d.PeerUpdate = nil, false
-		l.create(d)
-		attempts, hangups := l.run(1799 * time.Second)
-		if len(attempts) != 1 || attempts[0].method != sip.UPDATE || len(hangups) != 0 {
-			t.Errorf("tried %v, hung up %v; want one UPDATE, and the call up until it expires", attempts, hangups)
-		}
-		if d, err := l.store.Load(context.Background(), d.ID); err != nil || !d.NoUpdate {
-			t.Errorf("the refused UPDATE is not remembered: %v", err)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package refresher
+package indialog
 
 import (
 	"fmt"
@@ -10,10 +10,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// NewRequest builds a request within d (RFC 3261 §12.2.1.1) from nothing but
-// the stored value. It lacks the Via, and its CSeq number is 0; the pipeline
-// sets both.
-func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
+// Request builds a request within d. It has no Via, and its CSeq number is 0; whoever
+// sends it sets both.
+func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
@@ -25,7 +24,7 @@ func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, e
 	}
 	var uri sip.Uri
 	if err = sip.ParseUri(target, &uri); err != nil {
-		return nil, fmt.Errorf("refresher: remote target %q: %w", target, err)
+		return nil, fmt.Errorf("remote target %q: %w", target, err)
 	}
 	req := sip.NewRequest(method, uri)
 	if target != d.RemoteTarget {
@@ -50,30 +49,9 @@ func NewRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, e
 	return req, nil
 }
 
-// refreshRequest is NewRequest with the extensions that the first request listed
-// and, in a re-INVITE, the session description that was sent last, byte for byte
-// (RFC 4028 §7.4).
-func refreshRequest(d dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
-	req, err := NewRequest(d, method)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range [][2]string{{"Supported", d.Supported}, {"Require", d.Require}, {"Proxy-Require", d.ProxyRequire}} {
-		if h[1] != "" {
-			req.AppendHeader(sip.NewHeader(h[0], h[1]))
-		}
-	}
-	if method != sip.INVITE {
-		return req, nil
-	}
-	req.AppendHeader(sip.NewHeader("Content-Type", d.SDPType))
-	req.SetBody(d.SDP)
-	return req, nil
-}
-
 // route sends req from the socket and to the address that the dialog uses, so
 // that it crosses the same NAT bindings.
-func route(req *sip.Request, d dialogstore.Dialog) {
+func route(req *sip.Request, d *dialogstore.Dialog) {
 	if d.Destination != "" {
 		req.SetDestination(d.Destination)
 	}

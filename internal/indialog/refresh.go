@@ -1,0 +1,57 @@
+package indialog
+
+import (
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// Refresh is Request with the extensions that the first request listed and, in a
+// re-INVITE, the session description that was sent last, byte for byte (RFC 4028
+// §7.4).
+func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, error) {
+	name := sip.UPDATE
+	if method == sessiontimer.MethodReInvite {
+		name = sip.INVITE
+	}
+	req, err := Request(d, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range [][2]string{{"Supported", d.Supported}, {"Require", d.Require}, {"Proxy-Require", d.ProxyRequire}} {
+		if h[1] != "" {
+			req.AppendHeader(sip.NewHeader(h[0], h[1]))
+		}
+	}
+	if name == sip.INVITE {
+		req.AppendHeader(sip.NewHeader("Content-Type", d.SDPType))
+		req.SetBody(d.SDP)
+	}
+	return req, nil
+}
+
+// Method is how d is refreshed first (RFC 4028 §7.4: by UPDATE if the peer allows it).
+func Method(d *dialogstore.Dialog) sessiontimer.Method {
+	want := d.Policy.Method
+	switch {
+	case !canInvite(d):
+		return sessiontimer.MethodUpdate
+	case d.NoUpdate || want == sessiontimer.MethodReInvite:
+		return sessiontimer.MethodReInvite
+	case d.PeerUpdate || want == sessiontimer.MethodUpdate:
+		return sessiontimer.MethodUpdate
+	}
+	return sessiontimer.MethodReInvite
+}
+
+// Alternative reports whether d may be refreshed by the other method too.
+func Alternative(d *dialogstore.Dialog, method sessiontimer.Method) bool {
+	if method == sessiontimer.MethodReInvite {
+		return d.PeerUpdate && !d.NoUpdate
+	}
+	return canInvite(d)
+}
+
+// canInvite: without a session description there is nothing to re-INVITE with.
+func canInvite(d *dialogstore.Dialog) bool { return len(d.SDP) > 0 }
