@@ -26,7 +26,7 @@ type station struct {
 	server *sipgo.Server
 	client *sipgo.Client
 	addr   string // where it listens
-	byes   chan string
+	start  func() // serves, once there are handlers
 }
 
 // newStation makes a user agent; one that listens is reached over the transport.
@@ -38,7 +38,7 @@ func newStation(t *testing.T, name, transport string, opts ...sipgo.UserAgentOpt
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &station{ua: ua, byes: make(chan string, 10)}
+	s := &station{ua: ua}
 	s.server, _ = sipgo.NewServer(ua, sipgo.WithServerLogger(sipua.Quiet))
 	clientOpts := []sipgo.ClientOption{sipgo.WithClientLogger(sipua.Quiet), sipgo.WithClientHostname("127.0.0.1")}
 	serve, closing := s.listen(t, transport)
@@ -46,12 +46,14 @@ func newStation(t *testing.T, name, transport string, opts ...sipgo.UserAgentOpt
 		clientOpts = append(clientOpts, sipgo.WithClientConnectionAddr(s.addr))
 	}
 	s.client, _ = sipgo.NewClient(ua, clientOpts...)
-	go func() { _ = serve() }()
-	for transport == "udp" { // before sipgo has the socket it would open another one
-		if _, err := ua.TransportLayer().GetConnection("udp", s.addr); err == nil {
-			break
+	s.start = func() {
+		go func() { _ = serve() }()
+		for transport == "udp" { // before sipgo has the socket it would open another one
+			if _, err := ua.TransportLayer().GetConnection("udp", s.addr); err == nil {
+				break
+			}
+			time.Sleep(time.Millisecond)
 		}
-		time.Sleep(time.Millisecond)
 	}
 	t.Cleanup(func() { _, _ = closing(), ua.Close() })
 	return s
@@ -170,7 +172,9 @@ func TestByeFollowsThePeer(t *testing.T) {
 						at <- name
 						_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
 					})
+					s.start()
 				}
+				bob.start()
 				host := map[string]string{"ws": "phone.invalid"}[transport]
 				contact := first.contact(transport, host)
 				if transport != "ws" {
