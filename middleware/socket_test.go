@@ -2,7 +2,6 @@ package middleware_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -178,5 +177,5 @@ func TestRefreshBeforeListening(t *testing.T) {
 			return
 		}
 	}
-	t.Error(fmt.Sprint("no refresh comes from the listener, which is there again"))
+	t.Error("no refresh comes from the listener, which is there again")
 }
