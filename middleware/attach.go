@@ -210,6 +210,7 @@ func (s *Server) host() Host {
 	return Host{
 		Bye:       either(r.bye, r.rest),
 		Invite:    either(r.invite, r.rest),
+		Ack:       either(r.ack, r.rest),
 		Methods:   s.RegisteredMethods,
 		ReInvites: r.update != nil,
 	}

@@ -82,6 +82,7 @@ func (t *Timers) onInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 
 // onReInvite gives a re-INVITE to the application, or answers it.
 func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	t.awaitAck(req)
 	in, d, err := t.inDialog(req, tx)
 	if err != nil {
 		next(req, tx)
@@ -108,6 +109,9 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 // rest is a handler of whatever has none, and gets what needs an application.
 func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	next := either(own, rest)
+	if len(req.Body()) > 0 {
+		t.awaitAck(req)
+	}
 	in, d, err := t.inDialog(req, tx)
 	if err != nil {
 		if next != nil {
@@ -127,7 +131,7 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 		return
 	}
 	defer in.closeUpdate()
-	invite := t.host.Load().Invite
+	host := t.host.Load().Host
 	switch {
 	case left:
 		in.reject(sip.StatusMethodNotAllowed, "Method Not Allowed")
@@ -137,8 +141,8 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 		in.answer(d, d.SDP, d.SDPType)
 	case next != nil:
 		next(req, in)
-	case invite != nil && t.offersUpdate():
-		in.offerAsInvite(invite)
+	case host.Invite != nil && t.offersUpdate():
+		in.offerAsInvite(host)
 	default:
 		in.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	}
@@ -209,6 +213,7 @@ func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 		if local {
 			return
 		}
+		defer m.HadAck(req.CSeq().SeqNo)
 	}
 	if next != nil {
 		next(req, tx)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -93,7 +92,7 @@ func (in *incoming) resendUntilAck(strict bool) {
 
 // offerAsInvite hands an UPDATE with an offer to an application that answers
 // re-INVITEs, as one, and its answer back as that of the UPDATE.
-func (in *incoming) offerAsInvite(handler sipgo.RequestHandler) {
+func (in *incoming) offerAsInvite(host Host) {
 	invite := in.req.Clone()
 	invite.Method = sip.INVITE
 	invite.ReplaceHeader(&sip.CSeqHeader{SeqNo: in.req.CSeq().SeqNo, MethodName: sip.INVITE})
@@ -103,13 +102,16 @@ func (in *incoming) offerAsInvite(handler sipgo.RequestHandler) {
 			in.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
 		}
 	}()
-	handler(invite, tx)
+	host.Invite(invite, tx)
+	if tx.accepted && host.Ack != nil {
+		acknowledgeOffer(host.Ack, invite)
+	}
 }
 
 // updateTx turns the responses to a made-up INVITE into those of the UPDATE.
 type updateTx struct {
 	*incoming
-	final bool
+	final, accepted bool
 }
 
 // Respond implements sip.ServerTransaction. An UPDATE gets no provisional
@@ -132,5 +134,7 @@ func (u *updateTx) Respond(res *sip.Response) error {
 		return nil
 	}
 	res.ReplaceHeader(&sip.CSeqHeader{SeqNo: u.req.CSeq().SeqNo, MethodName: sip.UPDATE})
-	return u.incoming.Respond(res)
+	err := u.incoming.Respond(res)
+	u.accepted = err == nil
+	return err
 }

@@ -62,6 +62,8 @@ type Host struct {
 	Bye sipgo.RequestHandler
 	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
 	Invite sipgo.RequestHandler
+	// Ack gets an ACK after each of those that Invite accepts. May be nil.
+	Ack sipgo.RequestHandler
 	// Gone tells that the application has dropped a dialog without a BYE, so that
 	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
 	// May be nil.

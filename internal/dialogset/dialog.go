@@ -34,6 +34,7 @@ type Dialog struct {
 	ownOffer  bool                // it is a re-INVITE
 	silence   silence             // after a refresh of ours that had no answer at all
 	peer      *PeerInvite         // the peer's INVITE that is not confirmed yet
+	unacked   *PeerInvite         // the one that the application accepted, until it has had the ACK
 	updating  bool                // the application has an UPDATE to answer
 	forget    *time.Timer         // of a dialog whose peer has not proved to be there
 	due       time.Time           // when it goes off

@@ -14,6 +14,7 @@ type PeerInvite struct {
 	answered time.Time     // 2xx sent; zero before
 	refused  bool          // or another final response, or it is being sent
 	acked    chan struct{} // closed by the ACK
+	had      chan struct{} // closed when the application has had that; nil if nobody waits for it
 }
 
 // Acked is closed when the peer has the 2xx.
@@ -108,6 +109,7 @@ func (d *Dialog) ExpectAck(cseq uint32, now time.Time, forget *time.Timer) {
 	defer d.mu.Unlock()
 	d.forget, d.due = forget, now.Add(64*sip.T1)
 	d.peer = &PeerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
+	d.unacked = d.peer
 }
 
 // Answered notes when the 2xx to a later INVITE was sent.
@@ -115,6 +117,9 @@ func (d *Dialog) Answered(p *PeerInvite, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.answered = now
+	if !p.local {
+		d.unacked = p
+	}
 	d.mu.Signal()
 }
 

@@ -135,7 +135,8 @@ func (h *hook) take(dg *diago.Diago) {
 	server := *h.inside.server
 	h.timers.SetHost(middleware.Host{
 		Bye:       byeHandler(dg),
-		Invite:    h.invite,
+		Invite:    func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.INVITE)(req, tx) },
+		Ack:       func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.ACK)(req, tx) },
 		Gone:      gone(dg),
 		Methods:   server.RegisteredMethods,
 		ReInvites: true,
@@ -159,13 +160,13 @@ type revealing struct {
 	handler sipgo.RequestHandler
 }
 
-// invite is diago's handler of INVITEs, past the timers.
-func (h *hook) invite(req *sip.Request, tx sip.ServerTransaction) {
+// reveal is diago's handler of a method, past the timers.
+func (h *hook) reveal(method sip.RequestMethod) sipgo.RequestHandler {
 	all, err := inside[handlers](*h.inside.server, "requestHandlers")
 	if err != nil {
-		return // found out when the timers were put in place
+		return notAllowed // found out when the timers were put in place
 	}
-	r := new(revealing)
-	(*all)[sip.INVITE](sip.NewRequest(sip.INVITE, sip.Uri{}), r)
-	r.handler(req, tx)
+	r := &revealing{handler: notAllowed}
+	(*all)[method](sip.NewRequest(method, sip.Uri{}), r)
+	return r.handler
 }

@@ -44,18 +44,21 @@ func TestUpdateWithoutContact_E31(t *testing.T) {
 	})
 }
 
-// TestUpdateBeforeAck: an offer in an UPDATE that overtakes the ACK is to be
-// repeated, and not refused for good (RFC 3311 §5.2).
+// TestUpdateBeforeAck: an offer in an UPDATE that overtakes the ACK waits for it; if
+// none comes it is to be repeated, and not refused for good (RFC 3311 §5.2).
 func TestUpdateBeforeAck_E33(t *testing.T) {
 	alone(t, func(t *testing.T, s *scripted) {
 		s.peer.Invite(phoneAddr, "Supported: timer", peerAllow, "Session-Expires: 600;refresher=uac", offer(1, 4000, "sendrecv"))
 		s.peer.ExpectResponse(t, 183)
 		ok := s.peer.ExpectResponse(t, 200)
 		s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", offer(2, 4444, "sendrecv"))
+		time.Sleep(2 * time.Second)
 		s.peer.ExpectResponse(t, 491)
-		s.peer.Ack(ok)
-		synctest.Wait()
+		if got := s.net.Elapsed(); got != 2*time.Second {
+			t.Errorf("the UPDATE without ACK is refused after %v, want 2s", got)
+		}
 		s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", offer(2, 4444, "sendrecv"))
+		s.peer.Ack(ok)
 		s.peer.ExpectResponse(t, 200)
 		s.call = s.answered()
 		if got := s.call.Media().MediaSession().Raddr.Port; got != 4444 {
@@ -63,6 +66,30 @@ func TestUpdateBeforeAck_E33(t *testing.T) {
 		}
 		s.peerHangsUp(t)
 	})
+}
+
+// TestOfferRightAfterAck: diago answers 491 to an offer whose handler runs before
+// that of the ACK, which the peer sent before. It waits.
+func TestOfferRightAfterAck(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		t.Run(string(method), func(t *testing.T) {
+			alone(t, func(t *testing.T, s *scripted) {
+				for range 40 {
+					s.peer.Invite(phoneAddr, "Supported: timer", peerAllow, "Session-Expires: 600;refresher=uac", offer(1, 4000, "sendrecv"))
+					s.peer.ExpectResponse(t, 183)
+					s.peer.Ack(s.peer.ExpectResponse(t, 200))
+					s.peer.Request(method, "Supported: timer", "Session-Expires: 600;refresher=uac", offer(2, 4444, "sendrecv"))
+					res := s.peer.ExpectResponse(t, 200)
+					if method == sip.INVITE {
+						s.peer.Ack(res)
+					}
+					synctest.Wait()
+					s.call = s.answered()
+					s.peerHangsUp(t)
+				}
+			})
+		})
+	}
 }
 
 // TestAnsweredHere: with WithAnswerReInvite a re-INVITE that changes nothing does

@@ -256,6 +256,7 @@ func TestPeerMoves_E30_Trap16(t *testing.T) {
 		moved := s.net.Peer("10.0.0.1:6000")
 		s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", "Contact: <sip:peer@10.0.0.1:6000>")
 		s.peer.ExpectResponse(t, 200)
+		synctest.Wait() // taken, and not only answered
 		for _, step := range []struct {
 			method sip.RequestMethod
 			do     func(context.Context) error
