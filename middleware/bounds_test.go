@@ -200,7 +200,7 @@ func TestForksAreForgotten(t *testing.T) {
 	})
 }
 
-// A BYE with a number that was used before is refused by the application's dialog,
+// H-07: a BYE with a number that was used before is refused by the application's dialog,
 // which lives on, and so does its timer; without timers it is the same.
 func TestOldByeEndsNothing(t *testing.T) {
 	for _, timers := range []bool{false, true} {

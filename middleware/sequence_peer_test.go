@@ -31,6 +31,7 @@ type attacker struct {
 	cseq         uint32
 	inviteBranch string
 	inviteCSeq   uint32
+	refusedUs    bool            // our last INVITE
 	last         draft           // sent
 	heard        []*sip.Request  // to be answered
 	refused      map[string]bool // by Via
@@ -237,6 +238,9 @@ func (a *attacker) learn(msg sip.Message) {
 			a.callID, a.theirs = m.CallID().Value(), tagOf(m.From().Params)
 		}
 	case *sip.Response:
+		if m.CSeq() != nil && m.CSeq().MethodName == sip.INVITE && m.StatusCode >= 200 {
+			a.refusedUs = m.StatusCode >= 300
+		}
 		if tag := tagOf(m.To().Params); tag != "" && m.CallID().Value() == a.callID && m.StatusCode < 300 {
 			a.theirs = tag
 		}
