@@ -173,7 +173,11 @@ func TestDoors(t *testing.T) {
 
 // Each call is refreshed by the client that began it, or that has its address.
 func TestSeveralClients(t *testing.T) {
-	const inside, outside = "10.0.0.2:5060", "10.0.1.2:5060"
+	t.Run("two hosts", func(t *testing.T) { severalClients(t, "10.0.0.2:5060", "10.0.1.2:5060") })
+	t.Run("two ports", func(t *testing.T) { severalClients(t, "10.0.0.2:5060", "10.0.0.2:5070") })
+}
+
+func severalClients(t *testing.T, inside, outside string) {
 	client := func(addr string) []sipgo.ClientOption {
 		return []sipgo.ClientOption{sipgo.WithClientAddr(addr), sipgo.WithClientConnectionAddr(addr)}
 	}

@@ -3,7 +3,6 @@ package middleware
 import (
 	"context"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,63 +20,17 @@ import (
 type requester struct {
 	t        *Timers
 	client   *sipgo.Client
-	attached bool // by Attach or NewClient
+	sentBy   sip.Addr // what it writes into Via; empty where the transport layer does
+	attached bool     // by Attach or NewClient
 }
 
 // Requester wraps what client sends, for whoever sets TxRequester by hand; Attach
 // and NewClient do it themselves. The refreshes of a call that a client began go
 // out through that client. For calls that came in, and after Restore, it is the
-// client whose Hostname is the address of the call, else the latest one given, for
-// the transport (udp, tcp, tls, ws, wss) or else for none.
+// client whose WithClientAddr or WithClientHostname is the address of the call, else
+// the latest one given, for the transport (udp, tcp, tls, ws, wss) or else for none.
 func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
 	return t.newRequester(client, transports...)
-}
-
-func (t *Timers) newRequester(client *sipgo.Client, transports ...string) *requester {
-	r := &requester{t: t, client: client}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(transports) == 0 {
-		transports = []string{""}
-	}
-	for _, tr := range transports {
-		tr = sip.NetworkToLower(tr)
-		t.requesters[tr] = append(slices.DeleteFunc(t.requesters[tr], func(older *requester) bool {
-			return older.client.Hostname() == client.Hostname()
-		}), r)
-	}
-	return r
-}
-
-// requesterFor is the client that sends for a dialog; nil if there is none.
-func (t *Timers) requesterFor(d dialogstore.Dialog) *requester {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := t.requesters[sip.NetworkToLower(d.Transport)]
-	if len(all) == 0 {
-		all = t.requesters[""]
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	if len(all) > 1 {
-		for _, r := range all {
-			if host := r.client.Hostname(); host != "" && (host == hostOf(d.LocalAddr) || host == hostOf(sipmsg.AddrSpec(d.Contact))) {
-				return r
-			}
-		}
-	}
-	return all[len(all)-1]
-}
-
-// hostOf is the host of a URI or of host:port.
-func hostOf(s string) string {
-	var uri sip.Uri
-	if err := sip.ParseUri(s, &uri); err == nil && uri.Host != "" {
-		return uri.Host
-	}
-	host, _, _ := net.SplitHostPort(s)
-	return host
 }
 
 // Request implements sipgo.ClientTransactionRequester.

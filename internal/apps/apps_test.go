@@ -79,11 +79,12 @@ const (
 const interval = "6"
 
 // refreshed has a peer answer a refresh.
-func refreshed(p *peer, interval string) {
+func refreshed(p *peer, interval string) (refresh message) {
 	p.t.Helper()
-	refresh := p.expect("UPDATE")
+	refresh = p.expect("UPDATE")
 	wantTimer(p.t, refresh, interval+";refresher=uac")
 	p.reply(refresh, "200 OK", "", timer, "Session-Expires: "+interval+";refresher=uac", "Require: timer")
+	return refresh
 }
 
 // gone has it know nothing of the call any more, as after a restart.
@@ -167,13 +168,14 @@ func bridged(t *testing.T, program string) {
 	wantTimer(t, res, "8;refresher=uas")
 	in.ack(res)
 
-	refreshed(out, "6")
-	if got, contact := out.far.String(), invite.uri(); !strings.HasSuffix(contact, got) || got == addr {
-		t.Errorf("the refresh of the outgoing leg comes from %s, want its Contact %s", got, contact)
-	}
-	refreshed(in, "8")
-	if got := in.far.String(); got != addr {
-		t.Errorf("the refresh of the incoming leg comes from %s, want %s", got, addr)
+	for _, leg := range []struct {
+		peer           *peer
+		interval, addr string
+	}{{out, "6", strings.TrimPrefix(invite.uri(), "sip:")}, {in, "8", addr}} {
+		refresh := refreshed(leg.peer, leg.interval)
+		if got := leg.peer.far.String(); got != leg.addr || !strings.Contains(refresh.get("Via"), " "+leg.addr+";") {
+			t.Errorf("the refresh of %s comes from %s with Via %s, want both as %s", leg.peer.name, got, refresh.get("Via"), leg.addr)
+		}
 	}
 	gone(out)
 	bye := in.expect("BYE")
