@@ -92,7 +92,9 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 		return
 	}
 	defer in.count(d)
-	here := t.answersReInvite() && len(d.SDP) > 0 && unchanged(req, d)
+	late := t.host.Load().LateOffer
+	mayOffer := len(req.Body()) > 0 || late == nil || late(d)
+	here := (t.answersReInvite() || !mayOffer) && len(d.SDP) > 0 && unchanged(req, d)
 	if here && in.refusesExtensions(d) || in.refused() || !in.openInvite() {
 		return
 	}
@@ -138,7 +140,7 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 	case here && bare:
 		in.answer(d, nil, "")
 	case here:
-		in.answer(d, d.SDP, d.SDPType)
+		in.describe(d)
 	case next != nil:
 		next(req, in)
 	case host.Invite != nil && t.offersUpdate():

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
@@ -39,11 +40,21 @@ func acceptance(req *sip.Request, body []byte) *sip.Response {
 	return res
 }
 
+// describe accepts an UPDATE or re-INVITE with the session description in force: as
+// the answer to an offer, or as an offer where there is none (RFC 3261 §14.2).
+func (in *incoming) describe(d dialogstore.Dialog) {
+	sdp := indialog.Offer(&d)
+	if offer := in.req.Body(); len(offer) > 0 {
+		sdp = indialog.Answer(&d, offer)
+	}
+	in.answer(d, sdp.Body, sdp.Type)
+}
+
 // answerInvite accepts a re-INVITE that changes nothing with the session
 // description in force, and sees to its ACK.
 func (in *incoming) answerInvite(d dialogstore.Dialog) {
 	in.flight.AnswerHere(in.invite)
-	in.answer(d, d.SDP, d.SDPType)
+	in.describe(d)
 	in.resendUntilAck(true)
 }
 

@@ -72,6 +72,9 @@ type Host struct {
 	Methods func() []string
 	// ReInvites says that the application answers re-INVITEs itself.
 	ReInvites bool
+	// LateOffer reports whether it also answers one that has no session description,
+	// with an offer (RFC 3261 §14.2). Where it does not, the timers do. Nil: always.
+	LateOffer func(dialogstore.Dialog) bool
 }
 
 // New makes the timers of a user agent. The error is a *sessiontimer.ConfigError

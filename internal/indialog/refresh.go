@@ -9,7 +9,7 @@ import (
 
 // Refresh is Request with the extensions that the first request listed and, in a
 // re-INVITE, the session description that was sent last, byte for byte (RFC 4028
-// §7.4).
+// §7.4) where it may stand as an offer.
 func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, error) {
 	name := sip.UPDATE
 	if method == sessiontimer.MethodReInvite {
@@ -25,8 +25,9 @@ func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, e
 		}
 	}
 	if name == sip.INVITE {
-		req.AppendHeader(sip.NewHeader("Content-Type", d.SDPType))
-		req.SetBody(d.SDP)
+		offer := Offer(d)
+		req.AppendHeader(sip.NewHeader("Content-Type", offer.Type))
+		req.SetBody(offer.Body)
 	}
 	return req, nil
 }

@@ -1,6 +1,7 @@
 package diagotimer
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -140,10 +142,15 @@ func (h *hook) take(dg *diago.Diago) {
 		Gone:      gone(dg),
 		Methods:   server.RegisteredMethods,
 		ReInvites: true,
+		LateOffer: func(d dialogstore.Dialog) bool { return !usesICE(d.SDP) },
 	})
 	timed := h.timers.Handler(nil)
 	server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
 }
+
+// usesICE reports whether a description is that of a WebRTC dialog. diago refuses a
+// re-INVITE without one in these.
+func usesICE(sdp []byte) bool { return bytes.Contains(sdp, []byte("a=ice-ufrag:")) }
 
 // notAllowed answers an UPDATE as diago does.
 func notAllowed(req *sip.Request, tx sip.ServerTransaction) {

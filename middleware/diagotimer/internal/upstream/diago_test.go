@@ -161,6 +161,58 @@ func TestAnswerLate(t *testing.T) {
 	})
 }
 
+// TestOfferRightAfterAck: each message has a goroutine of its own, and until that of
+// the ACK has run an offer that the peer sent after it gets 491 (RFC 3261 §14.2).
+func TestOfferRightAfterAck(t *testing.T) {
+	slow := diago.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
+		return func(req *sip.Request, tx sip.ServerTransaction) {
+			if req.IsAck() {
+				time.Sleep(time.Millisecond)
+			}
+			next(req, tx)
+		}
+	})
+	phone(t, func(t *testing.T, _ *sipnet.Network, peer *sipnet.Peer) {
+		peer.Invite(ourAddr, offer)
+		peer.Ack(peer.ExpectResponse(t, 200))
+		peer.Request(sip.INVITE, offer)
+		res := peer.ExpectResponse(t, 491)
+		peer.Ack(res)
+		time.Sleep(time.Second)
+		peer.Request(sip.BYE)
+		peer.ExpectResponse(t, 200)
+		synctest.Wait()
+	}, slow)
+}
+
+// TestClosedDialogStays: a client dialog that is closed stays in diago's cache, and
+// nothing public says that it is closed.
+func TestClosedDialogStays(t *testing.T) {
+	ua, err := sipgo.NewUA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ua.Close() }()
+	dg := diago.NewDiago(ua, diago.WithLogger(quiet))
+	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: "127.0.0.1"}, diago.NewDialogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.ID = "a call that was answered"
+	if err := dg.DialogCacheClient().DialogStore(t.Context(), d.ID, d); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dg.DialogCacheClient().DialogLoad(t.Context(), d.ID); err != nil {
+		t.Errorf("the cache says %v: mended", err)
+	}
+	if d.Context().Err() != nil || d.LoadState() == sip.DialogStateEnded {
+		t.Error("the dialog says that it is over: mended")
+	}
+}
+
 // TestMiddlewareMadePerRequest: what makes the middleware is called anew for each
 // request, so the middleware keeps no state; given twice, only the last counts.
 func TestMiddlewareMadePerRequest(t *testing.T) {
