@@ -10,36 +10,98 @@ import (
 	"testing"
 )
 
-var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")
+var (
+	goBlock   = regexp.MustCompile("(?s)```go\n(.*?)```")
+	diffBlock = regexp.MustCompile("(?s)```diff\n(.*?)```")
+	declared  = regexp.MustCompile(`(?m)^(\w+)(?:, err)? :=`)
+)
 
 // TestREADMECompiles vets every Go block of the README, so that what it shows
 // can be copied.
 func TestREADMECompiles(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := goBlock.FindAllStringSubmatch(string(text), -1)
+	blocks := readmeBlocks(t, goBlock)
 	if len(blocks) < 3 {
 		t.Fatalf("README has %d Go blocks, want one for sipgo, one for diago and one for tests", len(blocks))
 	}
 	for i, block := range blocks {
 		name := "main.go"
-		if strings.Contains(block[1], `"testing"`) {
+		if strings.Contains(block, `"testing"`) {
 			name = "app_test.go"
 		}
-		t.Run(fmt.Sprintf("block %d", i+1), func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), name)
-			if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
-				t.Fatal(err)
+		t.Run(fmt.Sprintf("block %d", i+1), func(t *testing.T) { vet(t, name, block) })
+	}
+}
+
+// TestREADMEDiffs vets what each diff of the README is applied to, and what it makes
+// of that.
+func TestREADMEDiffs(t *testing.T) {
+	blocks := readmeBlocks(t, diffBlock)
+	if len(blocks) == 0 {
+		t.Fatal("README has no diff, want the one line")
+	}
+	for i, block := range blocks {
+		for sign, side := range map[string]string{"+": "before", "-": "after"} { // the sign of what it lacks
+			var lines []string
+			for line := range strings.Lines(block) {
+				if !strings.HasPrefix(line, sign) {
+					lines = append(lines, line[1:])
+				}
 			}
-			vet := exec.Command("go", "vet", file)
-			if strings.Contains(block[1], "/diagotimer\"") {
-				vet.Dir = "middleware/diagotimer" // whose module has diago
-			}
-			if out, err := vet.CombinedOutput(); err != nil {
-				t.Errorf("block does not compile: %v\n%s\n%s", err, out, block[1])
-			}
-		})
+			t.Run(fmt.Sprintf("diff %d %s", i+1, side), func(t *testing.T) { vet(t, "main.go", inMain(lines)) })
+		}
+	}
+}
+
+// inMain makes a program of lines that the README takes out of one.
+func inMain(lines []string) string {
+	text := strings.Join(lines, "")
+	imports, given := "", "var onBye sipgo.RequestHandler\n"
+	for name, path := range map[string]string{
+		"sipgo": "github.com/emiago/sipgo", "diago": "github.com/emiago/diago",
+		"middleware": ours + "/middleware", "diagotimer": ours + "/middleware/diagotimer",
+	} {
+		if name == "sipgo" || strings.Contains(text, name+".") || name == "diago" && strings.Contains(text, "options") {
+			imports += fmt.Sprintf("import %q\n", path)
+		}
+	}
+	if strings.Contains(text, "options") {
+		given += "var options []diago.DiagoOption\n"
+	}
+	for _, m := range declared.FindAllStringSubmatch(text, -1) {
+		text += "_ = " + m[1] + "\n"
+	}
+	if strings.Contains(text, "err :=") {
+		text += "_ = err\n"
+	}
+	return "package main\n" + imports + given + "func main() {\n" + text + "}\n"
+}
+
+const ours = "github.com/sipgo-contrib/sessiontimer"
+
+func readmeBlocks(t *testing.T, kind *regexp.Regexp) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range kind.FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, m[1])
+	}
+	return blocks
+}
+
+// vet checks a file, in the module that has what it imports.
+func vet(t *testing.T, name, text string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "vet", file)
+	if strings.Contains(text, "github.com/emiago/diago\"") {
+		cmd.Dir = "middleware/diagotimer"
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("does not compile: %v\n%s\n%s", err, out, text)
 	}
 }

@@ -26,8 +26,7 @@ type Server struct {
 }
 
 // routes are the application's handlers; nil where it has none. None is in the
-// table of the sipgo.Server: whatever of the four is found there was registered
-// past the timers.
+// table of the sipgo.Server: whatever of the four is found there bypasses the timers.
 type routes struct {
 	invite, ack, bye, update sipgo.RequestHandler
 	rest                     sipgo.RequestHandler // of OnNoRoute
@@ -61,8 +60,8 @@ func (t *Timers) NewClient(opts ...sipgo.ClientOption) (*sipgo.Client, error) {
 
 // Attach puts the timers between a server, its clients and the application, for
 // those who have them already; NewServer and NewClient are shorter. Without a
-// client, or with nil, refreshes and BYEs go out through one of its own. Attach
-// more servers and clients of the user agent as they are made.
+// client, or with nil, one is made for refreshes and BYEs. Attach further servers of
+// the user agent in the same way.
 //
 // It belongs before the first message. sipgo offers no way to wrap a handler
 // that is registered, so one for INVITE, ACK, BYE or UPDATE is refused with an
@@ -102,7 +101,7 @@ func (t *Timers) attachable(server *sipgo.Server, clients []*sipgo.Client) error
 	case t.servers.has(server):
 		return &AttachError{"the server is attached already"}
 	}
-	if methods := wrapped(server); len(methods) > 0 {
+	if methods := bypassing(server); len(methods) > 0 {
 		return &AttachError{fmt.Sprintf("handlers for %s are registered on the server already; register them on what Attach returns",
 			strings.Join(methods, ", "))}
 	}

@@ -15,7 +15,7 @@ import (
 // servers are the attached servers of the user agent. sipgo hands all requests to
 // the server that was made last; the timers tell its application.
 //
-// They also look for requests that go past the timers, at the first INVITE of
+// They also look for what bypasses the timers, at the first INVITE of
 // either direction and until a request has reached a handler of ours. Afterwards
 // a message costs one atomic load.
 type servers struct {
@@ -25,13 +25,13 @@ type servers struct {
 
 	mu      sync.Mutex
 	all     []*Server
-	checked bool   // for handlers past the timers
-	callID  string // of an INVITE that may have gone past us
+	checked bool   // for handlers that bypass the timers
+	callID  string // of an INVITE that may bypass us
 }
 
-// wrapped are the methods, of those that the timers must see, for which a
+// bypassing are the methods, of those that the timers must see, for which a
 // sipgo.Server has a handler. Handlers behind the timers are not in its table.
-func wrapped(server *sipgo.Server) []string {
+func bypassing(server *sipgo.Server) []string {
 	methods := slices.DeleteFunc(server.RegisteredMethods(), func(m string) bool {
 		return !slices.Contains([]sip.RequestMethod{sip.INVITE, sip.ACK, sip.BYE, sip.UPDATE}, sip.RequestMethod(m))
 	})
@@ -96,7 +96,7 @@ func (t *Timers) lookAt(req *sip.Request) {
 		t.check(req)
 	case req.IsAck() && v.callID == sipmsg.CallID(req) && !v.reached.Load():
 		// Whoever sends an ACK had a response, and it was not ours.
-		t.log.Error("requests go past the timers: OnNoRoute is registered on the sipgo.Server that is attached, "+
+		t.log.Error("requests bypass the timers: OnNoRoute is registered on the attached sipgo.Server itself, "+
 			"or another server was made for the user agent after it", "call_id", v.callID)
 		v.settled.Store(true)
 	}
@@ -105,7 +105,7 @@ func (t *Timers) lookAt(req *sip.Request) {
 	}
 }
 
-// checkHandlers looks for handlers past the timers as the first INVITE leaves.
+// checkHandlers looks for handlers that bypass the timers as the first INVITE leaves.
 func (t *Timers) checkHandlers(invite *sip.Request) {
 	if t.servers.settled.Load() {
 		return
@@ -115,7 +115,7 @@ func (t *Timers) checkHandlers(invite *sip.Request) {
 	t.check(invite)
 }
 
-// check logs handlers past the timers. servers.mu is held.
+// check logs handlers that bypass the timers. servers.mu is held.
 func (t *Timers) check(invite *sip.Request) {
 	v := &t.servers
 	if v.checked {
@@ -123,11 +123,11 @@ func (t *Timers) check(invite *sip.Request) {
 	}
 	for _, s := range v.all {
 		v.checked = true
-		past := wrapped(s.Server)
+		past := bypassing(s.Server)
 		if len(past) == 0 {
 			continue
 		}
-		t.log.Error("handlers are registered past the timers: register them on the server of NewServer or Attach, not on the sipgo.Server within",
+		t.log.Error("handlers bypass the timers: register them on what NewServer or Attach returned, not on the sipgo.Server inside",
 			"methods", strings.Join(past, ", "), "call_id", sipmsg.CallID(invite))
 		if slices.Contains(past, string(sip.INVITE)) {
 			v.settled.Store(true) // no call will reach us

@@ -18,8 +18,13 @@ type Option func(*options)
 // PolicyFunc chooses the policy of one call when its first INVITE is sent or
 // received. It gets the policy made of the options and returns it, changed or
 // not; Mode Off leaves the call alone for good, whatever the peer asks later. An
-// invalid policy is logged and base used instead, and so is a panic. It is called by
-// many goroutines at once and must not keep or change invite.
+// invalid policy is logged and base used instead. It is called by many
+// goroutines at once and must not keep or change invite.
+//
+// invite.Source() tells the trunk that an incoming call is from, as host:port. When
+// the application challenges an incoming call it is asked again, with the INVITE
+// that comes back. An outgoing INVITE that is sent again, after a challenge, keeps the policy
+// that was chosen first, unless that was Off.
 type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
 type options struct {

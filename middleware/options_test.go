@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -272,5 +273,45 @@ func TestOptionsNil(t *testing.T) {
 		p.Reply(p.ExpectRequest(l, sip.BYE), 200, "OK")
 		synctest.Wait()
 		l.wantEnded("alice", d)
+	})
+}
+
+// A policy is asked for once for each INVITE that comes in, also after a challenge,
+// with the trunk that it is from, and once for all INVITEs of an outgoing call.
+func TestPolicyAfterChallenge(t *testing.T) {
+	inLab(t, func(l *lab) {
+		var asked []string
+		policy := middleware.WithPolicyFunc(func(invite *sip.Request, outgoing bool, p sessiontimer.Policy) sessiontimer.Policy {
+			if outgoing {
+				asked = append(asked, "to "+invite.Recipient.HostPort())
+			} else {
+				asked = append(asked, "from "+invite.Source())
+			}
+			return p
+		})
+		alice, bob, p := l.alice(policy), l.bob(policy), l.peer()
+		alice.Password = "secret"
+		done := make(chan error, 1)
+		go func() {
+			_, err := alice.TryURI(context.Background(), peerURI)
+			done <- err
+		}()
+		p.Reply(p.ExpectRequest(l, sip.INVITE), 401, "Unauthorized", `WWW-Authenticate: Digest realm="peer", nonce="1"`)
+		p.ExpectRequest(l, sip.ACK)
+		p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", se1800)
+		p.ExpectRequest(l, sip.ACK)
+		if err := <-done; err != nil {
+			l.Fatal(err)
+		}
+		bob.Accept = func(d *sipgo.DialogServerSession) { _ = d.Respond(401, "Unauthorized", nil) }
+		p.Invite(bobAddr, timerHeader, se1800)
+		p.Ack(p.ExpectResponse(l, 401))
+		bob.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(bob.SDP)) }
+		p.Request(sip.INVITE, timerHeader, se1800)
+		p.Ack(p.ExpectResponse(l, 200))
+		synctest.Wait()
+		if want := []string{"to " + peerAddr, "from " + peerAddr, "from " + peerAddr}; !slices.Equal(asked, want) {
+			l.Errorf("the policy was asked for calls %q, want %q", asked, want)
+		}
 	})
 }
