@@ -19,7 +19,8 @@ func TestUnreadableFieldsCostOneError(t *testing.T) {
 		}
 		one := testing.AllocsPerRun(100, func() { read(1) })
 		many := testing.AllocsPerRun(10, func() { read(2000) })
-		if many > one {
+		// What the race detector allocates comes on top of either.
+		if many > one+2 {
 			t.Errorf("%.20q: %v allocations for 4000 fields, %v for two, should be the same", value, many, one)
 		}
 		if text := read(1).Malformed.Error(); len(text) > 400 {

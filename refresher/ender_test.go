@@ -13,13 +13,12 @@ import (
 func TestEndBeforeBye(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 5}, func(l *lab) {
 		l.busy = 1
-		l.answer = always(200)
+		l.answer, l.slowBye = always(200), 2*time.Second
 		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
 			d := call(name, 90*time.Second)
 			d.Session.Refresher = sessiontimer.Peer
 			l.create(d)
 		}
-		l.slowBye = 2 * time.Second
 		l.run(2 * time.Minute)
 		for i, at := range l.ends {
 			want := time.Minute
