@@ -40,7 +40,9 @@ func New(timers *middleware.Timers, opts ...diago.DiagoOption) (*diago.Diago, er
 	}
 	h.take(dg)
 	if h.lines != nil {
-		h.lines.current() // for Restore, which sends before anything comes in
+		for _, transport := range []string{"udp", "tcp", "tls", "ws", "wss"} {
+			h.lines.find(transport, nil) // for Restore, which sends before anything comes in
+		}
 	}
 	return dg, nil
 }

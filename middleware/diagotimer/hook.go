@@ -127,7 +127,7 @@ func (h *hook) handle(timed, bare sipgo.RequestHandler, req *sip.Request, tx sip
 		return
 	}
 	if h.lines != nil {
-		h.lines.current() // refreshes of this call leave over what diago listens on by now
+		h.lines.find(req.Transport(), nil) // refreshes of this call leave over it
 	}
 	timed(req, tx)
 }

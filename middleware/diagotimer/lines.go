@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
@@ -14,20 +13,20 @@ import (
 )
 
 // lines is the one client that diago gets. It sends each request as the client of
-// diago's transport would, which diago makes anew when it learns its port: so
-// there is none to hook, and no moment to do it in.
+// diago's transport would, which diago makes anew when it learns its port: so there is
+// none to hook, and no moment to do it in. Of the transports it reads no more than
+// diago does for the same request: one that is not asked for may just begin to listen.
 type lines struct {
 	timers     *middleware.Timers
 	transports *[]diago.Transport // diago's own
 	rest       sipgo.ClientTransactionRequester
 
-	mu  sync.Mutex // held while all changes
-	all atomic.Pointer[[]line]
+	mu  sync.Mutex
+	all []*line // for each transport; nil if it was not needed yet
 }
 
 // line is a transport of diago's.
 type line struct {
-	transport string // udp, tcp, tls, ws, wss
 	contact   sip.Uri
 	client    *sipgo.Client // diago's, for this transport
 	requester sipgo.ClientTransactionRequester
@@ -64,17 +63,29 @@ func (l *line) complete(req *sip.Request) {
 }
 
 // lineOf is the transport that a request leaves over: the one that its Contact is
-// of, else the first of its protocol, as diago has it for calls that come in.
+// of, else the first of its protocol.
 func (ls *lines) lineOf(req *sip.Request) *line {
+	var at *sip.Uri
+	if c := req.Contact(); c != nil {
+		at = &c.Address
+	}
+	return ls.find(req.Transport(), at)
+}
+
+// find finds a transport by what its Contact says; nil is any, as diago has it for
+// calls that come in.
+func (ls *lines) find(transport string, contact *sip.Uri) *line {
+	transport = sip.NetworkToLower(transport)
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	var first *line
-	transport, contact := sip.NetworkToLower(req.Transport()), req.Contact()
-	all := ls.current()
-	for i := range all {
-		l := &all[i]
-		if l.transport != transport {
+	for i := range *ls.transports {
+		t := &(*ls.transports)[i]
+		if t.Transport != transport {
 			continue
 		}
-		if contact == nil || contact.Address.Host == l.contact.Host && contact.Address.Port == l.contact.Port {
+		l := ls.line(i, t, first != nil)
+		if contact == nil || contact.Host == l.contact.Host && contact.Port == l.contact.Port {
 			return l
 		}
 		if first == nil {
@@ -84,55 +95,21 @@ func (ls *lines) lineOf(req *sip.Request) *line {
 	return first
 }
 
-// current are the transports as they are now.
-func (ls *lines) current() []line {
-	if all := ls.all.Load(); all != nil && !ls.changed(*all) {
-		return *all
+// line is the i-th transport as it is now. another tells that it is not the first of
+// its protocol, over which refreshes of calls that came in go out. mu is held.
+func (ls *lines) line(i int, t *diago.Transport, another bool) *line {
+	for len(ls.all) <= i {
+		ls.all = append(ls.all, nil)
 	}
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	var before []line
-	if all := ls.all.Load(); all != nil {
-		before = *all
+	if l := ls.all[i]; l != nil && (l.contact.Port != 0 || l.client == clientOf(t)) {
+		return l
 	}
-	all := make([]line, len(*ls.transports))
-	seen := make(map[string]bool)
-	for i := range all {
-		t := &(*ls.transports)[i]
-		client := clientOf(t)
-		if i < len(before) && before[i].client == client {
-			all[i] = before[i]
-		} else {
-			all[i] = ls.line(t, client, i, seen[t.Transport])
-		}
-		seen[t.Transport] = true
-	}
-	ls.all.Store(&all)
-	return all
-}
-
-// changed reports whether there are new transports, or one has a port by now.
-func (ls *lines) changed(all []line) bool {
-	if len(all) != len(*ls.transports) {
-		return true
-	}
-	for i := range all {
-		if all[i].contact.Port == 0 && clientOf(&(*ls.transports)[i]) != all[i].client {
-			return true
-		}
-	}
-	return false
-}
-
-// line makes a line. another tells that it is not the first of its protocol, over
-// which refreshes of calls that came in go out.
-func (ls *lines) line(t *diago.Transport, client *sipgo.Client, i int, another bool) line {
 	name := t.Transport
 	if another {
 		name = fmt.Sprintf("%s %d", name, i)
 	}
-	l := line{
-		transport: t.Transport,
+	client := clientOf(t)
+	l := &line{
 		contact:   sip.Uri{Host: t.ExternalHost, Port: t.ExternalPort},
 		client:    client,
 		requester: ls.timers.Requester(client, name),
@@ -141,6 +118,7 @@ func (ls *lines) line(t *diago.Transport, client *sipgo.Client, i int, another b
 	if err := sipgo.ClientRequestBuild(client, probe); err == nil {
 		l.laddr, l.host, l.port = probe.Laddr, probe.Via().Host, probe.Via().Port
 	}
+	ls.all[i] = l
 	return l
 }
 
