@@ -2,7 +2,8 @@ package sessiontimer
 
 import "time"
 
-// Event is one of Negotiated, Refreshed, RefreshFailed, Expired and Ended.
+// Event is one of Negotiated, Refreshed, RefreshFailed, MediaChanged, Expired and
+// Ended. Later versions may have more.
 type Event interface{ Info() Call }
 
 // Call names the dialog and the timer that an event is about.
@@ -36,6 +37,16 @@ type RefreshFailed struct {
 	Method string // INVITE or UPDATE
 	Status int    // the final response; 0 if there was none
 	Err    error  // why there was none; nil if there was one
+}
+
+// MediaChanged says that the peer's session description has changed where the
+// application has not seen it: in the answer to a refresh of ours, or in the ACK of a
+// re-INVITE that was answered here (RFC 3264 §8). Whoever sends the media must follow
+// it.
+type MediaChanged struct {
+	Call
+	Description string // the peer's session description, in force from now on
+	Type        string // its Content-Type, mostly application/sdp
 }
 
 // Expired says that we hang up: no refresh came in time, or one of ours proved

@@ -15,7 +15,7 @@ func (d *Dialog) Check() error {
 		{"LocalURI", d.LocalURI}, {"RemoteURI", d.RemoteURI}, {"RemoteTarget", d.RemoteTarget}, {"Contact", d.Contact},
 		{"Transport", d.Transport}, {"LocalAddr", d.LocalAddr}, {"Destination", d.Destination},
 		{"Supported", d.Supported}, {"Require", d.Require}, {"ProxyRequire", d.ProxyRequire},
-		{"SDPType", d.SDPType}, {"Accepted", d.Accepted}, {"LastMethod", d.LastMethod},
+		{"SDPType", d.SDPType}, {"PeerSDPType", d.PeerSDPType}, {"Accepted", d.Accepted}, {"LastMethod", d.LastMethod},
 	} {
 		if err := check(f.name, f.text); err != nil {
 			return err

@@ -40,9 +40,13 @@ type Dialog struct {
 	ProxyRequire string
 	Accepted     string // option tags that the peer has required and the application accepted
 
-	SDP     []byte // session description that we sent last
-	SDPType string // its Content-Type
-	PeerSDP []byte // the peer's last one
+	// What both ends have agreed on (RFC 3264), not what passed last: refused,
+	// cancelled and early offers leave it as it is. Empty where nothing is agreed.
+	SDP         []byte // our session description, alone also where it came in a multipart body
+	SDPType     string // its Content-Type
+	PeerSDP     []byte // the peer's
+	PeerSDPType string
+	SDPOffered  bool // ours was the offer, the peer's the answer
 
 	Session    sessiontimer.Session
 	LastMethod string        // of the request whose 2xx settled Session

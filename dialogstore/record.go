@@ -34,11 +34,11 @@ type common struct {
 	transport, localAddr             string
 	supported, require, proxyRequire string
 	accepted                         string
-	sdpType, lastMethod              string
+	sdpType, peerSDPType, lastMethod string
 	refresher                        sessiontimer.Refresher
 	minSE                            time.Duration
 
-	peerTimer, peerUpdate, noUpdate, ownsCallID bool
+	peerTimer, peerUpdate, noUpdate, ownsCallID, sdpOffered bool
 
 	policy sessiontimer.Policy
 }
@@ -95,6 +95,8 @@ func (r *record) dialog() (d Dialog) {
 	d.SDP = r.sdp
 	d.SDPType = c.sdpType
 	d.PeerSDP = r.peerSDP
+	d.PeerSDPType = c.peerSDPType
+	d.SDPOffered = c.sdpOffered
 	d.Session.Interval = r.interval
 	d.Session.Refresher = c.refresher
 	d.Session.Since = r.since
@@ -121,6 +123,8 @@ func commonOf(d *Dialog) common {
 		proxyRequire: d.ProxyRequire,
 		accepted:     d.Accepted,
 		sdpType:      d.SDPType,
+		peerSDPType:  d.PeerSDPType,
+		sdpOffered:   d.SDPOffered,
 		lastMethod:   d.LastMethod,
 		refresher:    d.Session.Refresher,
 		minSE:        d.MinSE,

@@ -248,6 +248,10 @@ func (s *Server) OnBye(h sipgo.RequestHandler) { s.OnRequest(sip.BYE, h) }
 // the INVITE handler gets each re-INVITE.
 func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
+// OnPrack registers the PRACK handler. A PRACK may bring an offer, or the answer to one
+// (RFC 3262 §5), which the timers take note of.
+func (s *Server) OnPrack(h sipgo.RequestHandler) { s.OnRequest(sip.PRACK, h) }
+
 // allowField is the Allow header field of an application that sends none: what it
 // handles, and what every user agent of sipgo can do.
 func (h Host) allowField() sip.Header {

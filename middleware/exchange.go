@@ -34,7 +34,7 @@ type exchange struct {
 	transport   string              // of a first INVITE
 	proposal    sessiontimer.Proposal
 	sentAt      time.Time
-	heard       map[string]ringing // what provisional responses dialogset.Told, by To tag
+	heard       map[string]sessiontimer.Fields // what provisional responses told, by To tag
 
 	authorized []*authorization // the challenges that it answers, nearest first
 
@@ -42,19 +42,14 @@ type exchange struct {
 
 	guard       monitor.Monitor // of req and proposal too: only who passes responses on changes these
 	tx          *sip.ClientTx
-	provisional bool // the transaction has a provisional response
-	cancelled   bool // the application sends a CANCEL
-	done        bool // there is a final response, or there will be none
+	cseq        uint32 // of req as last sent
+	provisional bool   // the transaction has a provisional response
+	cancelled   bool   // the application sends a CANCEL
+	done        bool   // there is a final response, or there will be none
 }
 
 // keptEarly bounds how many early dialogs of one INVITE are listened to.
 const keptEarly = 8
-
-// ringing is what provisional responses of one party dialogset.Told of it.
-type ringing struct {
-	fields sessiontimer.Fields
-	sdp    []byte
-}
 
 // Branch implements dialogset.Offer.
 func (x *exchange) Branch() string { return x.branch }
@@ -66,7 +61,7 @@ func (x *exchange) begin(ctx context.Context) (sip.ClientTransaction, error) {
 	x.propose(ctx)
 	x.client = newClientTx(x)
 	x.branch = x.req.Via().Params.GetOr("branch", "")
-	if x.req.IsInvite() || len(x.req.Body()) > 0 {
+	if x.req.IsInvite() || x.req.Method == sip.UPDATE && described(x.req) {
 		x.flight.Offering(x)
 	}
 	if err := x.send(ctx); err != nil {
@@ -101,6 +96,9 @@ func (x *exchange) propose(ctx context.Context) {
 		x.proposal = sessiontimer.Proposal{}
 		return
 	}
+	if x.req.IsInvite() || len(x.req.Body()) > 0 {
+		x.flight.Recall(agreedOf(&d))
+	}
 	x.policy = d.Policy
 	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
 }
@@ -127,9 +125,11 @@ func (x *exchange) send(ctx context.Context) error {
 		x.commitCSeq(ctx, n)
 		x.fit()
 		x.sentAt = time.Now()
+		x.says()
 		return x.write(ctx, tx)
 	})
 	if err != nil {
+		x.unanswered()
 		tx.Terminate()
 	}
 	return err
@@ -206,6 +206,7 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 	case res.IsProvisional():
 		x.set(func() { x.provisional = true })
 		x.hear(res)
+		x.isTold(ctx, res)
 		return false
 	case res.IsSuccess():
 		switch {
@@ -213,9 +214,13 @@ func (x *exchange) handle(ctx context.Context, res *sip.Response) (again bool) {
 			x.forked(res) // a dialog only if the application acknowledges it
 		case x.req.IsInvite() || x.req.Method == sip.UPDATE:
 			x.r.t.settle(detached(ctx), x, res)
+		default:
+			x.isTold(ctx, res)
 		}
-	case x.retry(ctx, res):
-		return true
+	default:
+		if x.isTold(ctx, res); x.retry(ctx, res) {
+			return true
+		}
 	}
 	x.over(res)
 	return false
@@ -229,15 +234,12 @@ func (x *exchange) hear(res *sip.Response) {
 		return
 	}
 	f := sipmsg.Fields(res, x.policy)
-	h.fields.Supported = h.fields.Supported || f.Supported
+	h.Supported = h.Supported || f.Supported
 	if f.HasAllow {
-		h.fields.HasAllow, h.fields.AllowUpdate = true, f.AllowUpdate
-	}
-	if len(res.Body()) > 0 {
-		h.sdp = res.Body()
+		h.HasAllow, h.AllowUpdate = true, f.AllowUpdate
 	}
 	if x.heard == nil {
-		x.heard = make(map[string]ringing)
+		x.heard = make(map[string]sessiontimer.Fields)
 	}
 	x.heard[tag] = h
 }
@@ -307,6 +309,9 @@ func (x *exchange) over(res *sip.Response) {
 	var first bool
 	var method sip.RequestMethod
 	x.set(func() { first, x.done, method = !x.done, true, x.req.Method })
+	if first && res == nil {
+		x.unanswered()
+	}
 	if !first || x.own {
 		return
 	}

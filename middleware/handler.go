@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo"
@@ -42,7 +43,11 @@ func (t *Timers) onOther(next sipgo.RequestHandler, req *sip.Request, tx sip.Ser
 	if tag := sipmsg.ToTag(req); tag != "" {
 		t.heard(dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: tag, RemoteTag: sipmsg.FromTag(req)})
 	}
-	if next != nil {
+	switch {
+	case next == nil:
+	case req.Method == sip.PRACK:
+		t.pass(next, req, tx)
+	default:
 		next(req, tx)
 	}
 }
@@ -93,14 +98,15 @@ func (t *Timers) onReInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.
 	}
 	defer in.count(d)
 	late := t.host.Load().LateOffer
-	mayOffer := len(req.Body()) > 0 || late == nil || late(d)
-	here := (t.answersReInvite() || !mayOffer) && len(d.SDP) > 0 && unchanged(req, d)
+	mayOffer := late == nil || late(d)
+	answer, here := in.answerInForce(mayOffer)
+	here = here && (t.answersReInvite() || len(req.Body()) == 0 && !mayOffer)
 	if here && in.refusesExtensions(d) || in.refused() || !in.openInvite() {
 		return
 	}
 	defer in.closeInvite()
 	if here {
-		in.answerInvite(d)
+		in.answerInvite(d, answer)
 		return
 	}
 	next(req, in)
@@ -117,7 +123,7 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 	in, d, err := t.inDialog(req, tx)
 	if err != nil {
 		if next != nil {
-			next(req, tx)
+			t.pass(next, req, tx)
 		} else {
 			t.onOtherUpdate(req, tx)
 		}
@@ -127,8 +133,9 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 		return
 	}
 	defer in.count(d)
-	bare, left := len(req.Body()) == 0, next == nil && t.leavesUpdate()
-	here := !left && in.answersUpdate(own, rest, d)
+	left := next == nil && t.leavesUpdate()
+	answer, repeats := in.answerInForce(true)
+	here := !left && in.answersUpdate(own, rest, d, repeats)
 	if here && in.refusesExtensions(d) || in.refused() || !in.openUpdate() {
 		return
 	}
@@ -137,12 +144,12 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 	switch {
 	case left:
 		in.reject(sip.StatusMethodNotAllowed, "Method Not Allowed")
-	case here && bare:
-		in.answer(d, nil, "")
 	case here:
-		in.describe(d)
+		in.answer(d, answer)
 	case next != nil:
 		next(req, in)
+	case !described(req):
+		in.reject(sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", offeranswer.SDP))
 	case host.Invite != nil && t.offersUpdate():
 		in.offerAsInvite(host)
 	default:
@@ -150,11 +157,12 @@ func (t *Timers) onUpdate(own, rest sipgo.RequestHandler, req *sip.Request, tx s
 	}
 }
 
-// answersUpdate reports whether an UPDATE is answered here.
-func (in *incoming) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog) bool {
+// answersUpdate reports whether an UPDATE is answered here, which may repeat what is
+// agreed.
+func (in *incoming) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog, repeats bool) bool {
 	switch {
 	case len(in.req.Body()) > 0:
-		return either(own, rest) == nil && len(d.SDP) > 0 && unchanged(in.req, d)
+		return either(own, rest) == nil && repeats
 	case own == nil:
 		return in.t.opts.answerUpdate || !in.t.leavesUpdate()
 	}
@@ -203,16 +211,14 @@ func (t *Timers) answerEarly(told dialogset.Told, req *sip.Request, tx sip.Serve
 }
 
 // onAck keeps the ACK of a re-INVITE that was answered here from an application
-// that never saw the INVITE.
+// that never saw the INVITE, unless it tells of other media.
 func (t *Timers) onAck(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 	t.heard(id)
 	if m := t.dialogOf(context.Background(), id); m != nil && req.CSeq() != nil {
 		answered, local := m.Acked(req.CSeq().SeqNo)
-		if !answered.IsZero() {
-			t.confirmed(id, answered, req)
-		}
-		if local {
+		moved := !answered.IsZero() && t.confirmed(m, id, answered, req, local)
+		if local && !moved {
 			return
 		}
 		defer m.HadAck(req.CSeq().SeqNo)
@@ -276,12 +282,6 @@ func (b *byeTx) inOrder() bool {
 		last = m.LastOf(last)
 	}
 	return last == 0 || b.req.CSeq().SeqNo > last
-}
-
-// unchanged tells that a session description is the peer's last one, or that
-// there is none.
-func unchanged(req *sip.Request, d dialogstore.Dialog) bool {
-	return len(req.Body()) == 0 || string(req.Body()) == string(d.PeerSDP)
 }
 
 func respond(tx sip.ServerTransaction, req *sip.Request, status int, reason string, headers ...sip.Header) {

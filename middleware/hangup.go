@@ -117,6 +117,15 @@ func reasonHeader(reason sessiontimer.Reason) sip.Header {
 // byeOfPeer is the BYE that the peer of d would send next, for the reason that ours
 // has.
 func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, error) {
+	bye, err := requestOfPeer(d, sip.BYE, dialogset.NextCSeq(d.RemoteCSeq))
+	if err == nil {
+		bye.AppendHeader(reasonHeader(reason))
+	}
+	return bye, err
+}
+
+// requestOfPeer is a request that the peer of d could send.
+func requestOfPeer(d dialogstore.Dialog, method sip.RequestMethod, cseq uint32) (*sip.Request, error) {
 	var peer sip.Uri
 	if err := sip.ParseUri(d.RemoteTarget, &peer); err != nil {
 		return nil, err
@@ -127,17 +136,17 @@ func byeOfPeer(d dialogstore.Dialog, reason sessiontimer.Reason) (*sip.Request, 
 	if mirror.RemoteTarget == "" {
 		mirror.RemoteTarget = sipmsg.AddrSpec(d.LocalURI) // an application that sends no Contact
 	}
-	bye, err := indialog.Request(&mirror, sip.BYE)
+	mirror.Contact = "<" + d.RemoteTarget + ">"
+	req, err := indialog.Request(&mirror, method)
 	if err != nil {
 		return nil, err
 	}
-	via := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: bye.Transport(), Host: peer.Host, Port: peer.Port}
+	via := &sip.ViaHeader{ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: req.Transport(), Host: peer.Host, Port: peer.Port}
 	via.Params.Add("branch", sip.GenerateBranchN(16))
-	bye.PrependHeader(via)
-	bye.SetSource(peer.HostPort())
-	sipmsg.SetCSeq(bye, dialogset.NextCSeq(d.RemoteCSeq))
-	bye.AppendHeader(reasonHeader(reason))
-	return bye, nil
+	req.PrependHeader(via)
+	req.SetSource(peer.HostPort())
+	sipmsg.SetCSeq(req, cseq)
+	return req, nil
 }
 
 // muteTx is the server transaction of a request that came from nowhere: nobody

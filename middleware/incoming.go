@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 
 	"github.com/emiago/sipgo/sip"
@@ -33,7 +34,7 @@ type incoming struct {
 	success *sip.Response // the 2xx; further ones are retransmissions
 	refusal bool          // there is another final response
 	failed  bool          // a 2xx could not be sent
-	early   *sip.Response // the last provisional response with a session description
+	lapsed  bool          // its handler has returned without a 2xx
 	invite  *dialogset.PeerInvite
 }
 
@@ -59,6 +60,9 @@ func (t *Timers) inDialog(req *sip.Request, tx sip.ServerTransaction) (*incoming
 		dialogs:           l,
 		flight:            m,
 		id:                id,
+	}
+	if req.IsInvite() || len(req.Body()) > 0 {
+		m.Recall(agreedOf(&d))
 	}
 	t.warnMalformed(in.fields, id)
 	return in, d, nil
@@ -111,6 +115,7 @@ func (in *incoming) count(d dialogstore.Dialog) {
 func (in *incoming) reject(status int, reason string, headers ...sip.Header) {
 	in.refusing()
 	respond(in.ServerTransaction, in.req, status, reason, headers...)
+	in.unanswered()
 }
 
 // Respond implements sip.ServerTransaction. It marks a 2xx and, once the transaction
@@ -131,6 +136,7 @@ func (in *incoming) Respond(res *sip.Response) error {
 	in.mu.Unlock()
 	in.refusing()
 	defer in.closeInvite() // after it is sent: ours must not overtake it
+	in.unanswered()
 	in.close()
 	return in.hand(res)
 }
@@ -138,14 +144,15 @@ func (in *incoming) Respond(res *sip.Response) error {
 // progress sends a provisional response; what is to be UPDATEd in answer to it is
 // there before.
 func (in *incoming) progress(res *sip.Response) error {
-	if in.id.RemoteTag == "" {
-		in.openLeg(res)
+	_, flight := in.openLeg(res)
+	if flight == nil || len(res.Body()) == 0 {
+		return in.hand(res)
 	}
+	flight.HandOver() // its PRACK may come before it is noted
+	defer flight.HandedOver()
 	err := in.hand(res)
-	if err == nil && len(res.Body()) > 0 {
-		in.mu.Lock()
-		in.early = res
-		in.mu.Unlock()
+	if err == nil {
+		in.answers(flight, res)
 	}
 	return err
 }
@@ -191,10 +198,11 @@ func (in *incoming) openLeg(res *sip.Response) (*dialogset.Set, *dialogset.Dialo
 	tag := sipmsg.ToTag(res)
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if tag != "" && in.req.IsInvite() && (in.dialogs == nil || in.dialogs.ID("").LocalTag != tag) {
+	if tag != "" && in.id.RemoteTag == "" && (in.dialogs == nil || in.dialogs.ID("").LocalTag != tag) {
 		in.closeLeg()
 		in.dialogs = in.t.sets.Open(sipmsg.CallID(in.req), tag)
 		in.flight = in.dialogs.Ring(sipmsg.FromTag(in.req), in.req.CSeq().SeqNo, dialogset.ToldBy(res))
+		in.asks()
 	}
 	return in.dialogs, in.flight
 }
@@ -231,17 +239,13 @@ func (in *incoming) create(res *sip.Response) error {
 		Transport:    sip.NetworkToLower(in.req.Transport()),
 		LocalCSeq:    flight.Count.LastCSeq(),
 		RemoteCSeq:   in.req.CSeq().SeqNo,
-		SDP:          res.Body(),
-		SDPType:      sipmsg.ContentType(res),
-		PeerSDP:      in.req.Body(),
 		Session:      a.Session,
 		LastMethod:   string(sip.INVITE),
 		MinSE:        in.fields.MinSE,
 		Policy:       in.policy,
 	}
-	if len(d.SDP) == 0 && in.early != nil {
-		d.SDP, d.SDPType = in.early.Body(), sipmsg.ContentType(in.early)
-	}
+	answer := responded(in.req, res)
+	agreeOn(&d, flight.AgreedAfter(answer))
 	if h := res.Contact(); h != nil {
 		d.Contact = sipmsg.Value(h)
 	}
@@ -261,6 +265,7 @@ func (in *incoming) create(res *sip.Response) error {
 		}
 		return unsent
 	}
+	flight.Said(offeranswer.Us, answer, d.RemoteTag)
 	flight.Accepted()
 	flight.ExpectAck(in.req.CSeq().SeqNo, now, in.t.forgetUnlessProved(d.ID, flight))
 	if err == nil {
@@ -306,6 +311,7 @@ func (in *incoming) renew(res *sip.Response) error {
 
 // commit notes what a 2xx within the dialog settled.
 func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Time) {
+	agreed, news := in.accepts(res)
 	before, stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		if d.Session.Since.After(now) { // a 2xx of the peer came while ours went out
 			d.Session = crossed(d.Session, a.Session)
@@ -320,11 +326,8 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		if s := natSource(in.req, d); s != "" {
 			d.Destination = s
 		}
-		if len(res.Body()) > 0 {
-			d.SDP, d.SDPType = res.Body(), sipmsg.ContentType(res)
-		}
-		if len(in.req.Body()) > 0 {
-			d.PeerSDP = in.req.Body()
+		if news {
+			agreeOn(&d, agreed)
 		}
 		d.Accepted = accepted(&d, in.req)
 		return d

@@ -8,19 +8,19 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
-	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
 // answer accepts an UPDATE or re-INVITE without the application.
-func (in *incoming) answer(d dialogstore.Dialog, body []byte, bodyType string) {
-	res := acceptance(in.req, body)
+func (in *incoming) answer(d dialogstore.Dialog, answer offeranswer.Description) {
+	res := acceptance(in.req, answer.Body)
 	if d.Contact != "" {
 		res.AppendHeader(sip.NewHeader("Contact", d.Contact))
 	}
-	if len(body) > 0 {
-		res.AppendHeader(sip.NewHeader("Content-Type", bodyType))
+	if len(answer.Body) > 0 {
+		res.AppendHeader(sip.NewHeader("Content-Type", answer.Type))
 	}
 	in.local = true
 	if err := in.Respond(res); err != nil {
@@ -40,21 +40,10 @@ func acceptance(req *sip.Request, body []byte) *sip.Response {
 	return res
 }
 
-// describe accepts an UPDATE or re-INVITE with the session description in force: as
-// the answer to an offer, or as an offer where there is none (RFC 3261 §14.2).
-func (in *incoming) describe(d dialogstore.Dialog) {
-	sdp := indialog.Offer(&d)
-	if offer := in.req.Body(); len(offer) > 0 {
-		sdp = indialog.Answer(&d, offer)
-	}
-	in.answer(d, sdp.Body, sdp.Type)
-}
-
-// answerInvite accepts a re-INVITE that changes nothing with the session
-// description in force, and sees to its ACK.
-func (in *incoming) answerInvite(d dialogstore.Dialog) {
+// answerInvite accepts a re-INVITE that changes nothing, and sees to its ACK.
+func (in *incoming) answerInvite(d dialogstore.Dialog, answer offeranswer.Description) {
 	in.flight.AnswerHere(in.invite)
-	in.describe(d)
+	in.answer(d, answer)
 	in.resendUntilAck(true)
 }
 

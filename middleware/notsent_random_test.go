@@ -103,7 +103,11 @@ func (c *fateful) step(i int) {
 	}
 	m := c.final(req)
 	if m != nil && method == sip.INVITE {
-		c.p.Ack(m.SIP.(*sip.Response))
+		answer := "" // of an offer in the 200
+		if body == "" && m.SIP.(*sip.Response).IsSuccess() {
+			answer = string(want.PeerSDP)
+		}
+		c.p.Ack(m.SIP.(*sip.Response), answer)
 	}
 	c.at(start + 5*time.Second)
 	if got := c.final(req); m == nil && got != nil {
@@ -121,11 +125,11 @@ func (c *fateful) step(i int) {
 			want.Session.Refresher = sessiontimer.Local
 		}
 		want.RemoteTarget, want.LastMethod = target, string(method)
-		if len(res.Body()) > 0 {
-			want.SDP = res.Body()
-		}
-		if body != "" {
-			want.PeerSDP = []byte(body)
+		switch {
+		case body != "":
+			want.SDP, want.PeerSDP, want.SDPOffered = res.Body(), []byte(body), false
+		case method == sip.INVITE: // answered in the ACK
+			want.SDP, want.SDPOffered = res.Body(), true
 		}
 	}
 	if c.wantAsBefore(c.bob, []dialogstore.Dialog{want}); c.Failed() {

@@ -9,7 +9,7 @@ import (
 // openUpdate reports whether an UPDATE of the peer may be handled now, and refuses it
 // otherwise.
 func (in *incoming) openUpdate() bool {
-	c := in.flight.OpenUpdate(len(in.req.Body()) > 0)
+	c := in.flight.OpenUpdate(described(in.req))
 	in.updating = c == dialogset.NoClash
 	return in.alone(c)
 }
@@ -22,6 +22,7 @@ func (in *incoming) closeUpdate() {
 	in.mu.Unlock()
 	if updating {
 		in.flight.CloseUpdate()
+		in.unanswered() // unless it is by now
 	}
 }
 
@@ -35,8 +36,16 @@ func (in *incoming) openInvite() bool {
 
 // closeInvite notes that a re-INVITE was not answered with a 2xx.
 func (in *incoming) closeInvite() {
-	if in.invite != nil {
-		in.flight.CloseInvite(in.invite)
+	if in.invite == nil {
+		return
+	}
+	in.flight.CloseInvite(in.invite)
+	in.mu.Lock()
+	in.lapsed = in.success == nil
+	lapsed := in.lapsed
+	in.mu.Unlock()
+	if lapsed {
+		in.unanswered()
 	}
 }
 
@@ -56,6 +65,8 @@ func (in *incoming) refusing() {
 // peer's.
 func (in *incoming) alone(c dialogset.Clash) bool {
 	switch c {
+	case dialogset.NoClash:
+		in.asks()
 	case dialogset.WithOurs:
 		in.reject(sip.StatusRequestPending, "Request Pending")
 	case dialogset.WithTheirs:

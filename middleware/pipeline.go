@@ -85,6 +85,9 @@ func (p pipeline) send(ctx context.Context, d dialogstore.Dialog, a refresher.At
 	if err != nil {
 		return nil, err
 	}
+	if req.IsInvite() {
+		m.Recall(agreedOf(&d))
+	}
 	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
 	x.silentSince = m.TakeSilence(d.Session)
 	x.noUpdate = a.UpdateRefused && req.IsInvite()
@@ -216,6 +219,7 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 			}
 			return res, nil
 		case <-tx.Done():
+			x.unanswered()
 			if err := tx.Err(); err != nil {
 				return nil, err
 			}
@@ -330,10 +334,12 @@ func (x *exchange) abandon(tx *sip.ClientTx) {
 				if res.IsSuccess() {
 					x.acknowledge(res)
 				}
+				x.isTold(context.Background(), res)
 				if !res.IsProvisional() {
 					return
 				}
 			case <-tx.Done():
+				x.unanswered()
 				return
 			case <-limit.C:
 				tx.Terminate()

@@ -10,6 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
@@ -36,6 +37,7 @@ func (t *Timers) settle(ctx context.Context, x *exchange, res *sip.Response) {
 func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response, fields sessiontimer.Fields) {
 	now := time.Now()
 	t.warnMalformed(fields, x.dialogs.ID(x.remoteTag))
+	agreed, news := x.flight.Said(offeranswer.Peer, responded(x.req, res), x.remoteTag)
 	before, ok := t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
 		d.Session = x.policy.Settle(x.proposal, fields, before, now)
@@ -55,16 +57,17 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 				d.LocalAddr = laddr
 			}
 		}
-		if len(x.req.Body()) > 0 {
-			d.SDP, d.SDPType = x.req.Body(), sipmsg.ContentType(x.req)
-		}
-		if len(res.Body()) > 0 {
-			d.PeerSDP = res.Body()
+		if news {
+			agreeOn(&d, agreed)
 		}
 		return d
 	})
-	if ok {
-		x.flight.Moved(&before, res.Contact(), "", x.laddr)
+	if !ok {
+		return
+	}
+	x.flight.Moved(&before, res.Contact(), "", x.laddr)
+	if x.own && news {
+		t.followMedia(ctx, &before, agreed)
 	}
 }
 
@@ -96,9 +99,6 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 		Transport:  x.transport,
 		LocalAddr:  x.laddr(),
 		LocalCSeq:  m.Count.LastCSeq(),
-		SDP:        x.req.Body(),
-		SDPType:    sipmsg.ContentType(x.req),
-		PeerSDP:    res.Body(),
 		Session:    x.policy.Settle(x.proposal, fields, sessiontimer.Session{}, now),
 		LastMethod: string(sip.INVITE),
 		OwnsCallID: true,
@@ -109,11 +109,8 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	}
 	d.Supported = sipmsg.OptionTags(x.req, "Supported", "k")
 	d.Require, d.ProxyRequire = sipmsg.OptionTags(x.req, "Require", ""), sipmsg.OptionTags(x.req, "Proxy-Require", "")
-	rang := x.heard[sipmsg.ToTag(res)]
-	if len(d.PeerSDP) == 0 {
-		d.PeerSDP = rang.sdp
-	}
-	learnPeer(&d, rang.fields)
+	agreeOn(&d, m.AcceptedBy(requested(x.req), responded(x.req, res)))
+	learnPeer(&d, x.heard[sipmsg.ToTag(res)])
 	learnPeer(&d, fields)
 	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
 		d.RemoteTarget = sipmsg.Text(&x.req.Recipient)
@@ -148,21 +145,22 @@ func (t *Timers) renew(ctx context.Context, id dialogstore.ID, change func(dialo
 
 // acknowledged takes an ACK of the application: it may answer a late offer, and
 // tells where the application sends.
-func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, ack *sip.Request) {
+func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request) {
+	agreed, news := m.Said(offeranswer.Us, requested(ack), id.RemoteTag)
 	d, err := t.store.Load(ctx, id)
 	if err != nil {
 		return
 	}
 	dest := destination(ack, d)
-	if len(ack.Body()) == 0 && (dest == "" || dest == d.Destination) {
+	if !news && (dest == "" || dest == d.Destination) {
 		return
 	}
 	t.renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		if dest != "" {
 			d.Destination = dest
 		}
-		if len(ack.Body()) > 0 {
-			d.SDP, d.SDPType = ack.Body(), sipmsg.ContentType(ack)
+		if news {
+			agreeOn(&d, agreed)
 		}
 		return d
 	})

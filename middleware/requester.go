@@ -116,7 +116,9 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
 		t.ended(detached(ctx), l, x.remoteTag, sessiontimer.CauseHungUp)
 	case sip.PRACK:
-		rewriteRAck(m, req)
+		if rewriteRAck(m, req); described(req) { // its 2xx may have the answer
+			return x.begin(ctx)
+		}
 	}
 	return x.once(ctx)
 }
@@ -159,7 +161,7 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 		if err := r.client.TransportLayer().WriteMsg(req); err != nil {
 			return err
 		}
-		r.t.acknowledged(ctx, l.ID(sipmsg.ToTag(req)), req)
+		r.t.acknowledged(ctx, l.ID(sipmsg.ToTag(req)), m, req)
 		return nil
 	}
 	return r.client.TransportLayer().WriteMsg(req)

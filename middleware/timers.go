@@ -62,8 +62,12 @@ type Host struct {
 	Bye sipgo.RequestHandler
 	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
 	Invite sipgo.RequestHandler
-	// Ack gets an ACK after each of those that Invite accepts. May be nil.
+	// Ack gets an ACK after each INVITE that Invite or Media accepts. May be nil.
 	Ack sipgo.RequestHandler
+	// Media gets a description of the peer that the application has not seen, as a
+	// re-INVITE within the call which needs no answer: the answer to a refresh of ours
+	// told of other media. May be nil.
+	Media sipgo.RequestHandler
 	// Gone tells that the application has dropped a dialog without a BYE, so that
 	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
 	// May be nil.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/internal/monitor"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
@@ -40,6 +41,9 @@ type Dialog struct {
 	due       time.Time           // when it goes off
 	handing   int                 // messages of ours that go out, and what they settle is not committed yet
 	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
+
+	talk    *offeranswer.State // nil if nothing was described since the set is there
+	ringing ringing            // the early dialogs of our INVITE
 }
 
 // state is how far a dialog is.

@@ -29,6 +29,7 @@ type Set struct {
 	// dialogs that are not known; nil if there is nothing of the kind.
 	calling *Dialog
 	before  Numbering           // as the first dialog took it over: the others go on from there
+	ringing ringing             // likewise
 	policy  sessiontimer.Policy // of that INVITE; Off before there is one
 	pending bool                // no dialog came of it yet
 	learned time.Duration       // Min-SE of its 422s
@@ -87,8 +88,10 @@ func (s *Set) Accept(remoteTag string) *Dialog {
 		return nil
 	}
 	m := s.called()
+	talk := m.rang(remoteTag)
 	if s.pending {
 		s.before.follow(&m.Count)
+		s.ringing = m.leave()
 		s.pending, s.calling = false, nil
 		s.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
 	} else {
@@ -96,6 +99,7 @@ func (s *Set) Accept(remoteTag string) *Dialog {
 		m.Count.follow(&s.calling.Count)
 	}
 	m.remoteTag = remoteTag
+	m.takeOver(talk)
 	m.Accepted()
 	s.dialogs = append(s.dialogs, m)
 	return m
@@ -124,7 +128,7 @@ func (s *Set) Of(remoteTag string) *Dialog {
 // called is calling, made if need be. s.mu is held.
 func (s *Set) called() *Dialog {
 	if s.calling == nil {
-		s.calling = &Dialog{}
+		s.calling = &Dialog{ringing: s.ringing}
 		s.calling.Count.follow(&s.before)
 	}
 	return s.calling
@@ -135,6 +139,17 @@ func (s *Set) Dialog(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(remoteTag)
+}
+
+// Speaking finds the dialog that a request of the peer belongs to, also an early one of
+// our INVITE; nil if there is none.
+func (s *Set) Speaking(remoteTag string) *Dialog {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.find(remoteTag); m != nil || !s.pending {
+		return m
+	}
+	return s.calling
 }
 
 // find is Dialog with s.mu held.

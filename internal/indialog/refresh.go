@@ -5,11 +5,12 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 )
 
 // Refresh is Request with the extensions that the first request listed and, in a
-// re-INVITE, the session description that was sent last, byte for byte (RFC 4028
-// §7.4) where it may stand as an offer.
+// re-INVITE, our session description in force, byte for byte where it may stand as an
+// offer (RFC 4028 §7.4).
 func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, error) {
 	name := sip.UPDATE
 	if method == sessiontimer.MethodReInvite {
@@ -25,7 +26,7 @@ func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, e
 		}
 	}
 	if name == sip.INVITE {
-		offer := Offer(d)
+		offer := offeranswer.Agreed{Ours: offeranswer.Description{Body: d.SDP, Type: d.SDPType}}.Reoffer()
 		req.AppendHeader(sip.NewHeader("Content-Type", offer.Type))
 		req.SetBody(offer.Body)
 	}

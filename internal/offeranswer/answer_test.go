@@ -102,6 +102,12 @@ func TestRepeats(t *testing.T) {
 			t.Errorf("%s: changes nothing: %v", c.what, got)
 		}
 	}
+	later := func(d Description) Description {
+		return Description{Body: []byte(strings.Replace(string(d.Body), "7 3", "7 4", 1)), Type: SDP}
+	}
+	if a.Raised(a.Peers) || !a.Raised(later(a.Peers)) || a.Raised(later(desc(audio, "a=setup:actpass", "a=sendonly"))) {
+		t.Error("a version says that something is new where nothing else does")
+	}
 	if (Agreed{}).Repeats(desc(audio)) {
 		t.Error("where nothing was agreed, every offer is news")
 	}

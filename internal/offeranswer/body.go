@@ -6,6 +6,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"strings"
+	"unicode"
 )
 
 // SDP is the media type of a session description (RFC 4566 §8.1).
@@ -31,7 +32,7 @@ func Find(contentType string, body []byte) (Description, bool) {
 		return Description{Body: body, Type: SDP}, bytes.HasPrefix(body, []byte("v=0"))
 	}
 	if isSDP(contentType) {
-		return Description{Body: body, Type: contentType}, true
+		return Description{Body: body, Type: printable(contentType)}, true
 	}
 	if len(contentType) < len("multipart/") || !strings.EqualFold(contentType[:len("multipart/")], "multipart/") {
 		return Description{}, false
@@ -57,9 +58,17 @@ func findPart(parts *multipart.Reader) (Description, bool) {
 		if err != nil || len(body) == 0 {
 			break
 		}
-		return Description{Body: body, Type: kind}, true
+		return Description{Body: body, Type: printable(kind)}, true
 	}
 	return Description{}, false
+}
+
+// printable is a type without what a peer could break a message of ours with.
+func printable(contentType string) string {
+	if strings.ContainsFunc(contentType, unicode.IsControl) {
+		return SDP
+	}
+	return contentType
 }
 
 func isSDP(contentType string) bool {

@@ -1,12 +1,16 @@
 package offeranswer
 
+import "bytes"
+
 // Reoffer is what a refresh by re-INVITE offers: our description in force, to the
 // byte where it may stand as an offer. A callee whose answer chose a DTLS role
 // leaves the choice to the peer again (RFC 5763 §5, RFC 8842 §5.2), in a new
 // version.
 func (a Agreed) Reoffer() Description {
-	s := parse(a.Ours.Body)
-	changed := false
+	if !bytes.Contains(a.Ours.Body, []byte("a=setup:")) {
+		return a.Ours
+	}
+	s, changed := parse(a.Ours.Body), false
 	if !s.dtls(s.lines) && !s.anyDTLS() {
 		return a.Ours
 	}

@@ -33,29 +33,32 @@ type Agreed struct {
 // is that of a dialog in which nothing was said; after a restart it is made of
 // what was agreed. It is a plain value.
 type State struct {
-	Agreed Agreed
-	open   [2]exchange // an offer of each party that has no answer yet
-	invite invite      // the latest INVITE
+	Agreed  Agreed
+	open    [2]exchange // an offer of each party that has no answer yet
+	invites [2]invite   // the latest INVITE of each party
 }
 
 // exchange is an offer and the transaction that carries its answer.
 type exchange struct {
 	offer  Description
+	asker  Party // whoever sent the request of the transaction
 	method string
 	cseq   uint32
 	early  Description // an answer in a response that nobody acknowledges: a promise
 }
 
-// invite is the INVITE whose responses and ACK may carry a description.
+// invite is an INVITE whose responses and ACK may carry a description.
 type invite struct {
+	pending bool
 	cseq    uint32
-	by      Party
-	offered bool // the INVITE had an offer, or one came in a response
+	offered bool    // it had an offer, or one came in a response
+	before  *Agreed // what held before it, where that has changed while it is pending
 }
 
 // After is the state once by has sent m and the other end has got it. A request
-// that gets no response counts as refused: pass a 408. Only session descriptions count, alone or as a part of a multipart body; those in places
-// where RFC 6337 §2.2 has neither offer nor answer are ignored.
+// that gets no response counts as refused: pass a 408. Only session descriptions
+// count, alone or as a part of a multipart body; those in places where RFC 6337
+// §2.2 has neither offer nor answer are ignored.
 func (s State) After(by Party, m Message) State {
 	d, found := Find(m.Type, m.Body)
 	switch {
@@ -74,26 +77,31 @@ func (s State) After(by Party, m Message) State {
 }
 
 func (s State) request(by Party, m Message, d Description, found bool) State {
+	other := by.other()
 	switch m.Method {
 	case "INVITE":
-		s.invite = invite{cseq: m.CSeq, by: by, offered: found}
+		s = s.lapse(by) // whoever sends the next one is done with the one before
+		s.invites[by] = invite{pending: true, cseq: m.CSeq, offered: found}
 	case "ACK":
-		if found && s.awaits(by.other(), "INVITE", m.CSeq) {
-			s = s.agree(by.other(), d)
+		if found && s.awaits(other, by, "INVITE", m.CSeq) {
+			s = s.agree(other, d)
 		}
-		return s.lapse(by.other(), "INVITE")
+		if s.invites[by].cseq == m.CSeq {
+			s = s.lapse(by)
+		}
+		return s
 	case "PRACK":
 		// It answers an offer in the response that it acknowledges, else it may
 		// make one of its own (RFC 3262 §5).
-		if found && s.open[by.other()].method == "INVITE" {
-			return s.agree(by.other(), d)
+		if x := s.open[other]; found && x.asker == by && x.method == "INVITE" {
+			return s.keep().agree(other, d)
 		}
 	case "UPDATE":
 	default:
 		return s
 	}
 	if found && (m.Method == "INVITE" || !s.Offering(by)) {
-		s.open[by] = exchange{offer: d, method: m.Method, cseq: m.CSeq}
+		s.open[by] = exchange{offer: d, asker: by, method: m.Method, cseq: m.CSeq}
 	}
 	return s
 }
@@ -102,12 +110,13 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 // offer or the answer; another merely promises what the 2xx will say (RFC 3261
 // §13.2.1).
 func (s State) provisional(by Party, m Message, d Description) State {
+	asker := by.other()
 	switch {
-	case s.awaits(by.other(), m.Method, m.CSeq):
+	case s.awaits(asker, asker, m.Method, m.CSeq):
 		if m.Reliable {
-			return s.agree(by.other(), d)
+			return s.keep().agree(asker, d)
 		}
-		s.open[by.other()].early = d
+		s.open[asker].early = d
 	case m.Reliable:
 		return s.lateOffer(by, m, d)
 	}
@@ -116,17 +125,25 @@ func (s State) provisional(by Party, m Message, d Description) State {
 
 func (s State) success(by Party, m Message, d Description, found bool) State {
 	asker := by.other()
-	if s.awaits(asker, m.Method, m.CSeq) {
+	switch {
+	case s.awaits(asker, asker, m.Method, m.CSeq):
 		if early := s.open[asker].early; !found && len(early.Body) > 0 {
 			d, found = early, true
 		}
-		if found {
-			return s.agree(asker, d)
+		if m.Method != "INVITE" {
+			s = s.keep()
 		}
-		return s.unanswered(asker)
+		if found {
+			s = s.agree(asker, d)
+		} else {
+			s = s.unanswered(asker)
+		}
+	case found && m.Method == "INVITE":
+		s = s.lateOffer(by, m, d)
 	}
-	if found && m.Method == "INVITE" {
-		return s.lateOffer(by, m, d)
+	// The ACK has something to say only where it answers an offer in this response.
+	if m.Method == "INVITE" && s.invites[asker].cseq == m.CSeq && !s.awaits(by, asker, m.Method, m.CSeq) {
+		s.invites[asker] = invite{}
 	}
 	return s
 }
@@ -134,37 +151,57 @@ func (s State) success(by Party, m Message, d Description, found bool) State {
 // lateOffer takes an offer in a response to an INVITE that had none (RFC 3261
 // §13.2.1). A later description in the same INVITE transaction repeats it.
 func (s State) lateOffer(by Party, m Message, d Description) State {
-	if s.invite.by == by || s.invite.cseq != m.CSeq || s.invite.offered {
+	v := &s.invites[by.other()]
+	if !v.pending || v.cseq != m.CSeq || v.offered {
 		return s
 	}
-	s.invite.offered = true
-	s.open[by] = exchange{offer: d, method: m.Method, cseq: m.CSeq}
+	v.offered = true
+	s.open[by] = exchange{offer: d, asker: by.other(), method: m.Method, cseq: m.CSeq}
 	return s
 }
 
 // withdrawn rolls back what a refused or cancelled transaction of asker left open,
-// on either side (RFC 3261 §14.1, RFC 3311 §5.1).
+// on either side (RFC 3261 §14.1, RFC 3311 §5.1). With an INVITE goes what was
+// agreed while it was pending (RFC 6141 §3.4).
 func (s State) withdrawn(asker Party, m Message) State {
 	for p := range s.open {
-		if s.awaits(Party(p), m.Method, m.CSeq) {
+		if s.awaits(Party(p), asker, m.Method, m.CSeq) {
 			s.open[p] = exchange{}
 		}
 	}
-	if m.Method == "INVITE" && s.invite.by == asker && s.invite.cseq == m.CSeq {
-		s.invite = invite{}
+	if v := s.invites[asker]; m.Method == "INVITE" && v.pending && v.cseq == m.CSeq {
+		if v.before != nil {
+			s.Agreed = *v.before
+		}
+		s.invites[asker] = invite{}
 	}
 	return s
 }
 
 // awaits reports whether an offer of p is answered within the given transaction.
-func (s State) awaits(p Party, method string, cseq uint32) bool {
-	x := s.open[p]
-	return len(x.offer.Body) > 0 && x.method == method && x.cseq == cseq
+func (s *State) awaits(p, asker Party, method string, cseq uint32) bool {
+	x := &s.open[p]
+	return len(x.offer.Body) > 0 && x.asker == asker && x.method == method && x.cseq == cseq
 }
 
-// agree closes the open offer of p with its answer.
+// keep remembers what is agreed, for the case that a pending INVITE is refused.
+func (s State) keep() State {
+	for i := range s.invites {
+		if v := &s.invites[i]; v.pending && v.before == nil {
+			before := s.Agreed
+			v.before = &before
+		}
+	}
+	return s
+}
+
+// agree closes the open offer of p with its answer. That of an INVITE is history where
+// both go on to another request: its answer was a promise, or has been overtaken.
 func (s State) agree(p Party, answer Description) State {
-	offer := s.open[p].offer
+	offer, other := s.open[p].offer, p.other()
+	if s.open[p].method != "INVITE" && s.open[other].method == "INVITE" {
+		s.open[other] = exchange{}
+	}
 	s.open[p] = exchange{}
 	if p == Us {
 		s.Agreed = Agreed{Ours: offer, Peers: answer, WeOffered: true}
@@ -184,17 +221,26 @@ func (s State) unanswered(p Party) State {
 	return s
 }
 
-// lapse drops the open offer of a transaction that is over.
-func (s State) lapse(p Party, method string) State {
-	if s.open[p].method == method {
-		s.open[p] = exchange{}
+// lapse ends the INVITE of asker, with the offers in it that nobody answered.
+func (s State) lapse(asker Party) State {
+	for p, x := range s.open {
+		if x.asker == asker && x.method == "INVITE" {
+			s.open[p] = exchange{}
+		}
 	}
+	s.invites[asker] = invite{}
 	return s
 }
 
 // Offering reports whether p has made an offer that is not answered yet: no other
 // may be made (RFC 3264 §4).
-func (s State) Offering(p Party) bool { return len(s.open[p].offer.Body) > 0 }
+func (s *State) Offering(p Party) bool { return len(s.open[p].offer.Body) > 0 }
+
+// Open reports whether an offer or an INVITE is pending. Without, a message that has
+// no description and is no INVITE changes nothing.
+func (s *State) Open() bool {
+	return s.Offering(Us) || s.Offering(Peer) || s.invites[Us].pending || s.invites[Peer].pending
+}
 
 // Equal reports whether two states agree on the same, word for word.
 func (a Agreed) Equal(b Agreed) bool {

@@ -143,6 +143,46 @@ func TestAfter(t *testing.T) {
 			step{by: Us, method: "INVITE", cseq: 2},
 			step{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "q"},
 			step{by: Us, method: "ACK", cseq: 2}), "a*/p"},
+		{"RFC 6141 §3.4: what was agreed while a re-INVITE was pending goes with it", established(
+			step{by: Peer, method: "INVITE", cseq: 2, body: "q"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 183, reliable: true, body: "b"},
+			step{by: Peer, method: "PRACK", cseq: 3, body: "r"},
+			step{by: Us, method: "PRACK", cseq: 3, status: 200, body: "c"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 487}), "a*/p"},
+		{"and stays if it is accepted", established(
+			step{by: Peer, method: "INVITE", cseq: 2, body: "q"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 183, reliable: true, body: "b"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 200},
+			step{by: Peer, method: "ACK", cseq: 2},
+			step{by: Peer, method: "INVITE", cseq: 3, body: "r"},
+			step{by: Us, method: "INVITE", cseq: 3, status: 500}), "b/q*"},
+		{"an UPDATE behind a promise is the later word", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
+			{by: Peer, method: "UPDATE", cseq: 7, body: "q"},
+			{by: Us, method: "UPDATE", cseq: 7, status: 200, body: "b"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200, body: "q"},
+		}, "b/q*"},
+		{"and also where the promise is read after it", []step{
+			{by: Us, method: "INVITE", cseq: 1, body: "a"},
+			{by: Peer, method: "UPDATE", cseq: 7, body: "q"},
+			{by: Us, method: "UPDATE", cseq: 7, status: 200, body: "b"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
+			{by: Peer, method: "INVITE", cseq: 1, status: 200},
+		}, "b/q*"},
+		{"of INVITEs that cross the accepted one counts, also with a late offer", established(
+			step{by: Us, method: "INVITE", cseq: 2},
+			step{by: Peer, method: "INVITE", cseq: 2, body: "q"},
+			step{by: Us, method: "INVITE", cseq: 2, status: 491},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "r"},
+			step{by: Us, method: "ACK", cseq: 2, body: "b"}), "b/r*"},
+		{"a late offer whose ACK was lost is over with the next INVITE", established(
+			step{by: Peer, method: "INVITE", cseq: 2},
+			step{by: Us, method: "INVITE", cseq: 2, status: 200, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 3},
+			step{by: Us, method: "INVITE", cseq: 3, status: 488},
+			step{by: Us, method: "UPDATE", cseq: 4, body: "c"},
+			step{by: Peer, method: "UPDATE", cseq: 4, status: 200, body: "q"}), "c*/q"},
 		{"a challenged INVITE is answered in its next transaction", []step{
 			{by: Us, method: "INVITE", cseq: 1, body: "a"},
 			{by: Peer, method: "INVITE", cseq: 1, status: 407},
@@ -192,12 +232,16 @@ func star(b bool) string {
 
 func TestOffering(t *testing.T) {
 	s := State{}.After(Us, Message{Method: "INVITE", CSeq: 1, Type: SDP, Body: sdp("a")})
-	if !s.Offering(Us) || s.Offering(Peer) {
+	if !s.Offering(Us) || s.Offering(Peer) || !s.Open() {
 		t.Error("an INVITE with an offer: ours is open, and no other")
 	}
 	s = s.After(Peer, Message{Method: "INVITE", CSeq: 1, Status: 408})
-	if s.Offering(Us) {
+	if s.Offering(Us) || s.Open() {
 		t.Error("refused: no offer is open")
+	}
+	s = s.After(Us, Message{Method: "INVITE", CSeq: 2})
+	if s.Offering(Us) || !s.Open() {
+		t.Error("an INVITE without an offer: one may come")
 	}
 }
 

@@ -16,6 +16,27 @@ func (a Agreed) Repeats(offer Description) bool {
 	return len(a.Peers.Body) > 0 && slices.Equal(essence(offer.Body), essence(a.Peers.Body))
 }
 
+// Raised reports whether an offer that Repeats what is agreed says by its version
+// alone that something is new (RFC 3264 §8). Browsers raise it each time; whoever
+// negotiated with them wants to do it again.
+func (a Agreed) Raised(offer Description) bool {
+	now, before := parse(offer.Body), parse(a.Peers.Body)
+	return !slices.Equal(now.lines, before.lines) && slices.Equal(unversioned(now.lines), unversioned(before.lines)) &&
+		slices.EqualFunc(now.media, before.media, func(m, o media) bool { return slices.Equal(m, o) })
+}
+
+// unversioned are the lines but for the version of the session.
+func unversioned(lines []string) []string {
+	out := slices.Clone(lines)
+	for i, l := range out {
+		if f := strings.Fields(l); strings.HasPrefix(l, "o=") && len(f) == 6 {
+			f[2] = ""
+			out[i] = strings.Join(f, " ")
+		}
+	}
+	return out
+}
+
 // essence is what must be equal for a description to ask for the same.
 func essence(body []byte) []string {
 	var lines []string

@@ -54,16 +54,24 @@ func First(m Message, name, short string) sip.Header {
 	return nil
 }
 
+// HasToken reports whether a list header field has a token.
+func HasToken(m Message, name, short, token string) bool {
+	for _, h := range m.Headers() {
+		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+			if sessiontimer.HasToken(h.Value(), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // AddToken adds the token of a list header field unless some field of that name
 // has it. It joins the first field, since many parsers read only that one.
 func AddToken(m Message, field sip.Header, short string) {
 	name, token := field.Name(), field.Value()
-	for _, h := range m.Headers() {
-		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
-			if sessiontimer.HasToken(h.Value(), token) {
-				return
-			}
-		}
+	if HasToken(m, name, short, token) {
+		return
 	}
 	h := First(m, name, short)
 	if h == nil {

@@ -34,8 +34,7 @@ func FromTag(m sip.Message) string {
 	return ""
 }
 
-// ContentType is the type of m's body. One that comes without was taken for a
-// session description, and repeats of it must say so (RFC 3261 §20.15).
+// ContentType is the Content-Type of m; empty if it has none, or no body.
 func ContentType(m sip.Message) string {
 	if len(m.Body()) == 0 {
 		return ""
@@ -45,5 +44,5 @@ func ContentType(m sip.Message) string {
 			return h.Value()
 		}
 	}
-	return "application/sdp"
+	return ""
 }

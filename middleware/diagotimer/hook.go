@@ -138,6 +138,7 @@ func (h *hook) take(dg *diago.Diago) {
 	h.timers.SetHost(middleware.Host{
 		Bye:       byeHandler(dg),
 		Invite:    func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.INVITE)(req, tx) },
+		Media:     func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.INVITE)(req, tx) },
 		Ack:       func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.ACK)(req, tx) },
 		Gone:      gone(dg),
 		Methods:   server.RegisteredMethods,

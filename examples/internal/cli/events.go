@@ -58,6 +58,8 @@ func (p *Events) Handle(e sessiontimer.Event) {
 		l.Event, l.Reason = "expired", e.Reason.String()
 	case sessiontimer.Ended:
 		l.Event = "ended"
+	default:
+		return
 	}
 	p.print(l)
 }
