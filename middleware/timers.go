@@ -24,8 +24,8 @@ import (
 var ErrClosed = errors.New("middleware: timers are closed")
 
 // Timers runs the session timers of one user agent. All methods may be called
-// by any number of goroutines, but Attach, Handler, Requester and SetHost belong
-// before the first message.
+// by any number of goroutines, but NewServer, Attach, Handler, Requester and
+// SetHost belong before the first message.
 type Timers struct {
 	opts      options
 	ua        *sipgo.UserAgent
