@@ -3,7 +3,6 @@ package middleware_test
 import (
 	"bytes"
 	"context"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -42,7 +41,8 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 	s.judgeWire(t, n, bob)
 	bob.mu.Lock()
 	for _, e := range bob.events {
-		if e, ok := e.(sessiontimer.Expired); ok && up[sessiontimer.Call{CallID: e.CallID, LocalTag: e.LocalTag, RemoteTag: e.RemoteTag}] {
+		// sipgo finds no dialog of ours that the application has not acknowledged.
+		if e, ok := e.(sessiontimer.Expired); ok && !bob.silent && up[sessiontimer.Call{CallID: e.CallID, LocalTag: e.LocalTag, RemoteTag: e.RemoteTag}] {
 			t.Errorf("the application is not told that its call ended: %+v", e)
 		}
 	}
@@ -78,16 +78,22 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 func (s script) judgeWire(t *testing.T, n *sipnet.Network, bob *subject) {
 	proved := make(map[sessiontimer.Call]bool)
 	for _, m := range n.Messages() {
-		req, ok := m.SIP.(*sip.Request)
-		if !ok || req.To() == nil || req.From() == nil || req.CallID() == nil {
+		msg := m.SIP
+		if msg == nil || msg.To() == nil || msg.From() == nil || msg.CallID() == nil {
 			continue
 		}
-		id := sessiontimer.Call{CallID: req.CallID().Value(), LocalTag: tagOf(req.To().Params), RemoteTag: tagOf(req.From().Params)}
-		if m.From != bob.addr {
+		id := sessiontimer.Call{CallID: msg.CallID().Value(), LocalTag: tagOf(msg.From().Params), RemoteTag: tagOf(msg.To().Params)}
+		req, isRequest := msg.(*sip.Request)
+		switch {
+		case m.From != bob.addr && isRequest:
+			id.LocalTag, id.RemoteTag = id.RemoteTag, id.LocalTag
+			fallthrough
+		case m.From != bob.addr:
 			proved[id] = true
 			continue
+		case !isRequest:
+			continue
 		}
-		id.LocalTag, id.RemoteTag = id.RemoteTag, id.LocalTag
 		refresh := (req.IsInvite() || req.Method == sip.UPDATE) && id.RemoteTag != "" && req.GetHeader(fromApplication) == nil
 		if !refresh && req.GetHeader("Reason") == nil {
 			continue
@@ -96,20 +102,10 @@ func (s script) judgeWire(t *testing.T, n *sipnet.Network, bob *subject) {
 		if bytes.ContainsFunc(bytes.ReplaceAll(head, []byte("\r\n"), nil), unicode.IsControl) {
 			t.Errorf("%v: control characters in %q", m.At, head)
 		}
-		if !proved[id] && !bob.began(id) {
-			t.Errorf("%v: %s to a party that has not acknowledged the call", m.At, req.Method)
+		if !proved[id] {
+			t.Errorf("%v: %s to a peer that has not shown our tag", m.At, req.Method)
 		}
 	}
-}
-
-// began reports whether the subject has called.
-func (s *subject) began(id sessiontimer.Call) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.dialogs, func(d dialog) bool {
-		_, client := d.(*sipgo.DialogClientSession)
-		return client && callOf(d) == id
-	})
 }
 
 // own is the number of requests that the application may have sent by itself.

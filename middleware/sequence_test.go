@@ -109,7 +109,7 @@ func (s script) play(t *testing.T) {
 	if f := pick(answering, s.app); f != nil {
 		bob.answer = f
 	}
-	bob.bye = pick(byes, s.app/8)
+	bob.bye, bob.silent = pick(byes, s.app/8), s.begins%8 > 5
 	a := newAttacker(n)
 	var application sync.WaitGroup
 	if s.begins%2 == subjectCalls {

@@ -25,6 +25,7 @@ type subject struct {
 	timers *middleware.Timers // nil without
 
 	answer func(*sipgo.DialogServerSession)               // of a first INVITE
+	silent bool                                           // acknowledges no 2xx
 	bye    func(*sip.Request, sip.ServerTransaction) bool // reports whether it has answered
 
 	calls   *sipgo.DialogClientCache
@@ -122,7 +123,10 @@ func (s *subject) call(patience time.Duration, headers ...sip.Header) {
 	if err != nil {
 		return
 	}
-	if d.WaitAnswer(ctx, sipgo.AnswerOptions{Username: "bob", Password: "secret"}) == nil && d.Ack(ctx) == nil {
+	if d.WaitAnswer(ctx, sipgo.AnswerOptions{Username: "bob", Password: "secret"}) != nil {
+		return
+	}
+	if s.silent || d.Ack(ctx) == nil {
 		s.add(d)
 	}
 }
