@@ -178,6 +178,7 @@ func TestAcceptedContactIsTarget(t *testing.T) {
 					l.Errorf("the 200 to the %s has Contact %q, want bob's", method, got)
 				}
 				if byApplication {
+					synctest.Wait() // the 200 counts when it is out
 					go func() { _ = bob.Answered().Bye(context.Background()) }()
 				}
 				l.at(1867 * time.Second)
