@@ -174,6 +174,7 @@ func TestAcceptedContactIsTarget(t *testing.T) {
 				if method == sip.INVITE {
 					p.Ack(res)
 				}
+				synctest.Wait() // taken, and not only answered
 				if got := field(res, "Contact"); got != "<sip:bob@10.0.0.2:5060>" {
 					l.Errorf("the 200 to the %s has Contact %q, want bob's", method, got)
 				}
