@@ -1,14 +1,16 @@
-// Package refresher sends the refreshes of session timers and ends sessions
-// that nobody refreshes. It knows a dialog only as a dialogstore.Observer does:
-// by the changes of its value. All requests go out through a [Pipeline], so
-// that one place numbers and marks everything that a dialog sends.
+// Package refresher has sessions refreshed before they expire (RFC 4028 §7.2, §10), and
+// ends those that nobody refreshes.
 //
-// What is due within 40 s is armed, in one queue with one alarm. Of an idle call
-// there is no more here than its name, in a list of those that will come near in
-// the same half minute. What is due starts as [Limits] allow, the most urgent first.
+// A [Scheduler] observes the store of dialogs, and schedules each session when it
+// changes. It knows times, limits and verdicts, and no SIP message: a [Pipeline] builds
+// and sends a request when its turn has come. A call of which nothing is due within 40 s
+// is only a name in a slot of time. What is due has its turn as [Limits] allow, by its
+// last chance to reach a peer in time. What an answer leads to is in a table.
 //
-//	2xx               half                                  end
-//	 |-----------------|-----x-----------x------------------|
-//	 arm             refresh  failed: see the table         hang up
-//	                          in policy.go
+//	                          ready: waits for its turn
+//	2xx                  half |       last chance   margin     end
+//	 |------- far -------|----|-----------|------------|--------|
+//	 schedule     40 s: due   refresh -> 2xx: anew     |        local: End, then BYE
+//	                          |                        peer: End, then BYE
+//	                          failed: again, the other method, or End
 package refresher

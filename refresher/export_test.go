@@ -1,25 +1,15 @@
 package refresher
 
-// Stop and Continue are to the timers of r what SIGSTOP and SIGCONT are to those of
-// a process: none goes off between them, and then at once what is due.
-func (r *Scheduler) Stop() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.alarm != nil {
-		r.alarm.Stop()
-	}
-	if r.look != nil {
-		r.look.Stop()
-	}
+// Stop and Continue are to the timer of s what SIGSTOP and SIGCONT are to those of a
+// process: it does not go off between them, and then at once if it is due.
+func (s *Scheduler) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alarm.stop()
 }
 
-func (r *Scheduler) Continue() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.alarm != nil {
-		r.alarm.Reset(0)
-	}
-	if r.look != nil {
-		r.look.Reset(0)
-	}
+func (s *Scheduler) Continue() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alarm.timer.Reset(0)
 }

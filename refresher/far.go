@@ -9,137 +9,130 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// A call is idle for most of its life, and a million of them are many timers.
-// What is due later than the horizon has none. It sleeps, in a list with all that
-// are to be looked at in the same slot of time, and is looked at when the slot is
-// over: between 10 s and the horizon before it is due.
+// A call is idle for most of its life, and a million of them are many timers. What is
+// due later than the horizon has none: only its name stands in the slot of time in
+// which it comes near. When that is over, between 10 s and the horizon before it is
+// due, the call is loaded and scheduled.
 const (
 	horizon = 40 * time.Second // nearer than half of 90 s, the shortest interval of RFC 4028 §4
 	slot    = 30 * time.Second
-	// longestSleep bounds how long a call that is over lies here.
-	longestSleep = 5 * time.Minute
+	// longest bounds how long a call that is over stays in a slot.
+	longest = 5 * time.Minute
 	// pageSize bounds what is moved when a list grows.
 	pageSize = 256
 )
 
-// sleeper is a call of which nothing is due soon. It is awake, and this of no
-// more use, if its session has another beginning by now.
-type sleeper struct {
+// slots are the far calls, by the slot in which they come near, in pages.
+type slots struct {
+	pages    map[int64][][]farCall
+	reviewed int64 // the first slot that is not reviewed
+	busy     bool  // a review is under way
+}
+
+// farCall is a call of which nothing is due soon. If its session has another beginning
+// by now, it stands elsewhere too, and this is of no more use.
+type farCall struct {
 	id    dialogstore.ID
 	since int64
 }
 
-// far tells that nothing is due at a time within the horizon.
-func far(action sessiontimer.Action, at, now time.Time) bool {
+// isFar reports whether nothing is due within the horizon.
+func isFar(action sessiontimer.Action, at, now time.Time) bool {
 	return action == sessiontimer.Idle || at.Sub(now) > horizon
 }
 
-// sleep puts a call aside of which something is due at a time that is far. r.mu
-// is held.
-func (r *Scheduler) sleep(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
-	if !session.Active() || r.closed {
+func (s *Scheduler) slotOf(at time.Time) int64 { return int64(at.Sub(s.base) / slot) }
+
+// putFar puts a call of which something is due at a time that is far into its slot.
+// s.mu is held.
+func (s *Scheduler) putFar(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
+	if !session.Active() {
 		return
 	}
-	r.lay(r.slotAt(now.Add(min(at.Sub(now)-horizon, longestSleep))), sleeper{id, session.Since.UnixNano()})
-	r.lookLater()
+	s.far.put(s.slotOf(now.Add(min(at.Sub(now)-horizon, longest))), farCall{id, session.Since.UnixNano()})
+	s.wakeBy(s.slotEnd(now))
 }
 
-// lay adds a sleeper to a slot. r.mu is held.
-func (r *Scheduler) lay(slot int64, s sleeper) {
-	pages := r.asleep[slot]
+func (s *Scheduler) slotEnd(now time.Time) time.Time {
+	return s.base.Add(time.Duration(s.slotOf(now)+1) * slot)
+}
+
+func (f *slots) put(slot int64, c farCall) {
+	pages := f.pages[slot]
 	if last := len(pages) - 1; last >= 0 && len(pages[last]) < pageSize {
-		pages[last] = append(pages[last], s)
+		pages[last] = append(pages[last], c)
 		return
 	}
 	size := 1
 	if len(pages) > 0 {
 		size = pageSize
 	}
-	r.asleep[slot] = append(pages, append(make([]sleeper, 0, size), s))
+	f.pages[slot] = append(pages, append(make([]farCall, 0, size), c))
 }
 
-func (r *Scheduler) slotAt(at time.Time) int64 { return int64(at.Sub(r.base) / slot) }
-
-// lookLater sees to it that the slot of now is looked at when it is over. r.mu is
-// held.
-func (r *Scheduler) lookLater() {
-	if r.look == nil && !r.closed && len(r.asleep) > 0 {
-		over := r.base.Add(time.Duration(r.slotAt(time.Now())+1) * slot)
-		r.looks = over
-		r.look = time.AfterFunc(time.Until(over), func() { r.workers.Run(r.lookAround) })
+// take empties the slots before the given one.
+func (f *slots) take(before int64) (pages [][]farCall) {
+	for n, those := range f.pages {
+		if n < before {
+			pages = append(pages, those...)
+			delete(f.pages, n)
+		}
 	}
+	return pages
 }
 
-// lookAround takes up what has come near.
-func (r *Scheduler) lookAround() {
-	pages, ok := r.wake()
-	if !ok {
-		return
+// reviewFar has a worker review the slots that are over, and returns when the present
+// one is. s.mu is held.
+func (s *Scheduler) reviewFar(now time.Time) time.Time {
+	if s.far.busy || len(s.far.pages) == 0 {
+		return time.Time{}
 	}
+	if present := s.slotOf(now); s.far.reviewed < present {
+		s.far.reviewed, s.far.busy = present, true
+		s.workers.Run(func() { s.review(present) })
+		return time.Time{}
+	}
+	return s.slotEnd(now)
+}
+
+// review schedules the calls of the slots before the present one.
+func (s *Scheduler) review(present int64) {
+	s.mu.Lock()
+	pages := s.far.take(present)
+	s.mu.Unlock()
 	var failed error
 	for _, page := range pages {
-		for _, s := range page {
-			if err := r.takeUp(r.ctx, s); err != nil {
+		for _, c := range page {
+			if err := s.comeNear(s.ctx, c); err != nil {
 				failed = err
 			}
 		}
 	}
-	if failed != nil && r.ctx.Err() == nil {
-		r.cfg.Logger.Error("dialogs not read, their refreshes are late", "error", failed)
+	if failed != nil && s.ctx.Err() == nil {
+		s.cfg.Logger.Error("dialogs not read, their refreshes are late", "error", failed)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.look = nil
-	r.lookLater()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.far.busy = false
+	s.turn()
 }
 
-// wake empties the slots that are over, unless r is closed.
-func (r *Scheduler) wake() (pages [][]sleeper, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil, false
-	}
-	at := time.Now()
-	r.stalls.Look(r.looks, at)
-	now := r.slotAt(at)
-	for n, those := range r.asleep {
-		if n < now {
-			pages = append(pages, those...)
-			delete(r.asleep, n)
-		}
-	}
-	return pages, true
-}
-
-// takeUp schedules a dialog that has slept, if its session is still the same. One
-// that cannot be read sleeps on for a slot.
-func (r *Scheduler) takeUp(ctx context.Context, s sleeper) error {
-	d, err := r.cfg.Store.Load(ctx, s.id)
+// comeNear schedules a call that was far, if its session is still the same. One that
+// cannot be read is tried again a slot later.
+func (s *Scheduler) comeNear(ctx context.Context, c farCall) error {
+	d, err := s.cfg.Store.Load(ctx, c.id)
 	switch {
 	case errors.Is(err, dialogstore.ErrNotFound):
 		return nil
 	case err != nil:
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if !r.closed {
-			r.lay(r.slotAt(time.Now()), s)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closed {
+			s.far.put(s.slotOf(time.Now()), c)
 		}
 		return err
-	case d.Session.Since.UnixNano() == s.since:
-		r.adopt(ctx, &d)
-	}
-	return nil
-}
-
-// Restore schedules every dialog of the store: after a restart, what is overdue
-// is done as fast as Limits allow, the most urgent first.
-func (r *Scheduler) Restore(ctx context.Context) error {
-	for d, err := range r.cfg.Store.All(ctx) {
-		if err != nil {
-			return err
-		}
-		r.adopt(ctx, &d)
+	case d.Session.Since.UnixNano() == c.since:
+		s.schedule(&d)
 	}
 	return nil
 }

@@ -41,11 +41,11 @@ func (l *idle) call(tb testing.TB, i int, interval time.Duration) {
 	l.calls = append(l.calls, id)
 }
 
-func (l *idle) sleeping() int {
+func (l *idle) inSlots() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := 0
-	for _, pages := range l.asleep {
+	for _, pages := range l.far.pages {
 		for _, p := range pages {
 			n += len(p)
 		}
@@ -53,9 +53,9 @@ func (l *idle) sleeping() int {
 	return n
 }
 
-// A call that the peer keeps refreshing is forgotten under its session of before,
+// A call that the peer keeps refreshing has no place for its session of before for long,
 // and one that is over altogether.
-func TestSleepersDoNotPileUp(t *testing.T) {
+func TestFarCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const calls = 10
 		l := newIdle(t, calls, 24*time.Hour)
@@ -71,8 +71,8 @@ func TestSleepersDoNotPileUp(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if n := l.sleeping(); n > 5*calls {
-				t.Fatalf("%d sleepers of %d calls, want a few of each at most", n, calls)
+			if n := l.inSlots(); n > 5*calls {
+				t.Fatalf("%d places of %d far calls, want a few of each at most", n, calls)
 			}
 		}
 		for _, id := range l.calls {
@@ -80,17 +80,17 @@ func TestSleepersDoNotPileUp(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(longestSleep + 2*slot)
+		time.Sleep(longest + 2*slot)
 		synctest.Wait()
-		if n := l.sleeping(); n != 0 || l.look != nil {
-			t.Errorf("%d sleepers when all calls are over, looked for: %v; want none", n, l.look != nil)
+		if n := l.inSlots(); n != 0 || !l.alarm.at.IsZero() {
+			t.Errorf("%d far calls when all are over, and an alarm: %v; want none", n, !l.alarm.at.IsZero())
 		}
 	})
 }
 
 // A call is looked at in good time, however long its interval: the latest is 10 s
 // before it is due.
-func TestSleepersWakeInTime(t *testing.T) {
+func TestFarCallsComeNearInTime(t *testing.T) {
 	for after := time.Duration(0); after < slot; after += 7 * time.Second {
 		synctest.Test(t, func(t *testing.T) {
 			l := newIdle(t, 0, 0)
@@ -115,12 +115,12 @@ func TestSleepersWakeInTime(t *testing.T) {
 }
 
 // A call without a timer is nothing to look at.
-func TestNoTimerNoSleeper(t *testing.T) {
+func TestNoTimerIsNotFar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
 		l.call(t, 0, 0)
-		if n := l.sleeping(); n != 0 || l.Len() != 0 {
-			t.Errorf("%d sleepers and %d schedules of a call without a timer, want none", n, l.Len())
+		if n := l.inSlots(); n != 0 || l.Len() != 0 {
+			t.Errorf("%d far and %d near calls for a call without a timer, want none", n, l.Len())
 		}
 	})
 }
@@ -139,7 +139,7 @@ func (f failing) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialo
 }
 
 // A call that could not be read is looked at again.
-func TestSleeperOfUnreadableStore(t *testing.T) {
+func TestFarCallOfUnreadableStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
 		l.cfg.Store = failing{l.store, time.Now().Add(1200 * time.Second)}
@@ -154,20 +154,20 @@ func TestSleeperOfUnreadableStore(t *testing.T) {
 	})
 }
 
-// BenchmarkWake is one look at a call that has slept. A call of 1800 s is looked at
-// three times until its refresh.
-func BenchmarkWake(b *testing.B) {
+// BenchmarkReview is one look at a call that is far. One of 1800 s is looked at three
+// times until its refresh.
+func BenchmarkReview(b *testing.B) {
 	for _, calls := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {
 			l := newIdle(b, calls, 24*time.Hour)
 			rounds := 0
 			for b.Loop() {
-				l.base = l.base.Add(-longestSleep - slot)
-				l.lookAround()
+				l.base = l.base.Add(-longest - slot)
+				l.review(l.slotOf(time.Now()))
 				rounds++
 			}
-			if n := l.sleeping(); n != calls {
-				b.Errorf("%d sleepers, want %d", n, calls)
+			if n := l.inSlots(); n != calls {
+				b.Errorf("%d far calls, want %d", n, calls)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*calls), "ns/call")
 		})

@@ -34,7 +34,7 @@ const (
 // gate keeps the Limits.
 type gate struct {
 	limits   Limits
-	underWay map[sessiontimer.Action]int
+	underWay [sessiontimer.Hangup + 1]int
 	slice    time.Time // when the present slice of time began
 	started  int       // in it
 	last     time.Time // when anything was started last

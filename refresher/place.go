@@ -10,9 +10,9 @@ import (
 // Limits allow.
 type placed struct {
 	context.Context
-	r      *Scheduler
+	s      *Scheduler
 	action sessiontimer.Action
-	left   bool // guarded by r.mu
+	left   bool // guarded by s.mu
 }
 
 type placeKey struct{}
@@ -34,16 +34,16 @@ func LeavePlace(ctx context.Context) {
 	if !ok {
 		return
 	}
-	p.r.mu.Lock()
-	defer p.r.mu.Unlock()
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
 	p.leave()
-	p.r.turn()
+	p.s.turn()
 }
 
-// leave makes room for what waits. r.mu is held.
+// leave makes room for what waits. s.mu is held.
 func (p *placed) leave() {
 	if !p.left {
 		p.left = true
-		p.r.gate.leave(p.action)
+		p.s.gate.leave(p.action)
 	}
 }

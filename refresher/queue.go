@@ -1,74 +1,87 @@
 package refresher
 
 import (
+	"math"
 	"slices"
 	"time"
 )
 
-// queue is a heap of schedules by time, a lazy one: what is called off or put off
-// meanwhile stays where it is until it comes first. That makes both as cheap
-// among a million as among a few.
+// The queues that a call may be in.
+const (
+	inDue = iota
+	inReady
+	numberOfQueues
+
+	absent time.Duration = math.MinInt64 // the key of a call that is not in the queue
+)
+
+// queue is a heap of calls by time, a lazy one: a call that is removed or put off
+// stays where it is until it comes first. That makes both as cheap among a million as
+// among a few.
 type queue struct {
-	base time.Time
-	due  func(*schedule) time.Time
+	id   int
+	time func(*call) time.Duration // since Scheduler.base
 	all  []place
-	most int // how many there may be before those that are dead are looked for
+	most int // how many there may be before those of removed calls are looked for
 }
 
-// place is where a schedule stands in a queue: by a time, as long as after base,
-// that may have been put off since.
+// place is where a call stands in a queue: by a time that may have been put off since.
 type place struct {
 	at time.Duration
-	s  *schedule
+	c  *call
 }
 
-// add puts s in its place, or leaves it where it is if it is only put off.
-func (q *queue) add(s *schedule) {
-	at := q.due(s).Sub(q.base)
-	if s.in == q && s.key <= at {
+// add puts c in its place, or leaves it where it is if it is only put off.
+func (q *queue) add(c *call) {
+	key, at := &c.keys[q.id], q.time(c)
+	if *key != absent && *key <= at {
 		return
 	}
-	s.in, s.key = q, at
-	if len(q.all) >= max(q.most, 1000) {
+	*key = at
+	if len(q.all) >= q.most {
 		q.clean()
 	}
-	q.all = append(q.all, place{at, s})
+	q.all = append(q.all, place{at, c})
 	q.up(len(q.all) - 1)
 }
 
-// live tells that a place is that of its schedule.
-func (q *queue) live(p place) bool { return p.s.in == q && p.s.key == p.at }
+func (q *queue) has(c *call) bool { return c.keys[q.id] != absent }
 
-// clean removes the places of what is called off. Some are of a time that is far.
+func (q *queue) remove(c *call) { c.keys[q.id] = absent }
+
+// live reports whether a place is that of its call.
+func (q *queue) live(p place) bool { return p.c.keys[q.id] == p.at }
+
+// clean removes the places of removed calls. Some are of a time that is far.
 func (q *queue) clean() {
 	q.all = slices.DeleteFunc(q.all, func(p place) bool { return !q.live(p) })
 	for i := len(q.all)/2 - 1; i >= 0; i-- {
 		q.down(i)
 	}
-	q.most = 2 * len(q.all)
+	q.most = 2*len(q.all) + 1
 }
 
 // first is nil if nothing is in the queue.
-func (q *queue) first() *schedule {
+func (q *queue) first() *call {
 	for len(q.all) > 0 {
 		p := &q.all[0]
 		if !q.live(*p) {
 			q.drop()
 			continue
 		}
-		at := q.due(p.s).Sub(q.base)
+		at := q.time(p.c)
 		if at <= p.at {
-			return p.s
+			return p.c
 		}
-		p.at, p.s.key = at, at
+		p.at, p.c.keys[q.id] = at, at
 		q.down(0)
 	}
 	return nil
 }
 
-// take removes the one that is first.
+// take removes the call that is first.
 func (q *queue) take() {
-	q.all[0].s.in = nil
+	q.remove(q.all[0].c)
 	q.drop()
 }
 

@@ -1,36 +1,39 @@
 package refresher
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
 // Places that are dead do not pile up behind one that is far.
 func TestQueueForgetsTheDead(t *testing.T) {
-	base := time.Now()
-	q := queue{base: base, due: func(s *schedule) time.Time { return s.at }}
+	q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
 	for i := range 100_000 {
-		s := &schedule{at: base.Add(time.Hour + time.Duration(i%7)*time.Minute)}
-		if q.add(s); i%100 > 0 {
-			s.in = nil
+		c := newCall(&dialogstore.Dialog{}, 0)
+		c.at = time.Hour + time.Duration(i%7)*time.Minute
+		if q.add(c); i%100 > 0 {
+			q.remove(c)
 		}
 	}
 	if len(q.all) > 2500 {
-		t.Errorf("%d places for 1000 schedules", len(q.all))
+		t.Errorf("%d places for 1000 calls", len(q.all))
 	}
-	n, last := 0, base
+	n, last := 0, time.Duration(0)
 	for ; ; n++ {
-		s := q.first()
-		if s == nil && n == 1000 {
+		c := q.first()
+		if c == nil && n == 1000 {
 			return
 		}
-		if s == nil || s.at.Before(last) {
-			t.Fatalf("after %d the first is %v, want 1000 in their order", n, s)
+		if c == nil || c.at < last {
+			t.Fatalf("after %d the first is %v, want 1000 in their order", n, c)
 		}
-		last = s.at
+		last = c.at
 		q.take()
 	}
 }
@@ -39,32 +42,28 @@ func TestQueueForgetsTheDead(t *testing.T) {
 // what is due first by now.
 func TestQueueOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		base := time.Unix(1_000_000_000, 0)
-		q := queue{base: base, due: func(s *schedule) time.Time { return s.at }}
-		schedules := make([]*schedule, 8)
-		for i := range schedules {
-			schedules[i] = &schedule{}
+		q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
+		calls := make([]*call, 8)
+		for i := range calls {
+			calls[i] = newCall(&dialogstore.Dialog{}, 0)
 		}
-		earliest := func() time.Time {
-			var times []time.Time
-			for _, s := range schedules {
-				if s.in != nil {
-					times = append(times, s.at)
+		earliest := func() time.Duration {
+			times := []time.Duration{math.MaxInt64}
+			for _, c := range calls {
+				if q.has(c) {
+					times = append(times, c.at)
 				}
 			}
-			if len(times) == 0 {
-				return time.Time{}
-			}
-			return slices.MinFunc(times, time.Time.Compare)
+			return slices.Min(times)
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			s := schedules[rapid.IntRange(0, len(schedules)-1).Draw(t, "schedule")]
-			switch rapid.SampledFrom([]string{"add", "add", "call off", "take"}).Draw(t, "step") {
+			c := calls[rapid.IntRange(0, len(calls)-1).Draw(t, "call")]
+			switch rapid.SampledFrom([]string{"add", "add", "remove", "take"}).Draw(t, "step") {
 			case "add":
-				s.at = base.Add(time.Duration(rapid.IntRange(-5, 20).Draw(t, "second")) * time.Second)
-				q.add(s)
-			case "call off":
-				s.in = nil
+				c.at = time.Duration(rapid.IntRange(-5, 20).Draw(t, "second")) * time.Second
+				q.add(c)
+			case "remove":
+				q.remove(c)
 			case "take":
 				if q.first() != nil {
 					q.take()
@@ -72,8 +71,8 @@ func TestQueueOrder(t *testing.T) {
 			}
 			first, want := q.first(), earliest()
 			switch {
-			case first == nil && want.IsZero():
-			case first == nil || want.IsZero() || first.in != &q || !first.at.Equal(want):
+			case first == nil && want == math.MaxInt64:
+			case first == nil || !q.has(first) || first.at != want:
 				t.Fatalf("first is %+v, want one of %v", first, want)
 			}
 		}

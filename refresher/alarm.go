@@ -1,0 +1,42 @@
+package refresher
+
+import "time"
+
+// alarm is the one timer of a Scheduler.
+type alarm struct {
+	timer *time.Timer
+	at    time.Time // when it goes off; zero if it is not set
+}
+
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+// wakeBy sees to it that there is a turn at that time or before; none for a zero time.
+// Most that is scheduled comes after what is already waited for, and moving a timer is
+// dear. s.mu is held.
+func (s *Scheduler) wakeBy(at time.Time) {
+	if at.IsZero() || s.closed || !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
+		return
+	}
+	now := time.Now()
+	if at.Before(now) {
+		at = now // it is overdue, and the alarm is not
+	}
+	s.alarm.at = at
+	if s.alarm.timer == nil {
+		s.alarm.timer = time.AfterFunc(at.Sub(now), s.wake)
+		return
+	}
+	s.alarm.timer.Reset(at.Sub(now))
+}
+
+func (s *Scheduler) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalls.Look(s.alarm.at, time.Now())
+	s.alarm.at = time.Time{}
+	s.turn()
+}

@@ -1,0 +1,133 @@
+package refresher
+
+import (
+	"context"
+	"hash/maphash"
+	"math"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// call is a dialog of which something is due soon, or under way.
+type call struct {
+	id      dialogstore.ID
+	hash    uint64 // of the ID, in Scheduler.calls
+	version uint64 // of the dialog; older news are ignored
+	session sessiontimer.Session
+
+	at     time.Duration                 // when something is due, since Scheduler.base
+	keys   [numberOfQueues]time.Duration // its places in the queues
+	cancel context.CancelFunc            // gives up the refresh under way; nil if none is
+
+	// Small, for there may be a million.
+	action   sessiontimer.Action // what is due
+	method   sessiontimer.Method // of the next attempt, if a failed one prescribes it
+	failed   sessiontimer.Method // of the last attempt
+	attempts int8                // refreshes of this session
+	cause    sessiontimer.Cause  // of the hang-up
+	status   int16               // that goes with it
+	running  int16               // refreshes and ends under way, of any session
+	late     bool                // its refresh is ready, and the last chance is over
+	replan   bool                // when nothing is under way any more
+	removed  bool
+}
+
+func newCall(d *dialogstore.Dialog, hash uint64) *call {
+	c := &call{id: d.ID, hash: hash, version: d.Version, keys: [numberOfQueues]time.Duration{absent, absent}}
+	c.begin(d.Session)
+	return c
+}
+
+// begin starts anew with another session.
+func (c *call) begin(session sessiontimer.Session) {
+	c.session, c.attempts, c.method, c.failed = session, 0, sessiontimer.MethodAuto, sessiontimer.MethodAuto
+	c.cause, c.status = sessiontimer.CauseExpired, 0
+}
+
+// next is what is due for a session and when, spread by the jitter. That brings no
+// refresh closer to the 2xx than sessiontimer.Pace.
+func (s *Scheduler) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
+	action, at := session.Next(now, attempted)
+	if action == sessiontimer.Refresh && s.cfg.Jitter > 0 {
+		share := float64(maphash.Comparable(s.seed, id)) / math.MaxUint64
+		wait := at.Sub(session.Since)
+		early := time.Duration(share * s.cfg.Jitter * float64(wait))
+		at = at.Add(-min(early, max(0, wait-sessiontimer.Pace)))
+	}
+	return action, at
+}
+
+// plan schedules what is due next by the session alone. A call that is far goes to
+// the others, unless its refresh was tried, which is to be remembered, or something is
+// still under way, which comes first. s.mu is held.
+func (s *Scheduler) plan(c *call, now time.Time) {
+	action, at := s.next(c.id, c.session, now, c.attempts > 0)
+	switch {
+	case c.attempts > 0 || !isFar(action, at, now):
+		s.set(c, action, at, now)
+	case c.running > 0:
+		s.unset(c)
+		c.replan = true
+	default:
+		s.remove(c)
+		s.putFar(c.id, c.session, at, now)
+	}
+}
+
+// set replaces what is scheduled. s.mu is held.
+func (s *Scheduler) set(c *call, action sessiontimer.Action, at, now time.Time) {
+	if action == sessiontimer.Idle || s.closed {
+		s.unset(c)
+		s.release(c)
+		return
+	}
+	s.ready.remove(c)
+	c.late, c.replan = false, false
+	c.action, c.at = action, at.Sub(s.base)
+	s.due.add(c)
+	if at.After(now) {
+		s.wakeBy(at)
+		return
+	}
+	s.turn()
+}
+
+// unset cancels what is scheduled. s.mu is held.
+func (s *Scheduler) unset(c *call) {
+	s.due.remove(c)
+	s.ready.remove(c)
+	c.late, c.replan = false, false
+}
+
+// remove forgets a call; what is under way finds that out. s.mu is held.
+func (s *Scheduler) remove(c *call) {
+	s.unset(c)
+	if !c.removed {
+		c.removed = true
+		s.calls.remove(c)
+	}
+}
+
+// release removes a call of which nothing is scheduled nor under way. s.mu is held.
+func (s *Scheduler) release(c *call) {
+	if c.running == 0 && !s.due.has(c) && !s.ready.has(c) {
+		s.remove(c)
+	}
+}
+
+// over notes that one thing less is under way. s.mu is held.
+func (s *Scheduler) over(c *call) {
+	c.running--
+	if c.replan && c.running == 0 && !c.removed {
+		s.plan(c, time.Now())
+	}
+	s.release(c)
+	s.turn()
+}
+
+// current reports whether c is still about that session. s.mu is held.
+func (s *Scheduler) current(c *call, session sessiontimer.Session) bool {
+	return !c.removed && c.session.Equal(session) && !s.closed
+}

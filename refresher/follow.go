@@ -1,0 +1,70 @@
+package refresher
+
+import (
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+)
+
+// maxAttempts bounds the refreshes that are tried for one session; RFC 4028 §10
+// asks not to repeat a request that keeps failing.
+const maxAttempts = 3
+
+// follow schedules what an attempt leads to. s.mu is held.
+func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
+	now := time.Now()
+	switch v {
+	case vanished:
+		s.unset(c)
+	case done, keep:
+		s.plan(c, now)
+	case gone:
+		c.cause = sessiontimer.CauseDialogClosed
+		s.set(c, sessiontimer.Hangup, now, now)
+	case end:
+		c.cause, c.status = sessiontimer.CauseRefreshUnanswered, int16(o.Status)
+		if o.Status > 0 {
+			c.cause = sessiontimer.CauseRefreshAnswered
+		}
+		s.set(c, sessiontimer.Hangup, now, now)
+	case busy:
+		c.attempts--
+		s.set(c, sessiontimer.Refresh, now.Add(min(busyPause, c.session.HangupAt().Sub(now))), now)
+	default:
+		s.again(c, v, o, now)
+	}
+}
+
+// again schedules another attempt, if one is left and makes sense. s.mu is held.
+func (s *Scheduler) again(c *call, v verdict, o Outcome, now time.Time) {
+	wait := pause(v, int(c.attempts), o, now, c.session.LastChance())
+	method, ok := nextMethod(c.failed, v, o)
+	c.failed = o.Method
+	if !ok || c.attempts >= maxAttempts || wait < 0 {
+		s.plan(c, now)
+		return
+	}
+	c.method = method
+	s.set(c, sessiontimer.Refresh, now.Add(wait), now)
+}
+
+// nextMethod is how to try again: what was refused twice is not tried a third time if
+// there is another way. ok is false if a verdict asks for the other method and there
+// is none.
+func nextMethod(failed sessiontimer.Method, v verdict, o Outcome) (next sessiontimer.Method, ok bool) {
+	switches := v == other || v == reverse
+	switch {
+	case o.Alternative && (switches || failed == o.Method && o.Status > 0):
+		return otherMethod(o.Method), true
+	case switches:
+		return 0, false
+	}
+	return o.Method, true
+}
+
+func otherMethod(m sessiontimer.Method) sessiontimer.Method {
+	if m == sessiontimer.MethodReInvite {
+		return sessiontimer.MethodUpdate
+	}
+	return sessiontimer.MethodReInvite
+}

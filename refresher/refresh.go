@@ -1,0 +1,82 @@
+package refresher
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// refresh makes one attempt and schedules what follows.
+func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
+	begin := time.Now()
+	o := s.cfg.Pipeline.Refresh(ctx, c.id, a)
+	if timeIsUp(o.Err) && s.stalledSince(begin) {
+		o.Err = errStalled
+	}
+	v := judge(o)
+	if v == reverse {
+		s.refuseUpdate(ctx, c.id)
+	}
+	current := s.finished(c, a, o)
+	LeavePlace(ctx)
+	if !current {
+		return // ended, or refreshed meanwhile: whatever came of this attempt is history
+	}
+	if v.failed() {
+		s.report(c.id, a.Session, o)
+	}
+	if errors.Is(o.Err, ErrSuperseded) {
+		s.reload(ctx, c.id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current(c, a.Session) {
+		s.follow(c, v, o)
+	}
+}
+
+// stalledSince reports whether the process has stood still since begin.
+func (s *Scheduler) stalledSince(begin time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stalls.Look(s.alarm.at, time.Now())
+	return s.stalls.Since(begin)
+}
+
+// finished notes the end of an attempt, and reports whether its session is still there.
+func (s *Scheduler) finished(c *call, a Attempt, o Outcome) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.cancel = nil
+	if o.Status > 0 {
+		s.gate.heard = time.Now()
+	}
+	return s.current(c, a.Session)
+}
+
+// refuseUpdate remembers that the peer cannot UPDATE.
+func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
+	_, _, err := s.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.NoUpdate = true
+		return d, nil
+	})
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		s.cfg.Logger.Warn("refused UPDATE not remembered", "call_id", id.CallID, "local_tag", id.LocalTag,
+			"remote_tag", id.RemoteTag, "error", err)
+	}
+}
+
+// report logs a failed refresh once and tells the application.
+func (s *Scheduler) report(id dialogstore.ID, session sessiontimer.Session, o Outcome) {
+	method := "UPDATE"
+	if o.Method == sessiontimer.MethodReInvite {
+		method = "INVITE"
+	}
+	d := dialogstore.Dialog{ID: id, Session: session}
+	s.cfg.Logger.Warn("session refresh failed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+		"interval", session.Interval, "expires", session.ExpiresAt(), "method", method, "status", o.Status, "error", o.Err)
+	s.cfg.Event(sessiontimer.RefreshFailed{Call: d.Call(time.Now()), Method: method, Status: o.Status, Err: o.Err})
+}

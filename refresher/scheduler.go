@@ -1,0 +1,109 @@
+package refresher
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/stall"
+	"github.com/sipgo-contrib/sessiontimer/internal/workers"
+)
+
+// Config is what a Scheduler works with. The first four fields are required.
+type Config struct {
+	Store    dialogstore.Store
+	Pipeline Pipeline
+	Event    func(sessiontimer.Event) // gets RefreshFailed; if it blocks, its call waits
+	Logger   *slog.Logger
+
+	// Jitter spreads refreshes: each comes earlier than RFC 4028 recommends, by
+	// up to this share of the time until then, and never later. 0 to 0.5; 0 for
+	// none.
+	Jitter float64
+	Limits Limits
+}
+
+// Scheduler schedules the refreshes of sessions and ends those that are not
+// refreshed. It is a dialogstore.Observer. All methods but Configure may be called by
+// any number of goroutines.
+type Scheduler struct {
+	cfg  Config
+	seed maphash.Seed // of the jitter
+	base time.Time    // that times in queues and slots count from
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	workers *workers.Workers // for what is under way
+
+	mu     sync.Mutex
+	closed bool
+	calls  table                   // with something due soon, or under way
+	far    slots                   // the others
+	due    queue                   // calls, by the time at which something is due
+	ready  queue                   // those whose refresh is due, by its last chance
+	byes   []func(context.Context) // of sessions that have ended
+	gate   gate                    // for refreshes that are ready, and BYEs
+	alarm  alarm
+	stalls stall.Watch
+}
+
+// New makes a Scheduler; Configure it before the store changes.
+func New() *Scheduler {
+	seed := maphash.MakeSeed()
+	s := &Scheduler{
+		seed:    seed,
+		base:    time.Now(),
+		calls:   newTable(seed),
+		far:     slots{pages: make(map[int64][][]farCall)},
+		workers: workers.New(),
+	}
+	s.due = queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
+	s.ready = queue{id: inReady, time: s.turnOf}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Configure says what s works with. It must be called once, before the first change
+// of the store: the store needs its observers first, and they need the store.
+func (s *Scheduler) Configure(cfg Config) {
+	s.cfg = cfg
+	s.gate.limits = cfg.Limits
+}
+
+// Len is the number of dialogs of which something is due soon or under way.
+func (s *Scheduler) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls.len()
+}
+
+// Close stops the timer and gives up what is under way; it returns when no goroutine
+// of s is left. Sessions are not ended, and BYEs that wait for their turn are not
+// sent.
+func (s *Scheduler) Close() {
+	s.stop()
+	s.workers.Wait()
+}
+
+// CloseWithin is Close for a pipeline that may never return: it waits for d at most,
+// and returns how many goroutines are left. It may be called again, to wait on.
+func (s *Scheduler) CloseWithin(d time.Duration) (left int) {
+	s.stop()
+	return s.workers.WaitFor(d)
+}
+
+func (s *Scheduler) stop() {
+	s.mu.Lock()
+	s.closed = true
+	s.alarm.stop()
+	s.calls.clear()
+	clear(s.far.pages)
+	s.due.all, s.ready.all, s.byes = nil, nil, nil
+	s.mu.Unlock()
+	s.cancel()
+	s.workers.Stop()
+}

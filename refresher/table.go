@@ -1,0 +1,63 @@
+package refresher
+
+import (
+	"hash/maphash"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// table finds calls by their IDs. A map with IDs for keys is three times as large, and
+// slow for that.
+type table struct {
+	hash   func(dialogstore.ID) uint64
+	calls  map[uint64]*call
+	others map[dialogstore.ID]*call // whose hash was taken by another call; hardly ever any
+}
+
+func newTable(seed maphash.Seed) table {
+	return table{
+		hash:   func(id dialogstore.ID) uint64 { return maphash.Comparable(seed, id) },
+		calls:  make(map[uint64]*call),
+		others: make(map[dialogstore.ID]*call),
+	}
+}
+
+func (t *table) len() int { return len(t.calls) + len(t.others) }
+
+// find is nil if there is no such call; hash is that of its ID.
+func (t *table) find(hash uint64, id dialogstore.ID) *call {
+	switch c := t.calls[hash]; {
+	case c != nil && c.id == id:
+		return c
+	case len(t.others) > 0:
+		return t.others[id]
+	}
+	return nil
+}
+
+func (t *table) add(c *call) {
+	if t.calls[c.hash] != nil {
+		t.others[c.id] = c
+		return
+	}
+	t.calls[c.hash] = c
+}
+
+func (t *table) remove(c *call) {
+	if len(t.others) == 0 || t.calls[c.hash] == c {
+		delete(t.calls, c.hash)
+		return
+	}
+	delete(t.others, c.id)
+}
+
+func (t *table) clear() {
+	for _, c := range t.calls {
+		c.removed = true
+	}
+	for _, c := range t.others {
+		c.removed = true
+	}
+	clear(t.calls)
+	clear(t.others)
+}

@@ -1,0 +1,36 @@
+package refresher
+
+import (
+	"hash/maphash"
+	"testing"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// Calls whose IDs have one hash are found, and removed in any order.
+func TestTableWithOneHash(t *testing.T) {
+	names := []string{"a", "b", "c"}
+	for first := range names {
+		table := newTable(maphash.MakeSeed())
+		table.hash = func(dialogstore.ID) uint64 { return 1 }
+		calls := make(map[string]*call)
+		for _, name := range names {
+			id := dialogstore.ID{CallID: name}
+			calls[name] = newCall(&dialogstore.Dialog{ID: id}, table.hash(id))
+			table.add(calls[name])
+		}
+		for i := range names {
+			gone := names[(first+i)%len(names)]
+			table.remove(calls[gone])
+			delete(calls, gone)
+			for _, name := range names {
+				if got := table.find(1, dialogstore.ID{CallID: name}); got != calls[name] {
+					t.Errorf("without %s, %s is %v, want %v", gone, name, got, calls[name])
+				}
+			}
+			if table.len() != len(calls) {
+				t.Errorf("%d calls, want %d", table.len(), len(calls))
+			}
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package refresher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// verdict is what an attempt leads to.
+type verdict uint8
+
+const (
+	done     verdict = iota // refreshed, or called off: what follows comes with the news of it
+	vanished                // there is no such dialog
+	gone                    // the application has dropped the dialog: hang up
+	busy                    // again in a second, and this was no attempt
+
+	keep    // try no more; the session lives until it expires
+	end     // the peer, or its session, is gone: hang up now
+	later   // again after Retry-After or a growing pause
+	glare   // again after the random pause of RFC 3261 §14.1
+	other   // the other method, at once
+	reverse // as other, and never an UPDATE again in this dialog
+)
+
+// failed reports whether the peer has failed, or the way to it.
+func (v verdict) failed() bool { return v >= keep }
+
+// failures is what an answer to a refresh means (RFC 4028 §10, RFC 3261 §12.2.1.2
+// and §14.1, RFC 5057 §5.3). Of what is not listed a 2xx is done, and all else is
+// later. 401, 407 and 422 the pipeline has answered as far as it can.
+var failures = []struct {
+	status         int
+	update, invite verdict
+}{
+	{400, other, other},
+	{401, keep, keep},
+	{404, end, end},
+	{405, reverse, end},
+	{406, other, other},
+	{407, keep, keep},
+	{408, end, end},
+	{410, end, end},
+	{413, other, other},
+	{415, other, other},
+	{416, end, end},
+	{422, keep, keep},
+	{480, end, end},
+	{481, end, end},
+	{482, end, end},
+	{483, end, end},
+	{484, end, end},
+	{485, end, end},
+	{488, other, other},
+	{491, glare, glare},
+	{501, reverse, end},
+	{502, end, end},
+	{604, end, end},
+	{606, other, other},
+}
+
+// silences is what an attempt without an answer means.
+var silences = []struct {
+	err            error
+	update, invite verdict
+}{
+	{dialogstore.ErrNotFound, vanished, vanished},
+	{ErrSuperseded, done, done},
+	{context.Canceled, done, done}, // its dialog ends
+	{ErrGone, gone, gone},
+	{ErrBusy, busy, busy},
+	{ErrGivenUp, reverse, end},
+	{ErrUnanswered, end, end},  // RFC 4028 §10: no answer at all is an answer
+	{ErrTooLong, later, other}, // it stays too long; an UPDATE has no body
+}
+
+// judge says what an attempt leads to.
+func judge(o Outcome) verdict {
+	invite := o.Method == sessiontimer.MethodReInvite
+	if o.Err != nil || o.Status == 0 {
+		for _, f := range silences {
+			if errors.Is(o.Err, f.err) {
+				return choose(invite, f.invite, f.update)
+			}
+		}
+		return later // the transport failed, not the dialog
+	}
+	for _, f := range failures {
+		if f.status == o.Status {
+			return choose(invite, f.invite, f.update)
+		}
+	}
+	if o.Status/100 == 2 {
+		return done
+	}
+	return later
+}
+
+func choose(invite bool, a, b verdict) verdict {
+	if invite {
+		return a
+	}
+	return b
+}
+
+// errStalled says that time was up for a refresh while the process stood still. Its
+// answer may have come.
+var errStalled = fmt.Errorf("%w: the process was stalled", ErrBusy)
+
+func timeIsUp(err error) bool {
+	return errors.Is(err, ErrUnanswered) || errors.Is(err, ErrGivenUp) || errors.Is(err, context.DeadlineExceeded)
+}
