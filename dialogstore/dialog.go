@@ -42,11 +42,12 @@ type Dialog struct {
 
 	// What both ends have agreed on (RFC 3264), not what passed last: refused,
 	// cancelled and early offers leave it as it is. Empty where nothing is agreed.
-	SDP         []byte // our session description, alone also where it came in a multipart body
-	SDPType     string // its Content-Type
-	PeerSDP     []byte // the peer's
-	PeerSDPType string
-	SDPOffered  bool // ours was the offer, the peer's the answer
+	SDP           []byte // our session description, alone also where it came in a multipart body
+	SDPType       string // its Content-Type
+	PeerSDP       []byte // the peer's
+	PeerSDPType   string
+	PeerSDPBeside uint32 // fingerprint of the other parts of a multipart body that it came in; 0 for none
+	SDPOffered    bool   // ours was the offer, the peer's the answer
 
 	Session    sessiontimer.Session
 	LastMethod string        // of the request whose 2xx settled Session

@@ -37,6 +37,7 @@ type common struct {
 	sdpType, peerSDPType, lastMethod string
 	refresher                        sessiontimer.Refresher
 	minSE                            time.Duration
+	peerSDPBeside                    uint32
 
 	peerTimer, peerUpdate, noUpdate, ownsCallID, sdpOffered bool
 
@@ -96,6 +97,7 @@ func (r *record) dialog() (d Dialog) {
 	d.SDPType = c.sdpType
 	d.PeerSDP = r.peerSDP
 	d.PeerSDPType = c.peerSDPType
+	d.PeerSDPBeside = c.peerSDPBeside
 	d.SDPOffered = c.sdpOffered
 	d.Session.Interval = r.interval
 	d.Session.Refresher = c.refresher
@@ -116,23 +118,24 @@ func (r *record) dialog() (d Dialog) {
 
 func commonOf(d *Dialog) common {
 	return common{
-		transport:    d.Transport,
-		localAddr:    d.LocalAddr,
-		supported:    d.Supported,
-		require:      d.Require,
-		proxyRequire: d.ProxyRequire,
-		accepted:     d.Accepted,
-		sdpType:      d.SDPType,
-		peerSDPType:  d.PeerSDPType,
-		sdpOffered:   d.SDPOffered,
-		lastMethod:   d.LastMethod,
-		refresher:    d.Session.Refresher,
-		minSE:        d.MinSE,
-		peerTimer:    d.PeerTimer,
-		peerUpdate:   d.PeerUpdate,
-		noUpdate:     d.NoUpdate,
-		ownsCallID:   d.OwnsCallID,
-		policy:       d.Policy,
+		transport:     d.Transport,
+		localAddr:     d.LocalAddr,
+		supported:     d.Supported,
+		require:       d.Require,
+		proxyRequire:  d.ProxyRequire,
+		accepted:      d.Accepted,
+		sdpType:       d.SDPType,
+		peerSDPType:   d.PeerSDPType,
+		peerSDPBeside: d.PeerSDPBeside,
+		sdpOffered:    d.SDPOffered,
+		lastMethod:    d.LastMethod,
+		refresher:     d.Session.Refresher,
+		minSE:         d.MinSE,
+		peerTimer:     d.PeerTimer,
+		peerUpdate:    d.PeerUpdate,
+		noUpdate:      d.NoUpdate,
+		ownsCallID:    d.OwnsCallID,
+		policy:        d.Policy,
 	}
 }
 

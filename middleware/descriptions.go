@@ -15,7 +15,7 @@ import (
 func agreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
 	return offeranswer.Agreed{
 		Ours:      offeranswer.Description{Body: d.SDP, Type: d.SDPType},
-		Peers:     offeranswer.Description{Body: d.PeerSDP, Type: d.PeerSDPType},
+		Peers:     offeranswer.Description{Body: d.PeerSDP, Type: d.PeerSDPType, Beside: d.PeerSDPBeside},
 		WeOffered: d.SDPOffered,
 	}
 }
@@ -23,7 +23,7 @@ func agreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
 // agreeOn is the converse of agreedOf.
 func agreeOn(d *dialogstore.Dialog, a offeranswer.Agreed) {
 	d.SDP, d.SDPType = a.Ours.Body, a.Ours.Type
-	d.PeerSDP, d.PeerSDPType = a.Peers.Body, a.Peers.Type
+	d.PeerSDP, d.PeerSDPType, d.PeerSDPBeside = a.Peers.Body, a.Peers.Type, a.Peers.Beside
 	d.SDPOffered = a.WeOffered
 }
 

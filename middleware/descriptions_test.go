@@ -25,7 +25,7 @@ const weRefresh = "Session-Expires: 1800;refresher=uas" // in an INVITE of the p
 // respondSDP answers 200 with a description.
 func respondSDP(req *sip.Request, tx sip.ServerTransaction, body string) {
 	res := sip.NewSDPResponseFromRequest(req, []byte(body))
-	res.AppendHeader(&sip.ContactHeader{Address: bobURI})
+	res.AppendHeader(&sip.ContactHeader{Address: req.Recipient})
 	_ = tx.Respond(res)
 }
 
@@ -202,5 +202,12 @@ func TestAgreedBeforeTheAnswer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// acceptWith answers a call with a body of a type.
+func acceptWith(body, kind string) func(*sipgo.DialogServerSession) {
+	return func(d *sipgo.DialogServerSession) {
+		_ = d.Respond(200, "OK", []byte(body), sip.NewHeader("Content-Type", kind))
 	}
 }

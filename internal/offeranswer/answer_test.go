@@ -102,6 +102,11 @@ func TestRepeats(t *testing.T) {
 			t.Errorf("%s: changes nothing: %v", c.what, got)
 		}
 	}
+	beside := func(d Description, n uint32) Description { d.Beside = n; return d }
+	if b := (Agreed{Ours: a.Ours, Peers: beside(a.Peers, 7)}); a.Repeats(beside(a.Peers, 7)) || b.Repeats(beside(a.Peers, 8)) ||
+		!b.Repeats(beside(a.Peers, 7)) || !b.Repeats(a.Peers) {
+		t.Error("what comes beside an offer is news unless it came before")
+	}
 	later := func(d Description) Description {
 		return Description{Body: []byte(strings.Replace(string(d.Body), "7 3", "7 4", 1)), Type: SDP}
 	}

@@ -2,6 +2,7 @@ package offeranswer
 
 import (
 	"bytes"
+	"hash/fnv"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -16,6 +17,10 @@ const SDP = "application/sdp"
 type Description struct {
 	Body []byte
 	Type string // its Content-Type
+
+	// Beside is a fingerprint of the other parts of the multipart body that it came in;
+	// 0 if there are none.
+	Beside uint32
 }
 
 // maxParts bounds how many parts of a multipart body are looked at.
@@ -44,23 +49,30 @@ func Find(contentType string, body []byte) (Description, bool) {
 	return findPart(multipart.NewReader(bytes.NewReader(body), params["boundary"]))
 }
 
-func findPart(parts *multipart.Reader) (Description, bool) {
+func findPart(parts *multipart.Reader) (d Description, found bool) {
+	others := fnv.New32a()
 	for range maxParts {
 		part, err := parts.NextRawPart()
 		if err != nil {
 			break
 		}
-		kind := part.Header.Get("Content-Type")
-		if !isSDP(kind) || attached(part.Header.Get("Content-Disposition")) {
-			continue
-		}
 		body, err := io.ReadAll(part)
-		if err != nil || len(body) == 0 {
+		if err != nil {
 			break
 		}
-		return Description{Body: body, Type: printable(kind)}, true
+		kind := part.Header.Get("Content-Type")
+		if !found && len(body) > 0 && isSDP(kind) && !attached(part.Header.Get("Content-Disposition")) {
+			d.Body, d.Type, found = body, printable(kind), true
+			continue
+		}
+		_, _ = io.WriteString(others, kind)
+		_, _ = others.Write(body)
+		d.Beside = others.Sum32()
 	}
-	return Description{}, false
+	if !found {
+		return Description{}, false
+	}
+	return d, true
 }
 
 // printable is a type without what a peer could break a message of ours with.

@@ -203,11 +203,16 @@ func (s State) agree(p Party, answer Description) State {
 		s.open[other] = exchange{}
 	}
 	s.open[p] = exchange{}
+	before := s.Agreed.Peers.Beside
 	if p == Us {
 		s.Agreed = Agreed{Ours: offer, Peers: answer, WeOffered: true}
 	} else {
 		s.Agreed = Agreed{Ours: answer, Peers: offer}
 	}
+	if s.Agreed.Peers.Beside == 0 {
+		s.Agreed.Peers.Beside = before // nothing beside it is nothing new
+	}
+	s.Agreed.Ours.Beside = 0 // is not repeated
 	return s
 }
 
@@ -249,5 +254,5 @@ func (a Agreed) Equal(b Agreed) bool {
 
 // Equal reports whether two descriptions are the same, word for word.
 func (d Description) Equal(o Description) bool {
-	return d.Type == o.Type && bytes.Equal(d.Body, o.Body)
+	return d.Type == o.Type && d.Beside == o.Beside && bytes.Equal(d.Body, o.Body)
 }

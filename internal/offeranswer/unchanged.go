@@ -8,8 +8,11 @@ import (
 
 // Repeats reports whether an offer of the peer asks for nothing but what is agreed:
 // it is the peer's description in force, but for the version, and for a DTLS role
-// that it leaves open again.
+// that it leaves open again. What comes beside it, as a location, must not be new.
 func (a Agreed) Repeats(offer Description) bool {
+	if offer.Beside != 0 && offer.Beside != a.Peers.Beside {
+		return false
+	}
 	if bytes.Equal(offer.Body, a.Peers.Body) {
 		return true
 	}
