@@ -31,7 +31,10 @@ func main() {
 		<-d.Context().Done()
 		fmt.Println("over")
 	}))
-	fmt.Printf("127.0.0.1:%d\n", ua.TransportLayer().GetListenPort("udp"))
+	for len(ua.TransportLayer().ListenPorts("udp")) == 0 { // diago is there a little before sipgo
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Printf("127.0.0.1:%d\n", ua.TransportLayer().ListenPorts("udp")[0])
 	select {}
 }
 
