@@ -32,6 +32,22 @@ func copyTree(t *testing.T, to string) {
 	}
 }
 
+// TestWorkspaceSums: go.work.sum holds all that commands of a fresh clone would add to
+// it, such as go doc, which read the whole graph of modules.
+func TestWorkspaceSums(t *testing.T) {
+	tree := t.TempDir()
+	copyTree(t, tree)
+	cmd := exec.Command("go", "list", "-m", "all")
+	cmd.Dir, cmd.Env = tree, append(os.Environ(), "GOWORK="+filepath.Join(tree, "go.work"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go list -m all: %v\n%s", err, out)
+	}
+	kept, _ := os.ReadFile("go.work.sum")
+	if got, err := os.ReadFile(filepath.Join(tree, "go.work.sum")); err != nil || string(got) != string(kept) {
+		t.Errorf("go list -m all makes go.work.sum (%v)\n%swant it as it is here\n%s", err, got, kept)
+	}
+}
+
 // TestSipgoAlone: a new application on sipgo gets sipgo and what that needs, and
 // nothing of diago and its media.
 func TestSipgoAlone(t *testing.T) {

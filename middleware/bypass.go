@@ -16,12 +16,13 @@ import (
 // the server that was made last; the timers tell its application.
 //
 // They also look for what bypasses the timers, at the first INVITE of
-// either direction and until a request has reached a handler of ours. Afterwards
-// a message costs one atomic load.
+// either direction and until a request has reached a handler of ours, and an INVITE
+// a client of ours. Afterwards a message costs one atomic load.
 type servers struct {
 	active  atomic.Pointer[Server] // where requests arrive, or the last handler was registered
 	reached atomic.Bool            // a request has arrived there
-	settled atomic.Bool            // there is nothing left to look for
+	settled atomic.Bool            // there is nothing left to look for in requests
+	called  atomic.Bool            // an INVITE has left through a client of ours, or its absence was logged
 
 	mu      sync.Mutex
 	all     []*Server
@@ -78,11 +79,27 @@ func (t *Timers) reach(s *Server) {
 
 // look sees each incoming message.
 func (t *Timers) look(msg sip.Message) {
-	if t.servers.settled.Load() {
+	switch m := msg.(type) {
+	case *sip.Request:
+		if !t.servers.settled.Load() {
+			t.lookAt(m)
+		}
+	case *sip.Response:
+		if !t.servers.called.Load() {
+			t.lookAtAnswer(m)
+		}
+	}
+}
+
+// lookAtAnswer looks for a call that the application made with another client. The
+// answer to a refresh of ours, in a call that came in, is none.
+func (t *Timers) lookAtAnswer(res *sip.Response) {
+	if !res.IsSuccess() || res.CSeq() == nil || res.CSeq().MethodName != sip.INVITE {
 		return
 	}
-	if req, ok := msg.(*sip.Request); ok {
-		t.lookAt(req)
+	id := sipmsg.CallID(res)
+	if t.sets.Find(id, sipmsg.FromTag(res)) == nil && t.servers.called.CompareAndSwap(false, true) {
+		t.log.Error("an INVITE bypassed the timers: make its client with NewClient, or give it to Attach", "call_id", id)
 	}
 }
 

@@ -7,10 +7,12 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -114,6 +116,54 @@ func TestHandlersPastTheTimersOfACaller(t *testing.T) {
 			l.Errorf("the log says %v, want one error that names BYE", got)
 		}
 	})
+}
+
+// A call of a client that the timers do not have is an error in the log, once; one of a
+// client that they have is none, be it left alone, nor is our own re-INVITE within a
+// call that came in.
+func TestCallsPastTheTimers(t *testing.T) {
+	for _, attached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("attached=%v", attached), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				var out syncBuffer
+				leftAlone := middleware.WithPolicyFunc(func(_ *sip.Request, outgoing bool, p sessiontimer.Policy) sessiontimer.Policy {
+					if outgoing {
+						p.Mode = sessiontimer.Off
+					}
+					return p
+				})
+				h, p := l.house(logTo(&out), leftAlone, middleware.WithMethod(sessiontimer.MethodReInvite)), l.net.Peer("192.0.2.9:5060")
+				server, client := h.server(), h.client(sipgo.WithClientAddr(bobAddr), sipgo.WithClientConnectionAddr(bobAddr))
+				clients := []*sipgo.Client{nil}
+				if attached {
+					clients[0] = client
+				}
+				srv, err := h.Timers.Attach(server, clients...)
+				if err != nil {
+					l.Fatal(err)
+				}
+				h.dialogs(client, bobAddr)
+				h.handle(srv)
+				h.listen(srv, bobAddr)
+				p.Invite(bobAddr, timerHeader, "Session-Expires: 1800;refresher=uas")
+				p.Ack(p.ExpectResponse(l, 200))
+				l.at(900 * time.Second)
+				p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", timerHeader, "Session-Expires: 1800;refresher=uac")
+				p.ExpectRequest(l, sip.ACK)
+				if got := complaints(&out); len(got) != 0 {
+					l.Fatalf("after a call that came in the log says %v, want nothing", got)
+				}
+				h.call(l.peer())
+				want := 1
+				if attached {
+					want = 0
+				}
+				if got := complaints(&out); len(got) != want || want == 1 && !strings.Contains(got[0], "NewClient") {
+					l.Errorf("after a call of ours the log says %v, want %d errors", got, want)
+				}
+			})
+		})
+	}
 }
 
 // Where no request comes to a handler of ours, the first call says so.

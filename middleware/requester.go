@@ -36,6 +36,9 @@ func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.Cli
 // Request implements sipgo.ClientTransactionRequester.
 func (r *requester) Request(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	inDialog := sipmsg.ToTag(req) != ""
+	if called := &r.t.servers.called; req.IsInvite() && !called.Load() {
+		called.Store(true)
+	}
 	switch {
 	case sipmsg.Forwarded(req):
 		return r.relay(ctx, req)
