@@ -136,7 +136,7 @@ func (s testSources) check(t *testing.T, id, name string) {
 	t.Errorf("%s names %s, but %s", id, name, wrong)
 }
 
-// cites tells that a declaration has the id, or another of its directory that it uses.
+// cites reports whether a declaration has the id, or another of its directory that it uses.
 func (s testSources) cites(key, id string, seen map[string]bool) bool {
 	if seen[key] {
 		return false

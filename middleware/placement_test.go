@@ -19,7 +19,7 @@ import (
 
 var modes = []sessiontimer.Mode{sessiontimer.Off, sessiontimer.Accept, sessiontimer.Offer, sessiontimer.Require, sessiontimer.Always}
 
-// lists tells that a header field of m has the option tag timer.
+// lists reports whether a header field of m has the option tag timer.
 func lists(m sip.Message, name string) bool {
 	for _, h := range m.GetHeaders(name) {
 		if sessiontimer.HasToken(h.Value(), "timer") {

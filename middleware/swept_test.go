@@ -18,6 +18,8 @@ func TestOldAfterRefusedLongAgo(t *testing.T) {
 	}{
 		{"too small", sip.UPDATE, []string{timerHeader, "Session-Expires: 60"}, 422},
 		{"too small, INVITE", sip.INVITE, []string{timerHeader, "Session-Expires: 60"}, 422},
+		{"an extension that nobody knows", sip.UPDATE, []string{timerHeader, se1800, "Require: foo"}, 420},
+		{"the same, INVITE", sip.INVITE, []string{timerHeader, se1800, "Require: foo", ""}, 420},
 		{"an offer that nobody takes", sip.UPDATE, []string{timerHeader, se1800, sdp2}, 488},
 		{"by the application", sip.INVITE, []string{timerHeader, se1800, sdp2}, 486},
 	} {

@@ -68,7 +68,7 @@ type Host struct {
 	// re-INVITE within the call which needs no answer: the answer to a refresh of ours
 	// told of other media. May be nil.
 	Media sipgo.RequestHandler
-	// Gone tells that the application has dropped a dialog without a BYE, so that
+	// Gone reports whether the application has dropped a dialog without a BYE, so that
 	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
 	// May be nil.
 	Gone func(dialogstore.Dialog) bool
@@ -196,7 +196,7 @@ func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer
 	return t.opts.policyFunc(invite, outgoing, base)
 }
 
-// leavesCallsAlone tells that there may be calls which the timers know nothing of.
+// leavesCallsAlone reports whether there may be calls which the timers know nothing of.
 func (t *Timers) leavesCallsAlone() bool {
 	return t.leftAlone.Load() || t.relays.any.Load() || t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
 }

@@ -20,7 +20,8 @@ var named = []*profile{
 	{
 		name: "SignalWire",
 		facts: []fact{
-			{"t", "INVITE over TLS with `Supported: timer, path, replaces`, `Session-Expires: 600;refresher=uac`, `Min-SE: 90`, UPDATE in Allow; the same after a 407"},
+			{"t", "INVITE over TLS with `Supported: timer, path, replaces`, `Session-Expires: 600;refresher=uac`, `Min-SE: 90`, UPDATE in Allow"},
+			{"t" + notPlayed, "the same header fields in the INVITE after a 407"},
 			{"t", "`Record-Route` with `;transport=tls;lr;ftag=…;nat=yes`, Contact `sip:mod_sofia@…;transport=tls;swrad=ip~port~3`"},
 			{"c", "sofia-sip: as the party that waits BYE at the interval less 32 s, or less a tenth if that is shorter, with `Reason: SIP;cause=408;text=\"Session timeout\"`"},
 			{"s", "its refresh is a re-INVITE at 300 s; where that fails the call ends with 503"},
@@ -50,7 +51,7 @@ var named = []*profile{
 			{"s", "a later 2xx has a `Record-Route` with another port; who takes that for the route set gets 408 to the BYE"},
 			{"s", "a CSeq that was used before: 408"},
 			{"d", "an ACK off its route: BYE after 20 to 30 s"},
-			{"s", "TLS closed after about 120 s without a message"},
+			{"s" + notPlayed, "TLS closed after about 120 s without a message"},
 		},
 		options: "none for calls that live",
 		dead:    "it has no timers: `WithMode(sessiontimer.Always)`, by which we refresh alone, by re-INVITE",
@@ -72,6 +73,7 @@ var named = []*profile{
 			{"t", "the rest as the trunk"},
 		},
 		options: "none: the timer that we add is 120 s or more, and we refresh it by re-INVITE",
+		with:    "`WithSessionExpires(90 * time.Second)`, which its Min-SE raises to 120 s. By default the timer is 1800 s",
 		dead:    "the timer that we add, in the modes from `Offer` on",
 		over:    "tls",
 		calls: []string{
@@ -99,6 +101,7 @@ var named = []*profile{
 			"Record-Route: <sip:192.168.40.7:5060;r2=on;lr>", "Contact: <sip:mod_sofia@192.168.41.9:6000>", "Supported: timer,path", update,
 		},
 		rewrite: []sipnet.Rule{
+			{Pattern: `(?m)^(Via: .*branch=)(.*\n)`, To: "$1$2${1}inner-$2", Requests: true}, {Pattern: `(?m)^Via: (.*inner)`, To: "v:$1"},
 			{Pattern: `(?m)^Supported: `, To: "k:"}, {Pattern: `(?m)^From: `, To: "f:"}, {Pattern: `(?m)^To: `, To: "t:"}, {Pattern: `(?m)^Call-ID: `, To: "i:"}, {Pattern: `(?m)^Contact: `, To: "m:"},
 			{Pattern: `(?m)^Content-Type: `, To: "c:"}, {Pattern: `(?m)^Content-Length: `, To: "l:"},
 		},
@@ -112,7 +115,8 @@ var named = []*profile{
 		name: "Vonage",
 		facts: []fact{
 			{"d", "RFC 4028 where the customer asks for it; the customer's side refreshes, it never does"},
-			{"d", "middleboxes rewrite `refresher=uas` to `uac` and force the direction to sendrecv"},
+			{"d", "middleboxes rewrite `refresher=uas` to `uac`"},
+			{"d" + notPlayed, "middleboxes force the direction to sendrecv"},
 			{"d", "digest on every INVITE"},
 		},
 		options:    "`WithRefresher(sessiontimer.Local)`, `WithCredentials`, and `WithCredentialsForIncoming` for the calls that it makes: each refresh by re-INVITE is challenged",

@@ -15,6 +15,7 @@ type profile struct {
 	name    string
 	facts   []fact // for the reader
 	options string // what to set for it
+	with    string // what the runs have beside that, and why
 	dead    string // what ends a dead call
 	notes   string // what else is to be known
 
@@ -48,8 +49,10 @@ type profile struct {
 type challenges struct{ first, again, bye bool }
 
 // fact is something known, and from where: t trace, d documentation of the vendor,
-// c the peer's own code, s somebody's statement.
+// c the peer's own code, s somebody's statement. What no run plays is marked so.
 type fact struct{ mark, text string }
+
+const notPlayed = ", not played"
 
 type reaction uint8
 

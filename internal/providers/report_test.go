@@ -31,17 +31,18 @@ as they are known, and its refreshes, refusals, limits and ends. It was **tested
 what was recorded of it**, not with the provider. Where an interval or a role is not
 known, the profile has 1800 s and the usual header fields.
 
-From where something is known: **[t]** a trace, **[d]** the vendor's documentation, **[c]**
-the peer's own code, **[s]** somebody's statement.
+Where a fact comes from: **[t]** a trace, **[d]** the vendor's documentation, **[c]**
+the peer's own code, **[s]** somebody's statement. What no run plays is marked as not played.
 
 A profile answers 481 to what does not come by the route set of the first message to the
 Contact in it, 408 to a CSeq that was used before, and hangs up when a session that we
 are to refresh is not refreshed in time; each of these fails the test. Runs: three
 intervals and either side hangs up; a re-INVITE or UPDATE of its own at a quarter of the
 interval, and on; with ` + "`WithRefresher(sessiontimer.Local)`" + `; and it falls silent one
-second before one and a half intervals. Times are seconds after the call was up; a request
-that is named twice at one time was challenged and sent again. Without jitter: by default
-a refresh comes up to a tenth earlier.
+second before one and a half intervals; and, where no timer came of that and a re-INVITE does
+no harm, with ` + "`Always`" + `. Each has the options under **Set** and **Played with**. Times are seconds
+after the call was up; a request that is named twice at one time was challenged and sent
+again. Without jitter: by default a refresh comes up to a tenth earlier.
 
 ## A dead call ends only where there is a timer
 
@@ -50,15 +51,15 @@ adds one where the peer lists ` + "`timer`" + ` and forgot to ask. A provider wi
 none: its live calls are left in peace, and its dead ones stay up. ` + "`WithMode(sessiontimer.Always)`" + `
 ends those: we refresh alone, by re-INVITE where UPDATE is not allowed, and what does not
 answer is over. Set it call by call with ` + "`WithPolicyFunc`" + `, not for peers that a re-INVITE
-harms. ` + "`Accept`" + ` asks nobody and obeys those who ask; ` + "`Require`" + ` refuses calls without timers,
-and would refuse most providers here.
+harms. ` + "`Accept`" + ` asks nobody and obeys those who ask. ` + "`Require`" + ` answers 421 to an INVITE that does not
+list ` + "`timer`" + `, here those of {refused}.
 `
 
 // checkDoc compares the report with the file, or writes it.
 func checkDoc(t *testing.T, seen map[string]string) {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString(docHead)
+	b.WriteString(strings.Replace(docHead, "{refused}", strings.Join(refusedByRequire(), "; "), 1))
 	b.WriteString("\n| provider | what ends a dead call |\n|---|---|\n")
 	for _, g := range groups {
 		for _, p := range g.profiles {
@@ -92,8 +93,11 @@ func section(b *strings.Builder, p *profile, seen map[string]string) {
 		fmt.Fprintf(b, "- %s [%s]\n", f.text, f.mark)
 	}
 	fmt.Fprintf(b, "\nSet: %s.\n", p.options)
+	if p.with != "" {
+		fmt.Fprintf(b, "Played with: %s.\n", p.with)
+	}
 	if p.notes != "" {
-		fmt.Fprintf(b, "Mind: %s.\n", p.notes)
+		fmt.Fprintf(b, "Note: %s.\n", p.notes)
 	}
 	b.WriteString("\n| who calls | run | what passed |\n|---|---|---|\n")
 	for _, weCall := range []bool{false, true} {

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -27,9 +28,10 @@ var stageNames = map[string]string{usAddr: "we", edgeAddr: "it"}
 type stage struct {
 	*testing.T
 	*provider
-	net  *sipnet.Network
-	us   *sipua.UA
-	call interface {
+	net       *sipnet.Network
+	transport string
+	us        *sipua.UA
+	call      interface {
 		LoadState() sip.DialogState
 		Context() context.Context
 		Bye(context.Context) error
@@ -41,7 +43,7 @@ type stage struct {
 // what was seen.
 func onStage(t *testing.T, p *profile, weCall bool, opts []middleware.Option, f func(*stage)) (seen string) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{T: t, net: sipnet.New()}
+		s := newStage(t, p, weCall, opts)
 		defer func() {
 			synctest.Wait()
 			sipua.Stop(s.net, s.us)
@@ -51,24 +53,10 @@ func onStage(t *testing.T, p *profile, weCall bool, opts []middleware.Option, f 
 			}
 			seen = s.seen()
 		}()
-		over := p.over
-		if over == "" {
-			over = "udp"
-		}
-		s.us = sipua.New(t, s.net, "us", usAddr, over, append(append([]middleware.Option{}, p.opts...), opts...)...)
-		s.us.Password = "secret"
-		var peer *sipnet.Peer
-		if over == "udp" {
-			peer = s.net.Peer(edgeAddr)
-		} else {
-			peer = s.net.StreamPeer(edgeAddr, usAddr, strings.ToUpper(over))
-			synctest.Wait()
-		}
-		s.provider = newProvider(t, p, peer, s.net, weCall)
 		if weCall {
-			s.weCall(over)
+			s.weCall()
 		} else {
-			s.itCalls(over)
+			s.itCalls()
 		}
 		if !t.Failed() {
 			f(s)
@@ -77,11 +65,27 @@ func onStage(t *testing.T, p *profile, weCall bool, opts []middleware.Option, f 
 	return seen
 }
 
-func (s *stage) weCall(over string) {
+// newStage has both, but no call yet.
+func newStage(t *testing.T, p *profile, weCall bool, opts []middleware.Option) *stage {
+	s := &stage{T: t, net: sipnet.New(), transport: cmp.Or(p.over, "udp")}
+	s.us = sipua.New(t, s.net, "us", usAddr, s.transport, append(append([]middleware.Option{}, p.opts...), opts...)...)
+	s.us.Password = "secret"
+	var peer *sipnet.Peer
+	if s.transport == "udp" {
+		peer = s.net.Peer(edgeAddr)
+	} else {
+		peer = s.net.StreamPeer(edgeAddr, usAddr, strings.ToUpper(s.transport))
+		synctest.Wait()
+	}
+	s.provider = newProvider(t, p, peer, s.net, weCall)
+	return s
+}
+
+func (s *stage) weCall() {
 	uri := sip.Uri{Scheme: "sip", User: "them", Host: "10.0.0.9", Port: 5060}
-	if over != "udp" {
+	if s.transport != "udp" {
 		uri.UriParams = sip.NewParams()
-		uri.UriParams.Add("transport", over)
+		uri.UriParams.Add("transport", s.transport)
 	}
 	type result struct {
 		d   *sipgo.DialogClientSession
@@ -101,14 +105,18 @@ func (s *stage) weCall(over string) {
 	s.call, s.up = r.d, s.net.Elapsed()
 }
 
-func (s *stage) itCalls(over string) {
-	uri := "sip:us@" + usAddr
-	if over != "udp" {
-		uri += ";transport=" + over
-	}
-	s.invite(uri)
+func (s *stage) itCalls() {
+	s.invite(s.uri())
 	synctest.Wait()
 	s.call, s.up = s.us.Answered(), s.net.Elapsed()
+}
+
+// uri is ours.
+func (s *stage) uri() string {
+	if s.transport == "udp" {
+		return "sip:us@" + usAddr
+	}
+	return "sip:us@" + usAddr + ";transport=" + s.transport
 }
 
 // interval is how long one of the call lasts: the agreed one, or half an hour.

@@ -16,7 +16,8 @@ var systems = []*profile{
 		name: "Teams Direct Routing",
 		facts: []fact{
 			{"t", "timers on calls without media bypass; header names in CAPITALS"},
-			{"s", "Allow without UPDATE; routes must be names, not addresses"},
+			{"s", "Allow without UPDATE"},
+			{"s" + notPlayed, "routes must be names, not addresses"},
 			{"s", "hung up on the second refresh by re-INVITE that changed nothing"},
 		},
 		options: "`WithMode(sessiontimer.Accept)` and `WithRefresher(sessiontimer.Peer)`: it refreshes the calls that it makes, and of ours we ask for no timer, since the second re-INVITE would end them",

@@ -125,8 +125,11 @@ func (v *provider) own() []string {
 }
 
 // timers reports whether it has them.
-func (v *provider) timers() bool {
-	return slices.ContainsFunc(v.lines, func(line string) bool {
+func (v *provider) timers() bool { return listsTimer(v.lines) }
+
+// listsTimer reports whether header lines speak of timers.
+func listsTimer(lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool {
 		line = strings.ToLower(line)
 		return strings.Contains(line, "timer") || strings.HasPrefix(line, "session-expires") || strings.HasPrefix(line, "x:")
 	})

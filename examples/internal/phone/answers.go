@@ -29,7 +29,7 @@ func Respond(req *sip.Request, tx sip.ServerTransaction, status int, reason stri
 	_ = tx.Respond(res)
 }
 
-// InDialog tells that a request belongs to a call that is up.
+// InDialog reports whether a request belongs to a call that is up.
 func InDialog(req *sip.Request) bool {
 	to := req.To()
 	return to != nil && to.Params.Has("tag")
