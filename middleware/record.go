@@ -40,9 +40,8 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	agreed, news := x.flight.Said(offeranswer.Peer, responded(x.req, res), x.remoteTag)
 	before, ok := t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
-		d.Session = x.policy.Settle(x.proposal, fields, before, now)
+		d.Session = x.settles(fields, before, now)
 		if x.req.Method == sip.UPDATE {
-			d.Session = d.Session.Delayed(now.Sub(x.sentAt))
 			d.NoUpdate = false // whatever made us think so
 		}
 		d.NoUpdate = d.NoUpdate || x.noUpdate
@@ -69,6 +68,20 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	if x.own && news {
 		t.followMedia(ctx, &before, agreed)
 	}
+}
+
+// settles is the session of a 2xx that arrived at now. Where that says nothing, the time
+// of the refresh stays as it was before, and what its delay took off is not taken off
+// twice.
+func (x *exchange) settles(fields sessiontimer.Fields, before sessiontimer.Session, now time.Time) sessiontimer.Session {
+	if x.req.Method != sip.UPDATE {
+		return x.policy.Settle(x.proposal, fields, before, now)
+	}
+	delay := now.Sub(x.sentAt)
+	if before.RefreshAfter > 0 {
+		before.RefreshAfter = min(before.RefreshAfter+delay, before.Interval/2)
+	}
+	return x.policy.Settle(x.proposal, fields, before, now).Delayed(delay)
 }
 
 // crossed is s, which the later of two 2xx settled that crossed. To the peer the
