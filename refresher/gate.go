@@ -50,7 +50,7 @@ func (g *gate) open(action sessiontimer.Action, urgent bool, now time.Time) bool
 	return !g.full(action) && !g.paced(now, 1)
 }
 
-// alive tells that one refresh more than there is room for may be answered.
+// alive reports whether one refresh more than there is room for may be answered.
 func (g *gate) alive(now time.Time) bool {
 	return !g.full(sessiontimer.Refresh) || now.Sub(g.heard) < silence || now.Sub(g.last) >= probeEvery
 }
@@ -59,7 +59,7 @@ func (g *gate) full(action sessiontimer.Action) bool {
 	return g.limits.Unanswered > 0 && g.underWay[action] >= g.limits.Unanswered
 }
 
-// paced tells that this slice of time has seen enough, at so many times the rate.
+// paced reports whether this slice of time has seen enough, at so many times the rate.
 func (g *gate) paced(now time.Time, times float64) bool {
 	if g.limits.PerSecond == 0 {
 		return false
