@@ -14,6 +14,7 @@ func (d *Dialog) Check() error {
 		{"CallID", d.CallID}, {"LocalTag", d.LocalTag}, {"RemoteTag", d.RemoteTag},
 		{"LocalURI", d.LocalURI}, {"RemoteURI", d.RemoteURI}, {"RemoteTarget", d.RemoteTarget}, {"Contact", d.Contact},
 		{"Transport", d.Transport}, {"LocalAddr", d.LocalAddr}, {"Destination", d.Destination},
+		{"Source", d.Source}, {"Answered", d.Answered},
 		{"Supported", d.Supported}, {"Require", d.Require}, {"ProxyRequire", d.ProxyRequire},
 		{"SDPType", d.SDPType}, {"PeerSDPType", d.PeerSDPType}, {"Accepted", d.Accepted}, {"LastMethod", d.LastMethod},
 	} {

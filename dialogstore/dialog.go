@@ -27,9 +27,15 @@ type Dialog struct {
 	RouteSet     []string // Route header values, in order
 	Contact      string   // our Contact, as a header value
 
-	Transport   string // udp, tcp, tls, ws or wss
-	LocalAddr   string // host:port of our socket; empty if unknown
-	Destination string // host:port that the application sends to; empty to follow the URIs
+	Transport string // udp, tcp, tls, ws or wss
+	LocalAddr string // host:port of our socket; empty if unknown
+
+	// Where requests to the peer may go besides where their URIs lead; addresses are
+	// host:port, empty if there is none.
+	Destination string // where the application sends
+	Source      string // where the peer's latest accepted INVITE, UPDATE or 2xx came from
+	Behind      bool   // the peer is not where its Contact says, but behind Source
+	Answered    string // what answered last, if it is not what comes first anyway
 
 	LocalCSeq  uint32 // last on the wire, ours
 	RemoteCSeq uint32 // last seen of the peer in an INVITE or UPDATE

@@ -2,6 +2,7 @@ package dialogstore
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unique"
 
@@ -39,17 +40,22 @@ type common struct {
 	minSE                            time.Duration
 	peerSDPBeside                    uint32
 
-	peerTimer, peerUpdate, noUpdate, ownsCallID, sdpOffered bool
+	behind, peerTimer, peerUpdate, noUpdate, ownsCallID, sdpOffered bool
 
 	policy sessiontimer.Policy
 }
 
-// uris is LocalURI, RemoteURI, RemoteTarget and Destination in one text, which
-// takes less than four that were each printed.
+// uris is LocalURI, RemoteURI, RemoteTarget, Destination, Source and Answered in one
+// text, which takes less than six that were each printed. The last two are mostly a
+// part of the others.
 type uris struct {
-	text                  string
-	local, remote, target uint32 // where each ends
+	text             string
+	ends             [4]uint32 // of the first four
+	source, answered span
 }
+
+// span is a part of a text.
+type span struct{ from, to uint32 }
 
 // newRecord is d as it is to be stored, in the place of old if that is not nil.
 // What is the same in both is taken from old. The slices have no spare capacity,
@@ -80,13 +86,16 @@ func (r *record) dialog() (d Dialog) {
 	c, u := r.common.Value(), &r.uris
 	d.ID = r.id
 	d.Version = r.version
-	d.LocalURI = u.text[:u.local]
-	d.RemoteURI = u.text[u.local:u.remote]
-	d.RemoteTarget = u.text[u.remote:u.target]
+	d.LocalURI = u.text[:u.ends[0]]
+	d.RemoteURI = u.text[u.ends[0]:u.ends[1]]
+	d.RemoteTarget = u.text[u.ends[1]:u.ends[2]]
+	d.Destination = u.text[u.ends[2]:u.ends[3]]
+	d.Source = u.source.of(u.text)
+	d.Answered = u.answered.of(u.text)
 	d.Contact = r.contact.Value()
 	d.Transport = c.transport
 	d.LocalAddr = c.localAddr
-	d.Destination = u.text[u.target:]
+	d.Behind = c.behind
 	d.LocalCSeq = r.localCSeq
 	d.RemoteCSeq = r.remoteCSeq
 	d.Supported = c.supported
@@ -131,6 +140,7 @@ func commonOf(d *Dialog) common {
 		lastMethod:    d.LastMethod,
 		refresher:     d.Session.Refresher,
 		minSE:         d.MinSE,
+		behind:        d.Behind,
 		peerTimer:     d.PeerTimer,
 		peerUpdate:    d.PeerUpdate,
 		noUpdate:      d.NoUpdate,
@@ -151,17 +161,35 @@ func joined(d *Dialog, before uris) uris {
 	if before.are(d) {
 		return before
 	}
-	u := uris{text: d.LocalURI + d.RemoteURI + d.RemoteTarget + d.Destination}
-	u.local = uint32(len(d.LocalURI))
-	u.remote = u.local + uint32(len(d.RemoteURI))
-	u.target = u.remote + uint32(len(d.RemoteTarget))
+	texts := [6]string{d.LocalURI, d.RemoteURI, d.RemoteTarget, d.Destination}
+	for i, place := range [...]string{d.Source, d.Answered} {
+		if !strings.Contains(d.RemoteTarget, place) {
+			texts[4+i] = place
+		}
+	}
+	u := uris{text: strings.Join(texts[:], "")}
+	end := 0
+	for i := range u.ends {
+		end += len(texts[i])
+		u.ends[i] = uint32(end)
+	}
+	u.source, u.answered = spanOf(u.text, d.Source), spanOf(u.text, d.Answered)
 	return u
 }
 
 func (u *uris) are(d *Dialog) bool {
-	return u.text[:u.local] == d.LocalURI && u.text[u.local:u.remote] == d.RemoteURI &&
-		u.text[u.remote:u.target] == d.RemoteTarget && u.text[u.target:] == d.Destination
+	return u.text[:u.ends[0]] == d.LocalURI && u.text[u.ends[0]:u.ends[1]] == d.RemoteURI &&
+		u.text[u.ends[1]:u.ends[2]] == d.RemoteTarget && u.text[u.ends[2]:u.ends[3]] == d.Destination &&
+		u.source.of(u.text) == d.Source && u.answered.of(u.text) == d.Answered
 }
+
+// spanOf is where text has part.
+func spanOf(text, part string) span {
+	from := strings.Index(text, part)
+	return span{uint32(from), uint32(from + len(part))}
+}
+
+func (s span) of(text string) string { return text[s.from:s.to] }
 
 func routes(set []string, before *[]string) *[]string {
 	switch {

@@ -53,6 +53,7 @@ func typical(id dialogstore.ID, i int) dialogstore.Dialog {
 		Contact:      contact.Value(),
 		Transport:    "udp",
 		LocalAddr:    "10.20.30.40:5060",
+		Source:       "192.0.2.7:5060",
 		LocalCSeq:    1,
 		Supported:    "replaces, 100rel",
 		SDP:          sdp,

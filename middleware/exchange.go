@@ -18,23 +18,25 @@ import (
 // exchange is one request of ours until its final response: one transaction, or
 // as many as 422 and 420 responses make of it.
 type exchange struct {
-	r           *requester
-	dialogs     *dialogset.Set
-	flight      *dialogset.Dialog // the dialog in it
-	req         *sip.Request      // as last sent
-	app         uint32            // CSeq that the application gave it
-	branch      string            // and its branch
-	remoteTag   string            // empty before there is a dialog
-	policy      sessiontimer.Policy
-	own         bool                // a request of this package, not the application's
-	ours        bool                // req is nobody else's: it may be left behind
-	dialog      *dialogstore.Dialog // of such a request
-	noUpdate    bool                // if it is accepted, UPDATE counts as refused
-	silentSince time.Time           // when the UPDATE before it was sent, if nobody has answered that
-	transport   string              // of a first INVITE
-	proposal    sessiontimer.Proposal
-	sentAt      time.Time
-	heard       map[string]sessiontimer.Fields // what provisional responses told, by To tag
+	r         *requester
+	dialogs   *dialogset.Set
+	flight    *dialogset.Dialog // the dialog in it
+	req       *sip.Request      // as last sent
+	app       uint32            // CSeq that the application gave it
+	branch    string            // and its branch
+	remoteTag string            // empty before there is a dialog
+	led       bool              // to where the application does not know that the peer is
+	policy    sessiontimer.Policy
+	own       bool                // a request of this package, not the application's
+	ours      bool                // req is nobody else's: it may be left behind
+	dialog    *dialogstore.Dialog // of such a request
+	noUpdate  bool                // if it is accepted, UPDATE counts as refused
+	place     string              // that it goes to; empty for where its URIs lead
+	remember  *string             // to be Answered if that answers; nil to leave it as it is
+	transport string              // of a first INVITE
+	proposal  sessiontimer.Proposal
+	sentAt    time.Time
+	heard     map[string]sessiontimer.Fields // what provisional responses told, by To tag
 
 	authorized []*authorization // the challenges that it answers, nearest first
 
@@ -46,6 +48,8 @@ type exchange struct {
 	provisional bool   // the transaction has a provisional response
 	cancelled   bool   // the application sends a CANCEL
 	done        bool   // there is a final response, or there will be none
+
+	responded bool // a request of ours has had a response; only who awaits it looks
 }
 
 // keptEarly bounds how many early dialogs of one INVITE are listened to.
@@ -191,7 +195,10 @@ func (x *exchange) commitCSeq(ctx context.Context, n uint32) {
 	ctx = detached(ctx)
 	x.r.t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.LocalCSeq = max(d.LocalCSeq, n)
-		if dest := destination(x.req, d); dest != "" && !x.own {
+		if x.own || x.led {
+			return d
+		}
+		if dest := destination(x.req, d); dest != "" {
 			d.Destination = dest
 		}
 		return d

@@ -76,13 +76,13 @@ func (t *Timers) sendBye(ctx context.Context, l *dialogset.Set, d dialogstore.Di
 	})
 }
 
-func (t *Timers) dispatchBye(ctx context.Context, l *dialogset.Set, d dialogstore.Dialog, reason sessiontimer.Reason) (*exchange, error) {
+func (t *Timers) dispatchBye(ctx context.Context, l *dialogset.Set, d dialogstore.Dialog, reason sessiontimer.Reason) (*ownRequest, error) {
 	bye, err := indialog.Request(&d, sip.BYE)
 	if err != nil {
 		return nil, err
 	}
 	bye.AppendHeader(reasonHeader(reason))
-	x, err := t.ownExchange(l, l.Of(d.RemoteTag), d, bye)
+	x, err := t.ownRequest(l, l.Of(d.RemoteTag), d, bye)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func requestOfPeer(d dialogstore.Dialog, method sip.RequestMethod, cseq uint32) 
 	}
 	mirror := d
 	mirror.LocalURI, mirror.RemoteURI = d.RemoteURI, d.LocalURI
-	mirror.RemoteTarget, mirror.RouteSet, mirror.Destination = sipmsg.AddrSpec(d.Contact), nil, ""
+	mirror.RemoteTarget, mirror.RouteSet = sipmsg.AddrSpec(d.Contact), nil
 	if mirror.RemoteTarget == "" {
 		mirror.RemoteTarget = sipmsg.AddrSpec(d.LocalURI) // an application that sends no Contact
 	}

@@ -231,18 +231,17 @@ func (in *incoming) create(res *sip.Response) error {
 	dialogs, flight := in.openLeg(res)
 	in.t.sets.Touch(dialogs) // it may have rung for long; a sweep is not to drop it now
 	d := dialogstore.Dialog{
-		ID:           dialogs.ID(sipmsg.FromTag(in.req)),
-		LocalURI:     sipmsg.Value(res.To()),
-		RemoteURI:    sipmsg.Value(in.req.From()),
-		RemoteTarget: sipmsg.Text(&in.req.Contact().Address),
-		RouteSet:     sipmsg.RouteSet(in.req, false),
-		Transport:    sip.NetworkToLower(in.req.Transport()),
-		LocalCSeq:    flight.Count.LastCSeq(),
-		RemoteCSeq:   in.req.CSeq().SeqNo,
-		Session:      a.Session,
-		LastMethod:   string(sip.INVITE),
-		MinSE:        in.fields.MinSE,
-		Policy:       in.policy,
+		ID:         dialogs.ID(sipmsg.FromTag(in.req)),
+		LocalURI:   sipmsg.Value(res.To()),
+		RemoteURI:  sipmsg.Value(in.req.From()),
+		RouteSet:   sipmsg.RouteSet(in.req, false),
+		Transport:  sip.NetworkToLower(in.req.Transport()),
+		LocalCSeq:  flight.Count.LastCSeq(),
+		RemoteCSeq: in.req.CSeq().SeqNo,
+		Session:    a.Session,
+		LastMethod: string(sip.INVITE),
+		MinSE:      in.fields.MinSE,
+		Policy:     in.policy,
 	}
 	answer := responded(in.req, res)
 	agreeOn(&d, flight.AgreedAfter(answer))
@@ -251,7 +250,7 @@ func (in *incoming) create(res *sip.Response) error {
 	}
 	d.Supported = sipmsg.OptionTags(res, "Supported", "k")
 	d.LocalAddr = in.laddr()
-	d.Destination = natSource(in.req, d)
+	locate(&d, sightingOf(in.req))
 	learnPeer(&d, in.fields)
 	d.Accepted = accepted(&d, in.req)
 	flight.HandOver()
@@ -312,6 +311,7 @@ func (in *incoming) renew(res *sip.Response) error {
 // commit notes what a 2xx within the dialog settled.
 func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Time) {
 	agreed, news := in.accepts(res)
+	seen := sightingOf(in.req)
 	before, stored := in.t.renew(context.Background(), in.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		if d.Session.Since.After(now) { // a 2xx of the peer came while ours went out
 			d.Session = crossed(d.Session, a.Session)
@@ -321,11 +321,8 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		d.RemoteCSeq = max(d.RemoteCSeq, in.req.CSeq().SeqNo)
 		d.MinSE = max(d.MinSE, in.fields.MinSE)
 		learnPeer(&d, in.fields)
-		retarget(&d, in.req.Contact())
+		locate(&d, seen)
 		relocate(&d, res.Contact())
-		if s := natSource(in.req, d); s != "" {
-			d.Destination = s
-		}
 		if news {
 			agreeOn(&d, agreed)
 		}
@@ -333,7 +330,7 @@ func (in *incoming) commit(res *sip.Response, a sessiontimer.Answer, now time.Ti
 		return d
 	})
 	if stored {
-		in.flight.Moved(&before, in.req.Contact(), natSource(in.req, before), in.laddr)
+		moved(in.flight, &before, seen, in.laddr)
 	}
 }
 

@@ -81,7 +81,7 @@ func (p pipeline) send(ctx context.Context, d dialogstore.Dialog, a refresher.At
 	if err != nil {
 		return nil, err
 	}
-	x, err := p.t.ownExchange(l, m, d, req)
+	x, err := p.t.ownRequest(l, m, d, req)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,8 @@ func (p pipeline) send(ctx context.Context, d dialogstore.Dialog, a refresher.At
 		m.Recall(agreedOf(&d))
 	}
 	x.proposal = x.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
-	x.silentSince = m.TakeSilence(d.Session)
+	x.lastChance = d.Session.LastChance()
+	x.waited = m.TakeSilence(d.Session)
 	x.noUpdate = a.UpdateRefused && req.IsInvite()
 	if a.Method == sessiontimer.MethodUpdate && !a.Last && indialog.Alternative(&d, a.Method) {
 		return x.runUntil(ctx, updateUntil(d.Session, time.Now()))
@@ -99,7 +100,7 @@ func (p pipeline) send(ctx context.Context, d dialogstore.Dialog, a refresher.At
 
 // runUntil is run for an UPDATE that a re-INVITE may follow: there are peers that
 // answer none, whatever their Allow says.
-func (x *exchange) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
+func (x *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
 	short, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	res, err := x.run(short)
@@ -155,44 +156,19 @@ func (p pipeline) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 	return p.t.end(ctx, l, id.RemoteTag, reason), nil
 }
 
-// ownExchange prepares a request of ours.
-func (t *Timers) ownExchange(l *dialogset.Set, m *dialogset.Dialog, d dialogstore.Dialog, req *sip.Request) (*exchange, error) {
-	r := t.requesterFor(d)
-	if client := m.SentBy(); client != nil {
-		r = &requester{t: t, client: client}
-	}
-	if r == nil {
-		return nil, fmt.Errorf("%w: %s", errNoClient, d.Transport)
-	}
-	if err := sipgo.ClientRequestAddVia(r.client, req); err != nil {
-		return nil, err
-	}
-	r.fallBack(req, d)
-	return &exchange{r: r, dialogs: l, flight: m, req: req, remoteTag: d.RemoteTag, policy: d.Policy, own: true, ours: true, dialog: &d}, nil
-}
-
-// run sends a request of ours and waits for its final response.
-func (x *exchange) run(ctx context.Context) (*sip.Response, error) {
-	if err := x.send(ctx); err != nil {
-		return nil, err
-	}
-	return x.await(ctx)
-}
-
 // await waits for the final response to a request of ours, over retries and
-// challenges.
-func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
+// challenges. It gives up where there is no response at all by the end of patience.
+func (x *exchange) await(ctx context.Context, p patience) (*sip.Response, error) {
 	answered := 0
 	look, stop := x.lookEverySecond()
 	defer stop()
-	silence, stopWaiting := x.untilGone()
+	silence, stopWaiting := p.over()
 	defer stopWaiting()
-	heard := false
 	for {
 		tx := x.transaction()
 		select {
 		case res := <-tx.Responses():
-			heard, silence = true, nil
+			x.responded, silence = true, nil
 			if x.req.IsInvite() && res.IsSuccess() {
 				x.acknowledge(res)
 			}
@@ -230,11 +206,11 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 				return nil, errConnectionLost
 			}
 		case <-silence:
-			x.abandon(tx)
-			return nil, fmt.Errorf("middleware: neither UPDATE nor re-INVITE answered: %w", sip.ErrTransactionTimeout)
+			x.giveUp(tx)
+			return nil, p.err
 		case <-ctx.Done():
-			if x.req.Method == sip.UPDATE && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				x.giveUp(tx, heard)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				x.giveUp(tx)
 			} else {
 				x.abandon(tx)
 			}
@@ -243,28 +219,24 @@ func (x *exchange) await(ctx context.Context) (*sip.Response, error) {
 	}
 }
 
-// untilGone ends when the peer has answered neither the UPDATE before this request
-// nor this one for as long as a transaction lives (RFC 4028 §10).
-func (x *exchange) untilGone() (<-chan time.Time, func()) {
-	if x.silentSince.IsZero() {
-		return nil, func() {}
-	}
-	gone := time.NewTimer(time.Until(x.silentSince.Add(64 * sip.T1)))
-	return gone.C, func() { gone.Stop() }
-}
-
-// giveUp waits no longer for the answer to an UPDATE of ours; a 2xx that comes all
-// the same still counts.
-func (x *exchange) giveUp(tx *sip.ClientTx, heard bool) {
-	if !heard {
-		x.flight.FallSilent(x.dialog.Session, x.sentAt)
+// giveUp waits no longer for the answer to a request of ours; a 2xx that comes all the
+// same still counts.
+func (x *exchange) giveUp(tx *sip.ClientTx) {
+	if x.req.Method == sip.BYE {
+		tx.Terminate()
+		return
 	}
 	go func() {
 		defer tx.Terminate()
+		limit := time.NewTimer(64 * sip.T1)
+		defer limit.Stop()
 		for {
 			select {
 			case res := <-tx.Responses():
 				if res.IsSuccess() {
+					if x.req.IsInvite() {
+						x.acknowledge(res)
+					}
 					x.handle(x.r.t.ctx, res)
 				}
 				if !res.IsProvisional() {
@@ -273,6 +245,8 @@ func (x *exchange) giveUp(tx *sip.ClientTx, heard bool) {
 			case <-tx.Done():
 				return
 			case <-x.r.t.ctx.Done():
+				return
+			case <-limit.C:
 				return
 			}
 		}
@@ -304,18 +278,6 @@ func (r *requester) has(transport, addr string) bool {
 	}
 	_, _ = conn.TryClose() // the pool keeps it
 	return true
-}
-
-// fallBack sends a request to the Contact of a peer whose own connection is gone:
-// it may listen there. It does without our own socket if that is not open: sipgo
-// would open it, and the program could not.
-func (r *requester) fallBack(req *sip.Request, d dialogstore.Dialog) {
-	if d.Destination != "" && sip.IsReliable(d.Transport) && !r.has(d.Transport, d.Destination) {
-		req.SetDestination("")
-	}
-	if req.Laddr.IP != nil && !r.has(d.Transport, d.LocalAddr) {
-		req.Laddr = sip.Addr{}
-	}
 }
 
 // abandon gives up a request of ours. An INVITE still gets its ACK, whatever
@@ -352,7 +314,7 @@ func (x *exchange) abandon(tx *sip.ClientTx) {
 // if the dialog is over by now.
 func (x *exchange) acknowledge(res *sip.Response) {
 	d := *x.dialog
-	retarget(&d, res.Contact())
+	locate(&d, sightingIn(res))
 	if err := x.sendAck(d); err != nil {
 		x.r.t.log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 			"status", res.StatusCode, "error", err)
@@ -369,6 +331,9 @@ func (x *exchange) sendAck(d dialogstore.Dialog) error {
 	if err := sipgo.ClientRequestAddVia(x.r.client, ack); err != nil {
 		return err
 	}
-	x.r.fallBack(ack, d)
+	x.r.fromOpenSocket(ack, &d)
+	if x.place != "" && (!sip.IsReliable(d.Transport) || x.r.has(d.Transport, x.place)) {
+		ack.SetDestination(x.place)
+	}
 	return x.r.deliver(ack)
 }

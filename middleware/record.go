@@ -38,6 +38,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	now := time.Now()
 	t.warnMalformed(fields, x.dialogs.ID(x.remoteTag))
 	agreed, news := x.flight.Said(offeranswer.Peer, responded(x.req, res), x.remoteTag)
+	seen := sightingIn(res)
 	before, ok := t.renew(ctx, x.dialogs.ID(x.remoteTag), func(d dialogstore.Dialog) dialogstore.Dialog {
 		before := d.Session
 		d.Session = x.settles(fields, before, now)
@@ -50,7 +51,9 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 		}
 		d.LastMethod = string(x.req.Method)
 		learnPeer(&d, fields)
-		retarget(&d, res.Contact())
+		if !locate(&d, seen) && x.remember != nil {
+			d.Answered = *x.remember
+		}
 		if !x.own && relocate(&d, x.req.Contact()) {
 			if laddr := x.laddr(); laddr != "" {
 				d.LocalAddr = laddr
@@ -64,7 +67,7 @@ func (t *Timers) settleAgain(ctx context.Context, x *exchange, res *sip.Response
 	if !ok {
 		return
 	}
-	x.flight.Moved(&before, res.Contact(), "", x.laddr)
+	moved(x.flight, &before, seen, x.laddr)
 	if x.own && news {
 		t.followMedia(ctx, &before, agreed)
 	}
@@ -125,7 +128,7 @@ func (t *Timers) settleFirst(ctx context.Context, x *exchange, res *sip.Response
 	agreeOn(&d, m.AcceptedBy(requested(x.req), responded(x.req, res)))
 	learnPeer(&d, x.heard[sipmsg.ToTag(res)])
 	learnPeer(&d, fields)
-	if retarget(&d, res.Contact()); d.RemoteTarget == "" {
+	if locate(&d, sightingIn(res)); d.RemoteTarget == "" {
 		d.RemoteTarget = sipmsg.Text(&x.req.Recipient)
 	}
 	if t.requesterFor(d) != x.r {
@@ -157,14 +160,17 @@ func (t *Timers) renew(ctx context.Context, id dialogstore.ID, change func(dialo
 }
 
 // acknowledged takes an ACK of the application: it may answer a late offer, and
-// tells where the application sends.
-func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request) {
+// tells where the application sends, unless we have led it.
+func (t *Timers) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request, led bool) {
 	agreed, news := m.Said(offeranswer.Us, requested(ack), id.RemoteTag)
 	d, err := t.store.Load(ctx, id)
 	if err != nil {
 		return
 	}
 	dest := destination(ack, d)
+	if led {
+		dest = ""
+	}
 	if !news && (dest == "" || dest == d.Destination) {
 		return
 	}
@@ -241,14 +247,6 @@ func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
 	d.PeerTimer = d.PeerTimer || f.Supported || d.Session.Refresher == sessiontimer.Peer
 	if f.HasAllow {
 		d.PeerUpdate = f.AllowUpdate
-	}
-}
-
-// retarget moves the remote target, as each accepted INVITE and UPDATE does
-// (RFC 3261 §12.2, RFC 3311 §5).
-func retarget(d *dialogstore.Dialog, contact *sip.ContactHeader) {
-	if uri := sipmsg.Target(contact); uri != nil {
-		d.RemoteTarget = sipmsg.Text(uri)
 	}
 }
 

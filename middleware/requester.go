@@ -110,8 +110,8 @@ func (r *requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		return r.direct(ctx, req)
 	}
 	m := l.Of(sipmsg.ToTag(req))
-	r.follow(l, m, req)
-	x := &exchange{r: r, dialogs: l, flight: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.Invited()}
+	led := r.follow(l, m, req)
+	x := &exchange{r: r, dialogs: l, flight: m, req: req, app: req.CSeq().SeqNo, remoteTag: sipmsg.ToTag(req), policy: l.Invited(), led: led}
 	switch req.Method {
 	case sip.INVITE, sip.UPDATE:
 		return x.begin(ctx)
@@ -151,10 +151,11 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 	if l := r.t.setOf(ctx, dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}); l != nil && req.CSeq() != nil {
 		m := l.Of(sipmsg.ToTag(req))
 		wire := m.Count.WireCSeq(req.CSeq().SeqNo)
+		led := false
 		if target, _, _ := m.Elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
 			req = req.Clone()
 			sipmsg.SetCSeq(req, wire)
-			r.follow(l, m, req)
+			led = r.follow(l, m, req)
 		}
 		ctx := detached(ctx)
 		l.TakeFork(ctx, sipmsg.ToTag(req))
@@ -164,7 +165,7 @@ func (r *requester) ack(ctx context.Context, req *sip.Request) error {
 		if err := r.client.TransportLayer().WriteMsg(req); err != nil {
 			return err
 		}
-		r.t.acknowledged(ctx, l.ID(sipmsg.ToTag(req)), m, req)
+		r.t.acknowledged(ctx, l.ID(sipmsg.ToTag(req)), m, req, led)
 		return nil
 	}
 	return r.client.TransportLayer().WriteMsg(req)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
@@ -14,24 +15,40 @@ import (
 // follow sends a request of the application to where the peer is. What moved the
 // peer may have been answered here, without the application. A strict router
 // keeps its place, and so does a destination that is not one of the peer.
-func (r *requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Request) {
+//
+// It reports whether the destination is ours then, and says nothing of where the
+// application sends.
+func (r *requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Request) (led bool) {
 	target, former, from := m.Elsewhere(req)
 	if target == nil {
-		return
+		return false
 	}
 	d, _ := r.t.store.Load(context.Background(), l.ID(sipmsg.ToTag(req)))
-	if pinned := req.MessageData.Destination(); pinned == "" || pinned == former || pinned != d.Destination && ofTarget(pinned, req, target) {
-		req.SetDestination(d.Destination)
+	place := r.place(&d)
+	if pinned := req.MessageData.Destination(); pinned == "" || pinned == former || pinned != place && ofTarget(pinned, req, target) {
+		req.SetDestination(place)
+		led = true
 	}
 	req.Recipient = *target.Clone()
 	if sip.IsReliable(req.Transport()) || req.Laddr.IP != nil || !r.has("udp", from) {
-		return
+		return led
 	}
 	// sipgo would open a socket of its own for an address that it has not heard
 	// from; a firewall or NAT knows ours.
 	if host, port, err := sip.ParseAddr(from); err == nil {
 		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
 	}
+	return led
+}
+
+// place is where the peer of d is reached first; empty for where the URIs lead.
+func (r *requester) place(d *dialogstore.Dialog) string {
+	for _, c := range factsOf(d, "").Candidates() {
+		if !c.Open || r.has(d.Transport, c.Addr) {
+			return c.Addr
+		}
+	}
+	return ""
 }
 
 // ofTarget reports whether a request that does not know of target yet goes to where

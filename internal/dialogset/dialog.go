@@ -27,7 +27,7 @@ type Dialog struct {
 	heard     uint32              // last CSeq of the peer's INVITEs and UPDATEs
 	target    *sip.Uri            // where the peer has moved to; nil if it has not
 	from      string              // and the address of our socket
-	former    string              // where requests went before, if not by its Contact
+	former    string              // and where it was seen before
 	busy      int                 // requests of the application under way
 	updates   int                 // UPDATEs among them
 	offers    []Offer             // those among them that may offer
@@ -59,7 +59,7 @@ const (
 // silence is what an UPDATE of ours that refreshes a session was met with.
 type silence struct {
 	session sessiontimer.Session
-	since   time.Time
+	waited  time.Duration
 }
 
 // SendBy notes the client that sends our own requests, if that of the transport

@@ -128,21 +128,23 @@ func (d *Dialog) FinishOwn() {
 	d.mu.Unlock()
 }
 
-// FallSilent notes that nobody has answered the UPDATE that was sent at since.
-func (d *Dialog) FallSilent(session sessiontimer.Session, since time.Time) {
+// FallSilent notes that nobody has answered the UPDATE, which waited for so long at
+// each place.
+func (d *Dialog) FallSilent(session sessiontimer.Session, waited time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.silence = silence{session, since}
+	d.silence = silence{session, waited}
 }
 
-// TakeSilence is since when nobody has answered for a session; zero if that is not so.
-func (d *Dialog) TakeSilence(session sessiontimer.Session) time.Time {
+// TakeSilence is how long an UPDATE has waited that nobody has answered; zero if there
+// was none for the session.
+func (d *Dialog) TakeSilence(session sessiontimer.Session) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.silence
 	d.silence = silence{}
 	if !s.session.Equal(session) {
-		return time.Time{}
+		return 0
 	}
-	return s.since
+	return s.waited
 }

@@ -1,38 +1,32 @@
 package dialogset
 
-import (
-	"github.com/emiago/sipgo/sip"
+import "github.com/emiago/sipgo/sip"
 
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-)
+// Whereabouts are where the peer of a dialog was until now: its Contact, where its
+// latest message came from, and where the application sends.
+type Whereabouts struct{ Target, Source, Destination string }
 
-// Moved notes the Contact of an accepted INVITE or UPDATE, and where that came from if
-// its Contact does not lead there: that is where the peer is from now on (RFC 3261
-// §12.2). Until it names another place than known does, the application knows where
-// that is. localAddr is our socket.
-func (d *Dialog) Moved(known *dialogstore.Dialog, contact *sip.ContactHeader, source string, localAddr func() string) {
-	told := sipmsg.Target(contact)
-	if told == nil {
-		return
-	}
+// Moved notes the Contact of an accepted INVITE or UPDATE, as a URI and as text, and
+// where the peer is found if not by that (RFC 3261 §12.2). Until it is another place
+// than known, the application knows where that is. localAddr is our socket.
+func (d *Dialog) Moved(known Whereabouts, told *sip.Uri, text, place string, localAddr func() string) {
 	d.mu.Lock()
 	first := d.target == nil
 	d.mu.Unlock()
-	if first && (source == "" || source == known.Destination) && sipmsg.Text(told) == known.RemoteTarget {
+	if first && (place == "" || place == known.Source || place == known.Destination) && text == known.Target {
 		return
 	}
 	uri, from := told.Clone(), localAddr()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if first {
-		d.former = known.Destination
+		d.former = known.Source
 	}
 	d.target, d.from = uri, from
 }
 
-// Elsewhere is where the peer has moved to, where its requests went before, and our
-// socket for it; a nil target if it has not moved, or a strict router comes first.
+// Elsewhere is where the peer has moved to, where it was seen before, and our socket
+// for it; a nil target if it has not moved, or a strict router comes first.
 func (d *Dialog) Elsewhere(req *sip.Request) (target *sip.Uri, former, from string) {
 	d.mu.Lock()
 	target, former, from = d.target, d.former, d.from

@@ -10,8 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Request builds a request within d. It has no Via, and its CSeq number is 0; whoever
-// sends it sets both.
+// Request builds a request within d that goes where its URIs lead. It has no Via, and
+// its CSeq number is 0; whoever sends it sets both.
 func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
@@ -45,16 +45,13 @@ func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, err
 	}
 	req.SetBody(nil)
 	req.SetTransport(sip.NetworkToUpper(d.Transport))
-	route(req, d)
+	setLocalAddr(req, d)
 	return req, nil
 }
 
-// route sends req from the socket and to the address that the dialog uses, so
-// that it crosses the same NAT bindings.
-func route(req *sip.Request, d *dialogstore.Dialog) {
-	if d.Destination != "" {
-		req.SetDestination(d.Destination)
-	}
+// setLocalAddr sends req from the socket that the dialog uses, so that it crosses the
+// same NAT bindings.
+func setLocalAddr(req *sip.Request, d *dialogstore.Dialog) {
 	// A stream is found by its far end; the near address may be a listener's,
 	// which many streams share.
 	if sip.IsReliable(d.Transport) || d.LocalAddr == "" {

@@ -16,14 +16,17 @@ func NewBranch(req *sip.Request) {
 }
 
 // Forwarded tells a proxy's request by its second Via: the call is not ours.
-func Forwarded(req *sip.Request) bool {
+func Forwarded(req *sip.Request) bool { return Vias(req) > 1 }
+
+// Vias counts the hops of a request.
+func Vias(req *sip.Request) int {
 	vias := 0
 	for _, h := range req.Headers() {
 		if _, ok := h.(*sip.ViaHeader); ok {
 			vias++
 		}
 	}
-	return vias > 1
+	return vias
 }
 
 // CompleteContact fills in a Contact without port from the Via, in place, as

@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"context"
 	"net"
 	"syscall"
 	"testing"
@@ -24,6 +25,11 @@ func (u *UA) closeTimers() {
 	if u.Timers != nil {
 		_ = u.Timers.Close()
 	}
+}
+
+// nowhere is a resolver that knows no name and asks nobody.
+func nowhere() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, syscall.ECONNREFUSED }}
 }
 
 // inMemory keeps sipgo from dialling real networks: it asks n instead.

@@ -91,7 +91,7 @@ func newUA(t testing.TB, n *sipnet.Network, name, addr, transport string) (*UA, 
 	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
 	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
 	u.ReInvite = u.again
-	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)),
+	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)), sipgo.WithUserAgentDNSResolver(nowhere()),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet), sip.WithTransportLayerTransports(inMemory(n))),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
 	server := must(sipgo.NewServer(u.UA, sipgo.WithServerLogger(Quiet)))

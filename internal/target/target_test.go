@@ -60,16 +60,41 @@ func TestPatience(t *testing.T) {
 }
 
 func TestBelieve(t *testing.T) {
-	f := Facts{Transport: "udp", URI: contact, Source: nat}
-	if Believe(f, Candidate{}, 1) {
-		t.Error("a guess says that there is no call: somebody else may know")
+	f := Facts{Transport: "udp", URI: contact, Source: nat, Chosen: chosen}
+	stream := Candidate{Addr: nat, Open: true}
+	for _, c := range []struct {
+		name   string
+		status int
+		place  Candidate
+		others int
+		want   bool
+	}{
+		{"a guess knows of no call: somebody else may", 481, Candidate{}, 1, false},
+		{"the source of a datagram is a guess too", 408, Candidate{Addr: nat}, 1, false},
+		{"nobody is left to ask", 481, Candidate{}, 0, true},
+		{"the application sends there", 481, Candidate{Addr: chosen}, 2, true},
+		{"the peer's own stream", 481, stream, 1, true},
+		{"what says nothing of an end", 503, Candidate{}, 1, true},
+		{"accepted", 200, Candidate{}, 1, true},
+	} {
+		if got := f.Believe(c.status, c.place, c.others); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
 	}
-	if !Believe(f, Candidate{}, 0) {
-		t.Error("nobody is left to ask")
+	f.Answered = nat
+	if !f.Believe(481, Candidate{Addr: nat}, 1) {
+		t.Error("it has answered before")
+	}
+}
+
+func TestRemember(t *testing.T) {
+	f := Facts{Transport: "udp", URI: contact, Source: nat, Behind: true}
+	if got := f.Remember(Candidate{}); got != contact {
+		t.Errorf("the Contact answers, not the source: remembered %q", got)
 	}
 	f.Answered = contact
-	if !Believe(f, Candidate{}, 1) {
-		t.Error("it has answered before")
+	if got := f.Remember(Candidate{Addr: nat}); got != "" {
+		t.Errorf("what comes first answers again: remembered %q", got)
 	}
 }
 

@@ -1,0 +1,330 @@
+package middleware_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// The peer's messages come from peerAddr, over a stream from streamAddr, and its
+// Contact may be elsewhere.
+const (
+	elsewhere  = "10.0.0.99:5060"
+	streamAddr = "10.0.0.9:51000"
+)
+
+// at whom requests of ours were directed, and when the first of each was sent.
+type directed struct {
+	to string
+	at time.Duration
+}
+
+// directed are our requests of the method, without retransmissions.
+func (l *lab) directed(method sip.RequestMethod) []directed {
+	var out []directed
+	for _, m := range l.requests(bobAddr, string(method)) {
+		out = append(out, directed{m.To, m.At})
+	}
+	return out
+}
+
+func (l *lab) wantDirected(method sip.RequestMethod, want ...directed) {
+	l.Helper()
+	if got := l.directed(method); !slices.Equal(got, want) {
+		l.Errorf("%s went to %v, want %v", method, got, want)
+	}
+}
+
+// F3, E-30: a phone seen through a NAT moves to where its Contact is right.
+func TestPeerMovesOutOfNAT(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p, now := l.bob(), l.net.Peer(publicAddr), l.net.Peer("198.51.100.7:5060")
+		l.peerCalls(p, bob, timerHeader, allow, weRefresh, private)
+		update := p.Request(sip.UPDATE, timerHeader, weRefresh, private)
+		wantStatus(l, p, "first", 200)
+		again := update.Clone()
+		again.CSeq().SeqNo++
+		again.Via().Params.Add("branch", "z9hG4bK-moved")
+		again.Via().Host, again.Via().Port = "198.51.100.7", 5060
+		again.RemoveHeader("Contact")
+		again.AppendHeader(sip.NewHeader("Contact", "<sip:peer@198.51.100.7:5060>"))
+		now.Send(bobAddr, again.String())
+		wantStatus(l, now, "moved", 200)
+		l.at(900 * time.Second)
+		l.wantDirected(sip.UPDATE, directed{"198.51.100.7:5060", 900 * time.Second})
+	})
+}
+
+// D-27: the Contact leads nowhere, and the peer's messages come from where it answers:
+// the refresh gets there, and the next one and the BYE do at once. The next place is
+// tried when half of the time is over that the UPDATE has, or the transaction is.
+func TestContactLeadsNowhere(t *testing.T) {
+	for _, r := range refreshes {
+		for _, contact := range []string{elsewhere, "peer.local:5060"} {
+			t.Run("D-27 "+string(r.method)+" "+contact, func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					bob, p := l.bob(), l.peer()
+					contact := "Contact: <sip:peer@" + contact + ">"
+					l.peerCalls(p, bob, timerHeader, r.allow, weRefresh, contact)
+					begun, then := 900*time.Second, 900*time.Second
+					var want []directed
+					if contact == "Contact: <sip:peer@"+elsewhere+">" {
+						then += map[sip.RequestMethod]time.Duration{sip.UPDATE: 12 * time.Second, sip.INVITE: 32 * time.Second}[r.method]
+						want = []directed{{elsewhere, begun}}
+					}
+					l.at(then)
+					l.refreshedBy(p, r.method, contact)
+					l.wantDirected(r.method, append(want, directed{peerAddr, then})...)
+					again := then + 900*time.Second
+					l.at(again)
+					p.Reply(p.ExpectRequest(l, r.method), 481, "Gone")
+					if r.method == sip.INVITE {
+						p.ExpectRequest(l, sip.ACK)
+					}
+					p.Reply(p.ExpectRequest(l, sip.BYE), 481, "Gone")
+					l.wantDirected(r.method, append(want, directed{peerAddr, then}, directed{peerAddr, again})...)
+					l.wantDirected(sip.BYE, directed{peerAddr, again})
+					l.wantNothingLeft(bob)
+				})
+			})
+		}
+	}
+}
+
+// refreshedBy has the peer accept our refresh, and its ACK come to it.
+func (l *lab) refreshedBy(p *sipnet.Peer, method sip.RequestMethod, headers ...string) {
+	l.Helper()
+	p.Reply(p.ExpectRequest(l, method), 200, "OK", append([]string{ours}, headers...)...)
+	if method == sip.INVITE {
+		p.ExpectRequest(l, sip.ACK)
+	}
+	synctest.Wait()
+}
+
+// D-27: what answered is forgotten when the peer says that it has moved.
+func TestPeerMovesFromGuessedPlace(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p, now := l.bob(), l.peer(), l.net.Peer("10.0.0.8:5060")
+		contact := "Contact: <sip:peer@" + elsewhere + ">"
+		l.peerCalls(p, bob, timerHeader, allow, weRefresh, contact)
+		l.at(912 * time.Second)
+		l.refreshedBy(p, sip.UPDATE, contact)
+		p.Request(sip.UPDATE, timerHeader, weRefresh, "Contact: <sip:peer@10.0.0.8:5060>")
+		wantStatus(l, p, "the peer's UPDATE", 200)
+		l.at(1812 * time.Second)
+		l.refreshedBy(now, sip.UPDATE)
+	})
+}
+
+// D-27: a stranger is where the Contact leads, and knows of no call.
+func TestStrangerAtContact(t *testing.T) {
+	for _, r := range refreshes {
+		for _, status := range []int{408, 481, 404} {
+			for _, lives := range []bool{true, false} {
+				t.Run(fmt.Sprintf("D-27 %s %d lives=%v", r.method, status, lives), func(t *testing.T) {
+					inLab(t, func(l *lab) {
+						bob, p, stranger := l.bob(), l.peer(), l.net.Peer(elsewhere)
+						contact := "Contact: <sip:peer@" + elsewhere + ">"
+						d, _ := l.peerCalls(p, bob, timerHeader, r.allow, weRefresh, contact)
+						l.at(900 * time.Second)
+						refuse := func(at *sipnet.Peer) {
+							at.Reply(at.ExpectRequest(l, r.method), status, "No")
+							if r.method == sip.INVITE {
+								at.ExpectRequest(l, sip.ACK)
+							}
+						}
+						refuse(stranger)
+						if lives {
+							l.refreshedBy(p, r.method, contact)
+							l.at(1799 * time.Second)
+							l.wantAlive("bob", d)
+							l.wantDirected(sip.BYE)
+							return
+						}
+						refuse(p)
+						synctest.Wait()
+						l.wantEnded("bob", d)
+						l.wantDirected(r.method, directed{elsewhere, 900 * time.Second}, directed{peerAddr, 900 * time.Second})
+					})
+				})
+			}
+		}
+	}
+}
+
+// D-27, F-02: a peer that answers nowhere is told dead when each place was silent for
+// as long as a transaction lives, over both methods. Each gets a BYE. What is sent is
+// bounded.
+func TestDeadEverywhere(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		allow string
+		until time.Duration
+		want  map[sip.RequestMethod][]directed
+	}{
+		{"UPDATE, then re-INVITE", allow, 964 * time.Second, map[sip.RequestMethod][]directed{
+			sip.UPDATE: {{elsewhere, 900 * time.Second}, {peerAddr, 912 * time.Second}},
+			sip.INVITE: {{elsewhere, 924 * time.Second}, {peerAddr, 944 * time.Second}},
+			sip.BYE:    {{elsewhere, 964 * time.Second}, {peerAddr, 980 * time.Second}}}},
+		{"re-INVITE alone", "Allow: INVITE", 964 * time.Second, map[sip.RequestMethod][]directed{
+			sip.INVITE: {{elsewhere, 900 * time.Second}, {peerAddr, 932 * time.Second}},
+			sip.BYE:    {{elsewhere, 964 * time.Second}, {peerAddr, 980 * time.Second}}}},
+	} {
+		t.Run("D-27 "+c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				bob, p := l.bob(), l.peer()
+				d, _ := l.peerCalls(p, bob, timerHeader, c.allow, weRefresh, "Contact: <sip:peer@"+elsewhere+">")
+				p.Close()
+				l.at(c.until - time.Second)
+				l.wantAlive("bob", d)
+				l.at(c.until + time.Second)
+				l.wantEnded("bob", d)
+				l.at(2000 * time.Second)
+				for method, want := range c.want {
+					l.wantDirected(method, want...)
+					if n := l.count(bobAddr, string(method)); n > 11*len(want) {
+						l.Errorf("%d %ss on the wire, want 11 for each of %d at most", n, method, len(want))
+					}
+				}
+				l.wantNothingLeft(bob)
+			})
+		})
+	}
+}
+
+// D-27: with little time left a place is waited for no longer than half of it.
+func TestWrongGuessCostsHalf(t *testing.T) {
+	for _, r := range refreshes {
+		inLab(t, func(l *lab) {
+			bob := l.bob(middleware.WithSessionExpires(90 * time.Second))
+			p := l.peer()
+			contact := "Contact: <sip:peer@" + elsewhere + ">"
+			d, _ := l.peerCalls(p, bob, timerHeader, r.allow, "Session-Expires: 90;refresher=uas", contact)
+			l.at(51 * time.Second) // LastChance is 57 s
+			p.Reply(p.ExpectRequest(l, r.method), 200, "OK", "Session-Expires: 90;refresher=uac", contact)
+			synctest.Wait()
+			l.wantDirected(r.method, directed{elsewhere, 45 * time.Second}, directed{peerAddr, 51 * time.Second})
+			l.at(95 * time.Second)
+			l.wantAlive("bob", d)
+		})
+	}
+}
+
+// D-27: an answer that comes when another place is asked counts all the same, and a
+// re-INVITE gets its ACK.
+func TestLateAnswerOfFirstPlace(t *testing.T) {
+	for _, r := range refreshes {
+		inLab(t, func(l *lab) {
+			bob, p, slow := l.bob(middleware.WithSessionExpires(90*time.Second)), l.peer(), l.net.Peer(elsewhere)
+			contact := "Contact: <sip:peer@" + elsewhere + ">"
+			d, _ := l.peerCalls(p, bob, timerHeader, r.allow, "Session-Expires: 90;refresher=uas", contact)
+			l.at(53 * time.Second)
+			slow.Reply(slow.ExpectRequest(l, r.method), 200, "OK", "Session-Expires: 90;refresher=uac", contact)
+			for r.method == sip.INVITE {
+				msg, ok := slow.Recv(time.Second)
+				if !ok {
+					l.Fatal("no ACK of the late 2xx")
+				}
+				if req, is := msg.(*sip.Request); is && req.IsAck() {
+					break
+				}
+			}
+			l.at(95 * time.Second)
+			l.wantAlive("bob", d)
+		})
+	}
+}
+
+// onStream is a call of a scripted peer over a stream from addr, which bob refreshes.
+func (l *lab) streamCall(addr, us string, r sip.RequestMethod, allow string, headers ...string) (*sipua.UA, *sipnet.Peer, *sipgo.DialogServerSession) {
+	bob := sipua.New(l.T, l.net, "bob", us, "tcp")
+	l.uas = append(l.uas, bob)
+	p := l.net.StreamPeer(addr, us, "TCP")
+	synctest.Wait()
+	d, _ := l.peerCalls(p, bob, append([]string{timerHeader, allow, weRefresh}, headers...)...)
+	return bob, p, d
+}
+
+// D-27: whoever listens nowhere is refreshed over the stream that it has opened, and so
+// is one behind an edge that takes no connections.
+func TestRefreshOnPeersStream(t *testing.T) {
+	for _, c := range []struct{ name, addr, us, contact, route string }{
+		{"IPv4", "10.0.0.9:51000", bobAddr, "<sip:peer@10.0.0.9:5060;transport=tcp>", ""},
+		{"IPv6", "[2001:db8::9]:51000", "[2001:db8::2]:5060", "<sip:peer@[2001:db8::9]:5060;transport=tcp>", ""},
+		{"another address", "10.0.0.9:51000", bobAddr, "<sip:peer@10.0.0.99:5060;transport=tcp>", ""},
+		{"a name", "10.0.0.9:51000", bobAddr, "<sip:peer@peer.local;transport=tcp>", ""},
+		{"an edge", "10.0.0.9:51000", bobAddr, "<sip:peer@10.0.0.99:5060;transport=tcp>", "<sip:10.0.0.9:5060;transport=tcp;lr>"},
+		{"an edge with a name", "10.0.0.9:51000", bobAddr, "<sip:peer@10.0.0.99:5060;transport=tcp>", "<sip:edge.local;transport=tcp;lr>"},
+	} {
+		for _, r := range refreshes {
+			t.Run("D-27 "+c.name+" "+string(r.method), func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					headers := []string{"Contact: " + c.contact}
+					if c.route != "" {
+						headers = append(headers, "Record-Route: "+c.route)
+					}
+					bob, p, d := l.streamCall(c.addr, c.us, r.method, r.allow, headers...)
+					for _, at := range []time.Duration{900, 1800} {
+						l.at(at * time.Second)
+						l.refreshedBy(p, r.method, "Contact: "+c.contact)
+					}
+					l.at(2699 * time.Second)
+					l.wantAlive("bob", d)
+					for _, e := range bob.Events() {
+						if f, failed := e.Event.(sessiontimer.RefreshFailed); failed {
+							l.Errorf("a refresh failed: %v", f.Err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// D-27: a stream that was left without a FIN, or that breaks under the refresh, gives
+// way to the Contact, which then counts.
+func TestStreamGivesWayToContact(t *testing.T) {
+	for _, how := range []string{"silent", "broken"} {
+		for _, r := range refreshes {
+			t.Run("D-27 "+how+" "+string(r.method), func(t *testing.T) {
+				inLab(t, func(l *lab) {
+					contact := "Contact: <sip:peer@10.0.0.9:5060;transport=tcp>"
+					bob, p, d := l.streamCall(streamAddr, bobAddr, r.method, r.allow, contact)
+					reachable := l.net.StreamPeer(peerAddr, bobAddr, "TCP") // what sipgo would dial
+					synctest.Wait()
+					then := 901 * time.Second
+					if how == "silent" {
+						l.net.Silence(streamAddr)
+						then = 900*time.Second + map[sip.RequestMethod]time.Duration{sip.UPDATE: 12 * time.Second, sip.INVITE: 32 * time.Second}[r.method]
+					}
+					l.at(900 * time.Second)
+					if how == "broken" {
+						p.ExpectRequest(l, r.method)
+						p.Close()
+					}
+					l.at(then)
+					l.refreshedBy(reachable, r.method, contact)
+					l.at(then + 900*time.Second)
+					l.refreshedBy(reachable, r.method, contact)
+					l.wantDirected(r.method, directed{streamAddr, 900 * time.Second}, directed{peerAddr, then}, directed{peerAddr, then + 900*time.Second})
+					l.wantAlive("bob", d)
+					for _, e := range bob.Events() {
+						if f, failed := e.Event.(sessiontimer.RefreshFailed); failed {
+							l.Errorf("a refresh failed: %v", f.Err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
