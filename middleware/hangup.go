@@ -86,6 +86,7 @@ func (t *Timers) dispatchBye(ctx context.Context, l *dialogset.Set, d dialogstor
 	if err != nil {
 		return nil, err
 	}
+	x.stays = reason.Cause == sessiontimer.CauseRefreshUnanswered || reason.Cause == sessiontimer.CauseExpired && d.Session.Refresher == sessiontimer.Local
 	return x, x.send(ctx)
 }
 

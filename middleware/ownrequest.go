@@ -25,6 +25,7 @@ type ownRequest struct {
 	patience   patience      // with it
 	lastChance time.Time     // of the session; zero if the deadline is the only one
 	waited     time.Duration // how long an UPDATE before was not answered at each place; 0 without one
+	stays      bool          // where nobody answers: refreshes before were answered nowhere
 
 	failed  error         // of the places before
 	refusal *sip.Response // of one that was only guessed
@@ -154,7 +155,7 @@ func (o *ownRequest) patienceHere(ctx context.Context) (p patience) {
 	if o.waited > 0 {
 		p = patience{now.Add(stepLife() - o.waited), errSilence}
 	}
-	if o.others() > 0 {
+	if o.others() > 0 && !o.stays {
 		until := now.Add(target.Patience(o.timeLeft(ctx, now), o.others()))
 		if p.until.IsZero() || until.Before(p.until) {
 			p = patience{until, errNotHeard}
@@ -180,7 +181,7 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 func (o *ownRequest) sendInTime(ctx context.Context) error {
 	if o.others() > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, o.patience.until)
+		ctx, cancel = context.WithTimeout(ctx, target.Patience(o.timeLeft(ctx, time.Now()), o.others()))
 		defer cancel()
 	}
 	return o.exchange.send(ctx)
@@ -214,7 +215,7 @@ func (o *ownRequest) listen() {
 // turns reports whether another place is to be tried.
 func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bool {
 	switch {
-	case o.others() == 0 || ctx.Err() != nil:
+	case o.others() == 0, ctx.Err() != nil, o.stays && errors.Is(err, sip.ErrTransactionTimeout):
 		return false
 	case err != nil:
 		o.fails(0, err)

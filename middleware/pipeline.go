@@ -206,7 +206,11 @@ func (x *exchange) await(ctx context.Context, p patience) (*sip.Response, error)
 				return nil, errConnectionLost
 			}
 		case <-silence:
-			x.giveUp(tx)
+			if x.req.IsInvite() {
+				x.giveUp(tx)
+			} else {
+				tx.Terminate()
+			}
 			return nil, p.err
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
