@@ -189,7 +189,7 @@ func (k attack) strike(t *testing.T, timers bool) (c toll) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		var lines atomic.Int64
-		bob := newSubject(t, n, timers, middleware.WithLogger(slog.New(lineCounter{&lines})))
+		bob := newSubject(t, n, timers, middleware.WithLogger(slog.New(lineCounter{&lines})), middleware.WithJitter(0))
 		if k.app != nil {
 			k.app(bob)
 		}

@@ -296,7 +296,7 @@ func TestRefreshOnPeersStream(t *testing.T) {
 	}
 }
 
-// D-27: a stream that was left without a FIN, or that breaks under the refresh, gives
+// D-27, F-06: a stream that was left without a FIN, or that breaks under the refresh, gives
 // way to the Contact, which then counts.
 func TestStreamGivesWayToContact(t *testing.T) {
 	for _, how := range []string{"silent", "broken"} {
