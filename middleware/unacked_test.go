@@ -1,6 +1,8 @@
 package middleware_test
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,13 +17,16 @@ import (
 
 // strictAboutAcks makes bob an application that takes an offer only after it has had
 // the ACK before, for which it needs 100 ms.
-func strictAboutAcks(bob *sipua.UA) (acks *[]string) {
-	acks = new([]string)
+func strictAboutAcks(bob *sipua.UA) (acks func() []string) {
+	var mu sync.Mutex
+	var had []string
 	var acked atomic.Bool
 	bob.Server.OnAck(func(req *sip.Request, _ sip.ServerTransaction) {
 		time.Sleep(100 * time.Millisecond)
 		_ = bob.Answered().ReadAck(req, nil)
-		*acks = append(*acks, req.CSeq().Value())
+		mu.Lock()
+		had = append(had, req.CSeq().Value())
+		mu.Unlock()
 		acked.Store(true)
 	})
 	offered := func(req *sip.Request, tx sip.ServerTransaction) {
@@ -38,7 +43,11 @@ func strictAboutAcks(bob *sipua.UA) (acks *[]string) {
 	}
 	bob.ReInvite = offered
 	bob.Server.OnUpdate(offered)
-	return acks
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(had)
+	}
 }
 
 // RFC 3261 §14.2, RFC 3311 §5.2: an offer that follows on an ACK at once is there
