@@ -18,6 +18,9 @@ var released = map[string]string{ours: ".", ours + "/middleware/diagotimer": "mi
 // TestREADMEGoGet follows the README in a new module, as after a release: the
 // commands that fetch the library, and then each program as it stands there.
 func TestREADMEGoGet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks every module that diago needs")
+	}
 	proxy := t.TempDir()
 	for module, dir := range released {
 		publish(t, proxy, module, dir)
