@@ -124,7 +124,9 @@ func TestNoOfferNoAnswer(t *testing.T) {
 		do   func(l *lab, d sipua.Dialog, p *sipnet.Peer)
 	}{
 		{"a body that is no description in our UPDATE", func(l *lab, d sipua.Dialog, p *sipnet.Peer) {
-			go func() { _, _ = d.Do(context.Background(), foreign(sip.UPDATE, "application/rs-metadata", "<recording/>")) }()
+			go func() {
+				_, _ = d.Do(context.Background(), foreign(sip.UPDATE, "application/rs-metadata", "<recording/>"))
+			}()
 			p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK", se1800)
 		}},
 		{"in the 200 to it", func(l *lab, d sipua.Dialog, p *sipnet.Peer) {
