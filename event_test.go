@@ -9,6 +9,7 @@ func TestEventInfo(t *testing.T) {
 		"Negotiated":    Negotiated{call},
 		"Refreshed":     Refreshed{Call: call, Method: "UPDATE"},
 		"RefreshFailed": RefreshFailed{Call: call, Method: "UPDATE", Status: 500},
+		"MediaChanged":  MediaChanged{Call: call, Description: "v=0", Type: "application/sdp"},
 		"Expired":       Expired{Call: call, Reason: Reason{Cause: CauseExpired}},
 		"Ended":         Ended{Call: call, Reason: Reason{Cause: CauseExpired}},
 	} {

@@ -12,7 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// D-13: the same at the callee: what was agreed before it answered, in reliable 18x,
+// D-13, D-30: the same at the callee: what was agreed before it answered, in reliable 18x,
 // PRACK and UPDATE, is what its refresh offers, and what answers the caller's.
 func TestAgreedBeforeWeAnswer(t *testing.T) {
 	const rack = "RAck: 1 1 INVITE"

@@ -18,7 +18,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// D-13, D-14, K-20: two applications with timers exchange offers and answers at
+// D-13, D-14, D-29: two applications with timers exchange offers and answers at
 // random, before the call is answered and after, and refresh in between. Both sides
 // always agree on the same, and each offer of a refresh, and each answer, is what RFC
 // 3264 allows for that.

@@ -109,7 +109,7 @@ func (l *lab) refreshedWith(p *sipnet.Peer, answer string) *sip.Request {
 	return req
 }
 
-// D-13: what is no offer and no answer leaves the session as it is.
+// D-13, D-30: what is no offer and no answer leaves the session as it is.
 func TestNoOfferNoAnswer(t *testing.T) {
 	other := sdpOf("alice", 9, "10.0.0.1", 40900)
 	theirs := sdpOf("peer", 9, "10.0.0.9", 4900)

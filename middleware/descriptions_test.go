@@ -29,7 +29,7 @@ func respondSDP(req *sip.Request, tx sip.ServerTransaction, body string) {
 	_ = tx.Respond(res)
 }
 
-// K-19: a re-INVITE without a description while the session is held may be meant to
+// D-28: a re-INVITE without a description while the session is held may be meant to
 // resume it. The application makes the offer, and gets the answer in the ACK.
 func TestResumeWithoutOffer(t *testing.T) {
 	for _, c := range []struct{ held, resumed string }{{"a=inactive", "a=sendrecv"}, {"a=sendonly", "a=sendrecv"}} {
@@ -65,7 +65,7 @@ func TestResumeWithoutOffer(t *testing.T) {
 	}
 }
 
-// K-20: what answers the peer's refresh is an answer to it (RFC 3264 §6, RFC 4145
+// D-29: what answers the peer's refresh is an answer to it (RFC 3264 §6, RFC 4145
 // §4.1, RFC 4568 §5.1.2), though what we sent last was an offer. By UPDATE too.
 func TestOfferInForceAsAnswer(t *testing.T) {
 	for _, c := range []struct{ rule, ours, theirs, bad, good string }{
@@ -97,7 +97,7 @@ func TestOfferInForceAsAnswer(t *testing.T) {
 	}
 }
 
-// D-13: what was agreed before the call was answered is what a refresh offers.
+// D-13, D-30: what was agreed before the call was answered is what a refresh offers.
 func TestAgreedBeforeTheAnswer(t *testing.T) {
 	first, second := sipua.SDP("alice", "1"), sdpOf("alice", 2, "10.0.0.1", 40020)
 	reliable := []string{"Require: 100rel", "RSeq: 1"}

@@ -18,8 +18,8 @@ import (
 
 // Handler wraps a request handler, for hand-written chains; Attach and diagotimer
 // do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
-// wrapped, all four, and SetHost must name the BYE handler; other methods pass
-// at the cost of a look-up. Handler keeps no state of its own and may be
+// wrapped, all four, and SetHost must name the BYE handler; so must that of PRACK, if
+// there is one, for what it describes. Other methods pass at the cost of a look-up. Handler keeps no state of its own and may be
 // called anew for each request. A nil next leaves UPDATE, and the BYE of a call
 // that is known, to the timers and answers nothing else.
 func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {

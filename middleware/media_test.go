@@ -32,7 +32,7 @@ func (l *lab) wantMoved(when string, u *sipua.UA, want ...string) {
 	}
 }
 
-// K-21: where the answer to a refresh of ours tells of other media, the application
+// D-31: where the answer to a refresh of ours tells of other media, the application
 // hears of it, once, and a host that follows gets a re-INVITE.
 func TestMediaMovesInAnswer(t *testing.T) {
 	inLab(t, func(l *lab) {
@@ -76,7 +76,7 @@ func TestMediaMovesInAnswer(t *testing.T) {
 	})
 }
 
-// K-21: so it is where the ACK of a re-INVITE without an offer, which was answered
+// D-31: so it is where the ACK of a re-INVITE without an offer, which was answered
 // here, tells of other media: that ACK goes on to the application, too.
 func TestMediaMovesInAck(t *testing.T) {
 	inLab(t, func(l *lab) {

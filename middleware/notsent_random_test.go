@@ -20,7 +20,7 @@ import (
 // fates are what may become of an answer.
 var fates = []string{"sent", "sent, and slowly", "refused by the transaction", "too long", "too long, then a short one", "refused before", "cancelled before"}
 
-// E-29, E-30: whatever becomes of the answers to the peer's requests, what we know of
+// D-30, E-29, E-30: whatever becomes of the answers to the peer's requests, what we know of
 // the call is what the last 2xx on the wire said.
 func TestOnlyWhatWasSentCounts(t *testing.T) {
 	for seed := range uint64(60) {

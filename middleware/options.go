@@ -217,8 +217,10 @@ func WithAnswerUpdate(on bool) Option {
 	return func(o *options) { o.answerUpdate = on }
 }
 
-// WithAnswerReInvite says whether a re-INVITE without or with an unchanged
-// session description is answered here with the one sent last (RFC 3261 §14.2).
+// WithAnswerReInvite says whether a re-INVITE without or with an unchanged session
+// description is answered here, as what is agreed asks for (RFC 3264 §8). One without
+// goes to the application all the same while media is on hold: it may be meant to
+// resume it (RFC 3261 §14.2).
 // Default true with sipgo, whose applications mostly know first INVITEs only, and
 // false where the application answers re-INVITEs: with diago, where there is a
 // handler for UPDATE, and where the application writes Session-Expires itself, a

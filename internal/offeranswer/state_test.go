@@ -35,6 +35,7 @@ func name(d Description) string {
 	return n
 }
 
+// D-30: each rule, by itself.
 func TestAfter(t *testing.T) {
 	for _, c := range []struct {
 		rule  string

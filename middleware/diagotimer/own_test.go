@@ -205,3 +205,25 @@ func TestReInviteAfterPeersOffer_D13(t *testing.T) {
 		s.peerHangsUp(t)
 	}, middleware.WithMethod(sessiontimer.MethodReInvite))
 }
+
+// TestMediaFollowsAnswer: the answer to a refresh by re-INVITE tells of another port.
+// diago, which has not seen it, sends there from then on (D-31).
+func TestMediaFollowsAnswer_D31(t *testing.T) {
+	weRefresh(t, func(t *testing.T, s *scripted) {
+		for _, port := range []int{4000, 4444} {
+			time.Sleep(300 * time.Second)
+			req := s.peer.ExpectRequest(t, sip.INVITE)
+			s.peer.Reply(req, 200, "OK", "Supported: timer", "Session-Expires: 600;refresher=uac", offer(port, port, "sendrecv"))
+			s.peer.ExpectRequest(t, sip.ACK)
+			synctest.Wait()
+			if got := s.call.Media().MediaSession().Raddr.Port; got != port {
+				t.Errorf("diago sends audio to port %d after a refresh, want %d", got, port)
+			}
+		}
+		s.peerReInvites(t, offer(5, 4666, "sendrecv")) // its numbers go on
+		if got := s.call.Media().MediaSession().Raddr.Port; got != 4666 {
+			t.Errorf("diago sends audio to port %d after a re-INVITE of the peer, want 4666", got)
+		}
+		s.peerHangsUp(t)
+	}, middleware.WithMethod(sessiontimer.MethodReInvite))
+}

@@ -25,6 +25,7 @@ func TestEvents(t *testing.T) {
 	var b strings.Builder
 	p := NewEvents(&b)
 	for _, e := range []sessiontimer.Event{
+		sessiontimer.MediaChanged{Description: "v=0"}, // is none of those that scripts know
 		sessiontimer.Negotiated{Call: call},
 		sessiontimer.Negotiated{Call: plain},
 		sessiontimer.Refreshed{Call: call, Method: "UPDATE"},
