@@ -44,6 +44,7 @@ type exchange struct {
 	asker  Party // whoever sent the request of the transaction
 	method string
 	cseq   uint32
+	first  uint32      // the first of several INVITEs with the same offer, sent one after the other
 	early  Description // an answer in a response that nobody acknowledges: a promise
 }
 
@@ -80,7 +81,14 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 	other := by.other()
 	switch m.Method {
 	case "INVITE":
+		first := m.CSeq
+		if x := s.open[by]; x.asker == by && x.method == m.Method && x.offer.Equal(d) {
+			first = x.first // it goes to another place, and either may be answered
+		}
 		s = s.lapse(by) // whoever sends the next one is done with the one before
+		if found {
+			s.open[by] = exchange{offer: d, asker: by, method: m.Method, cseq: m.CSeq, first: first}
+		}
 		s.invites[by] = invite{pending: true, cseq: m.CSeq, offered: found}
 	case "ACK":
 		if found && s.awaits(other, by, "INVITE", m.CSeq) {
@@ -100,8 +108,8 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 	default:
 		return s
 	}
-	if found && (m.Method == "INVITE" || !s.Offering(by)) {
-		s.open[by] = exchange{offer: d, asker: by, method: m.Method, cseq: m.CSeq}
+	if found && !s.Offering(by) {
+		s.open[by] = exchange{offer: d, asker: by, method: m.Method, cseq: m.CSeq, first: m.CSeq}
 	}
 	return s
 }
@@ -126,7 +134,7 @@ func (s State) provisional(by Party, m Message, d Description) State {
 func (s State) success(by Party, m Message, d Description, found bool) State {
 	asker := by.other()
 	switch {
-	case s.awaits(asker, asker, m.Method, m.CSeq):
+	case s.awaits(asker, asker, m.Method, m.CSeq) || found && s.repeated(asker, m):
 		if early := s.open[asker].early; !found && len(early.Body) > 0 {
 			d, found = early, true
 		}
@@ -182,6 +190,12 @@ func (s State) withdrawn(asker Party, m Message) State {
 func (s *State) awaits(p, asker Party, method string, cseq uint32) bool {
 	x := &s.open[p]
 	return len(x.offer.Body) > 0 && x.asker == asker && x.method == method && x.cseq == cseq
+}
+
+// repeated reports whether m answers an INVITE of asker whose offer was sent again since.
+func (s *State) repeated(asker Party, m Message) bool {
+	x := &s.open[asker]
+	return m.Method == "INVITE" && s.awaits(asker, asker, m.Method, x.cseq) && x.first <= m.CSeq && m.CSeq < x.cseq
 }
 
 // keep remembers what is agreed, for the case that a pending INVITE is refused.

@@ -171,6 +171,21 @@ func TestAfter(t *testing.T) {
 			{by: Peer, method: "INVITE", cseq: 1, status: 183, body: "p"},
 			{by: Peer, method: "INVITE", cseq: 1, status: 200},
 		}, "b/q*"},
+		{"an offer that was sent to two places is answered by either", established(
+			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			step{by: Us, method: "INVITE", cseq: 3, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "q"},
+			step{by: Peer, method: "INVITE", cseq: 3, status: 408}), "b*/q"},
+		{"and by the second, when the first is over", established(
+			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			step{by: Us, method: "INVITE", cseq: 3, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 408},
+			step{by: Peer, method: "INVITE", cseq: 3, status: 200, body: "q"}), "b*/q"},
+		{"another offer is not answered by what answers the one before", established(
+			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
+			step{by: Us, method: "INVITE", cseq: 3, body: "c"},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 200, body: "q"},
+			step{by: Peer, method: "INVITE", cseq: 3, status: 408}), "a*/p"},
 		{"of INVITEs that cross the accepted one counts, also with a late offer", established(
 			step{by: Us, method: "INVITE", cseq: 2},
 			step{by: Peer, method: "INVITE", cseq: 2, body: "q"},
