@@ -58,13 +58,6 @@ func (m message) label() string {
 	return method
 }
 
-// tag is that of a From or To header field.
-func (m message) tag(name string) string {
-	_, tag, _ := strings.Cut(m.get(name), ";tag=")
-	tag, _, _ = strings.Cut(tag, ";")
-	return tag
-}
-
 // uri is what a Contact holds between its angle brackets.
 func (m message) uri() string {
 	_, uri, _ := strings.Cut(m.get("Contact"), "<")
