@@ -21,7 +21,7 @@ func (s *Scheduler) wakeBy(at time.Time) {
 	if at.IsZero() || s.closed || !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
 		return
 	}
-	now := time.Now()
+	now := s.now()
 	if at.Before(now) {
 		at = now // it is overdue, and the alarm is not
 	}
@@ -36,7 +36,7 @@ func (s *Scheduler) wakeBy(at time.Time) {
 func (s *Scheduler) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stalls.Look(s.alarm.at, time.Now())
+	s.stalls.Look(s.alarm.at, s.now())
 	s.alarm.at = time.Time{}
 	s.turn()
 }

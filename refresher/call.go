@@ -46,38 +46,46 @@ func (c *call) begin(session sessiontimer.Session) {
 	c.cause, c.status = sessiontimer.CauseExpired, 0
 }
 
-// next is what is due for a session and when, spread by the jitter. That brings no
-// refresh closer to the 2xx than sessiontimer.Pace.
-func (s *Scheduler) next(id dialogstore.ID, session sessiontimer.Session, now time.Time, attempted bool) (sessiontimer.Action, time.Time) {
-	action, at := session.Next(now, attempted)
+// next is what is due for a session and when, spread by the jitter, and whether that
+// is far. The jitter brings no refresh closer to the 2xx than sessiontimer.Pace. s.mu
+// is held.
+func (s *Scheduler) next(id *dialogstore.ID, session sessiontimer.Session, attempted bool) (action sessiontimer.Action, at time.Time, far bool) {
+	action, at = session.Next(s.clock, attempted)
 	if action == sessiontimer.Refresh && s.cfg.Jitter > 0 {
-		share := float64(maphash.Comparable(s.seed, id)) / math.MaxUint64
+		share := float64(maphash.Comparable(s.seed, *id)) / math.MaxUint64
 		wait := at.Sub(session.Since)
 		early := time.Duration(share * s.cfg.Jitter * float64(wait))
 		at = at.Add(-min(early, max(0, wait-sessiontimer.Pace)))
 	}
-	return action, at
+	return action, at, action == sessiontimer.Idle || at.Sub(s.clock) > horizon && at.Sub(s.now()) > horizon
+}
+
+// now reads the clock. That is dear, and of what is near by an earlier reading nobody
+// need know by how much. s.mu is held.
+func (s *Scheduler) now() time.Time {
+	s.clock = time.Now()
+	return s.clock
 }
 
 // plan schedules what is due next by the session alone. A call that is far goes to
 // the others, unless its refresh was tried, which is to be remembered, or something is
 // still under way, which comes first. s.mu is held.
-func (s *Scheduler) plan(c *call, now time.Time) {
-	action, at := s.next(c.id, c.session, now, c.attempts > 0)
+func (s *Scheduler) plan(c *call) {
+	action, at, far := s.next(&c.id, c.session, c.attempts > 0)
 	switch {
-	case c.attempts > 0 || !isFar(action, at, now):
-		s.set(c, action, at, now)
+	case c.attempts > 0 || !far:
+		s.set(c, action, at)
 	case c.running > 0:
 		s.unset(c)
 		c.replan = true
 	default:
 		s.remove(c)
-		s.putFar(c.id, c.session, at, now)
+		s.putFar(c.id, c.session, at)
 	}
 }
 
 // set replaces what is scheduled. s.mu is held.
-func (s *Scheduler) set(c *call, action sessiontimer.Action, at, now time.Time) {
+func (s *Scheduler) set(c *call, action sessiontimer.Action, at time.Time) {
 	if action == sessiontimer.Idle || s.closed {
 		s.unset(c)
 		s.release(c)
@@ -87,7 +95,7 @@ func (s *Scheduler) set(c *call, action sessiontimer.Action, at, now time.Time) 
 	c.late, c.replan = false, false
 	c.action, c.at = action, at.Sub(s.base)
 	s.due.add(c)
-	if at.After(now) {
+	if at.After(s.clock) {
 		s.wakeBy(at)
 		return
 	}
@@ -121,7 +129,7 @@ func (s *Scheduler) release(c *call) {
 func (s *Scheduler) over(c *call) {
 	c.running--
 	if c.replan && c.running == 0 && !c.removed {
-		s.plan(c, time.Now())
+		s.plan(c)
 	}
 	s.release(c)
 	s.turn()

@@ -58,8 +58,7 @@ func (s *Scheduler) endLater(c *call, session sessiontimer.Session) bool {
 	if !s.current(c, session) {
 		return false
 	}
-	now := time.Now()
-	s.set(c, sessiontimer.Hangup, now.Add(busyPause), now)
+	s.set(c, sessiontimer.Hangup, s.now().Add(busyPause))
 	return true
 }
 

@@ -36,21 +36,16 @@ type farCall struct {
 	since int64
 }
 
-// isFar reports whether nothing is due within the horizon.
-func isFar(action sessiontimer.Action, at, now time.Time) bool {
-	return action == sessiontimer.Idle || at.Sub(now) > horizon
-}
-
 func (s *Scheduler) slotOf(at time.Time) int64 { return int64(at.Sub(s.base) / slot) }
 
 // putFar puts a call of which something is due at a time that is far into its slot.
-// s.mu is held.
-func (s *Scheduler) putFar(id dialogstore.ID, session sessiontimer.Session, at, now time.Time) {
+// s.mu is held, and the clock has been read.
+func (s *Scheduler) putFar(id dialogstore.ID, session sessiontimer.Session, at time.Time) {
 	if !session.Active() {
 		return
 	}
-	s.far.put(s.slotOf(now.Add(min(at.Sub(now)-horizon, longest))), farCall{id, session.Since.UnixNano()})
-	s.wakeBy(s.slotEnd(now))
+	s.far.put(s.slotOf(s.clock.Add(min(at.Sub(s.clock)-horizon, longest))), farCall{id, session.Since.UnixNano()})
+	s.wakeBy(s.slotEnd(s.clock))
 }
 
 func (s *Scheduler) slotEnd(now time.Time) time.Time {

@@ -12,24 +12,24 @@ const maxAttempts = 3
 
 // follow schedules what an attempt leads to. s.mu is held.
 func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
-	now := time.Now()
+	now := s.now()
 	switch v {
 	case vanished:
 		s.unset(c)
 	case done, keep:
-		s.plan(c, now)
+		s.plan(c)
 	case gone:
 		c.cause = sessiontimer.CauseDialogClosed
-		s.set(c, sessiontimer.Hangup, now, now)
+		s.set(c, sessiontimer.Hangup, now)
 	case end:
 		c.cause, c.status = sessiontimer.CauseRefreshUnanswered, int16(o.Status)
 		if o.Status > 0 {
 			c.cause = sessiontimer.CauseRefreshAnswered
 		}
-		s.set(c, sessiontimer.Hangup, now, now)
+		s.set(c, sessiontimer.Hangup, now)
 	case busy:
 		c.attempts--
-		s.set(c, sessiontimer.Refresh, now.Add(min(busyPause, c.session.HangupAt().Sub(now))), now)
+		s.set(c, sessiontimer.Refresh, now.Add(min(busyPause, c.session.HangupAt().Sub(now))))
 	default:
 		s.again(c, v, o, now)
 	}
@@ -41,11 +41,11 @@ func (s *Scheduler) again(c *call, v verdict, o Outcome, now time.Time) {
 	method, ok := nextMethod(c.failed, v, o)
 	c.failed = o.Method
 	if !ok || c.attempts >= maxAttempts || wait < 0 {
-		s.plan(c, now)
+		s.plan(c)
 		return
 	}
 	c.method = method
-	s.set(c, sessiontimer.Refresh, now.Add(wait), now)
+	s.set(c, sessiontimer.Refresh, now.Add(wait))
 }
 
 // nextMethod is how to try again: what was refused twice is not tried a third time if

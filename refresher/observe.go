@@ -3,7 +3,6 @@ package refresher
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
@@ -40,7 +39,7 @@ func (s *Scheduler) Restore(ctx context.Context) error {
 // schedule has the session of d refreshed or ended in time. It reports whether d is
 // new among the calls of which something is due soon.
 func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
-	now, hash := time.Now(), s.calls.hash(d.ID)
+	hash := s.calls.hash(d.ID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls.find(hash, d.ID)
@@ -48,20 +47,20 @@ func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
 	case s.closed, c != nil && !dialogstore.Newer(d.Version, c.version):
 		return false
 	case c == nil:
-		action, at := s.next(d.ID, d.Session, now, false)
-		if isFar(action, at, now) {
-			s.putFar(d.ID, d.Session, at, now)
+		action, at, far := s.next(&d.ID, d.Session, false)
+		if far {
+			s.putFar(d.ID, d.Session, at)
 			return false
 		}
 		c = newCall(d, hash)
 		s.calls.add(c)
-		s.set(c, action, at, now)
+		s.set(c, action, at)
 		return true
 	}
 	c.version = d.Version
 	if !c.session.Equal(d.Session) {
 		c.begin(d.Session)
-		s.plan(c, now)
+		s.plan(c)
 	}
 	return false
 }

@@ -42,7 +42,7 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 func (s *Scheduler) stalledSince(begin time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stalls.Look(s.alarm.at, time.Now())
+	s.stalls.Look(s.alarm.at, s.now())
 	return s.stalls.Since(begin)
 }
 
@@ -52,7 +52,7 @@ func (s *Scheduler) finished(c *call, a Attempt, o Outcome) bool {
 	defer s.mu.Unlock()
 	c.cancel = nil
 	if o.Status > 0 {
-		s.gate.heard = time.Now()
+		s.gate.heard = s.now()
 	}
 	return s.current(c, a.Session)
 }

@@ -48,6 +48,7 @@ type Scheduler struct {
 	byes   []func(context.Context) // of sessions that have ended
 	gate   gate                    // for refreshes that are ready, and BYEs
 	alarm  alarm
+	clock  time.Time // as it was read last
 	stalls stall.Watch
 }
 

@@ -17,7 +17,7 @@ func (s *Scheduler) turn() {
 	if s.closed {
 		return
 	}
-	now := time.Now()
+	now := s.now()
 	s.stalls.Look(s.alarm.at, now)
 	s.takeDue(now)
 	// A dead call that is kept a little longer is not as bad as a healthy one that is
