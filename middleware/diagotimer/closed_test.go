@@ -1,10 +1,12 @@
 package diagotimer_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/emiago/diago"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -13,8 +15,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// TestClosedWithoutHangup: a dialog that the application closed without hanging
-// up is not kept alive by us. When its refresh is due it is ended.
+// TestClosedWithoutHangup: a dialog that the application closed without hanging up,
+// and that diago has dropped, is not kept alive by us: when its refresh is due it is
+// ended. Since v0.42 diago keeps a call that it made, so that it goes on, and can still
+// be hung up.
 func TestClosedWithoutHangup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()
@@ -25,18 +29,32 @@ func TestClosedWithoutHangup(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Fatalf("close: %v", err)
 		}
-		before := len(n.Messages())
-		time.Sleep(301 * time.Second)
-		synctest.Wait()
-
 		want := []string{
 			`300.000s phone->other BYE | Reason: SIP;cause=408;text="Dialog closed"`,
 			`300.000s other->phone 200 OK (BYE)`,
 		}
+		kept := false
+		_ = p.dg.DialogCacheClient().DialogRange(context.Background(), func(string, *diago.DialogClientSession) bool {
+			kept = true
+			want = []string{
+				`300.000s phone->other UPDATE | Session-Expires: 600;refresher=uac`,
+				`300.000s other->phone 200 OK (UPDATE) | Session-Expires: 600;refresher=uac`,
+			}
+			return true
+		})
+		before := len(n.Messages())
+		time.Sleep(301 * time.Second)
+		synctest.Wait()
+
 		got := sipnet.Rows(map[string]string{phoneAddr: "phone", otherAddr: "other"}, n.Messages()[before:])
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("a closed call is ended when its refresh is due (-want +got):\n%s", diff)
+			t.Errorf("what follows on Close differs (-want +got):\n%s", diff)
 		}
+		if err := c.Hangup(context.Background()); kept && err != nil {
+			t.Errorf("Hangup of a call that was closed: %v", err)
+		}
+		synctest.Wait()
+		p.wantIdle()
 		sipnet.CheckCSeq(t, n.Messages())
 	})
 }

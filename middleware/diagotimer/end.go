@@ -3,7 +3,6 @@ package diagotimer
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
@@ -21,19 +20,29 @@ type session interface {
 // byeHandler ends a dialog as diago does when the peer hangs up.
 func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
-		ctx := context.Background()
-		if id, err := sip.DialogIDFromRequestUAS(req); err == nil {
-			if d, err := dg.DialogCacheServer().DialogLoad(ctx, id); err == nil {
-				hungUp(d, req, tx)
-				return
-			}
+		if d := cameIn(dg, req); d != nil {
+			hungUp(d, req, tx)
+			return
 		}
 		if id, err := sip.DialogIDFromRequestUAC(req); err == nil {
-			if d, err := dg.DialogCacheClient().DialogLoad(ctx, id); err == nil {
+			if d, err := dg.DialogCacheClient().DialogLoad(context.Background(), id); err == nil {
 				hungUp(d, req, tx)
 			}
 		}
 	}
+}
+
+// cameIn is the call of a request, if it came in.
+func cameIn(dg *diago.Diago, req *sip.Request) *diago.DialogServerSession {
+	id, err := sip.DialogIDFromRequestUAS(req)
+	if err != nil {
+		return nil
+	}
+	d, err := dg.DialogCacheServer().DialogLoad(context.Background(), id)
+	if err != nil {
+		return nil
+	}
+	return d
 }
 
 // hungUp tells a dialog of its end. Where a dialog is its media too, before diago
@@ -47,25 +56,16 @@ func hungUp(d session, req *sip.Request, tx sip.ServerTransaction) {
 	_ = d.Close()
 }
 
-// gone reports whether the application has closed a dialog without hanging up.
-// Such a dialog leaves diago's cache, but for one that it made itself: since
-// v0.42 that stays until it has ended.
+// gone reports whether the application has dropped a dialog without hanging up, as
+// far as diago's caches say so: a call that came in leaves them when its handler
+// returns, one that went out when it has ended, and before v0.42 when it is closed.
 func gone(dg *diago.Diago) func(dialogstore.Dialog) bool {
 	return func(d dialogstore.Dialog) bool {
 		ctx := context.Background()
-		if in, err := dg.DialogCacheServer().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.LocalTag, d.RemoteTag)); err == nil {
-			return closed(in)
+		if _, err := dg.DialogCacheServer().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.LocalTag, d.RemoteTag)); err == nil {
+			return false
 		}
-		out, err := dg.DialogCacheClient().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.RemoteTag, d.LocalTag))
-		if err != nil {
-			return errors.Is(err, sipgo.ErrDialogDoesNotExists)
-		}
-		return closed(out)
+		_, err := dg.DialogCacheClient().DialogLoad(ctx, sip.DialogIDMake(d.CallID, d.RemoteTag, d.LocalTag))
+		return errors.Is(err, sipgo.ErrDialogDoesNotExists)
 	}
-}
-
-// closed reports whether Close was called on a dialog.
-func closed(dialog any) bool {
-	field, err := inside[atomic.Uint32](dialog, "closed")
-	return err == nil && field.Load() != 0
 }

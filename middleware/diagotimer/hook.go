@@ -2,9 +2,9 @@ package diagotimer
 
 import (
 	"bytes"
-	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
@@ -16,137 +16,188 @@ import (
 
 // hook is what stands between a Diago and its user agent.
 type hook struct {
-	timers *middleware.Timers
-	lines  *lines        // nil if the application gave a client
-	placed func() bool   // whether no option of diago's took the place of ours
-	inside fieldsOfDiago // where an option puts what it sets
+	dg         *diago.Diago
+	timers     *middleware.Timers
+	server     *sipgo.Server
+	client     *sipgo.Client // that diago sends by
+	lines      *lines        // nil if the application gave the client
+	middleware requestMiddleware
+
+	invite, ack learned
+	checked     sync.Once
+	bypassed    atomic.Bool // diago sends by another client
 }
 
-type requestMiddleware = func(next sipgo.RequestHandler) sipgo.RequestHandler
-
-// fieldsOfDiago are those that its options set.
-type fieldsOfDiago struct {
-	client     **sipgo.Client
-	server     **sipgo.Server
-	transports *[]diago.Transport
-	middleware *requestMiddleware
+// learned is a handler of diago's, which shows when the first request comes in.
+type learned struct {
+	handler atomic.Pointer[sipgo.RequestHandler]
 }
 
-func open(dg *diago.Diago) (f fieldsOfDiago, err error) {
-	if f.client, err = inside[*sipgo.Client](dg, "client"); err != nil {
-		return f, err
+func (l *learned) from(handler sipgo.RequestHandler) {
+	if l.handler.Load() == nil {
+		first := handler // so that only this one is allocated
+		l.handler.Store(&first)
 	}
-	if f.server, err = inside[*sipgo.Server](dg, "server"); err != nil {
-		return f, err
-	}
-	if f.transports, err = inside[[]diago.Transport](dg, "transports"); err != nil {
-		return f, err
-	}
-	if f.middleware, err = inside[requestMiddleware](dg, "serverMiddleware"); err != nil {
-		return f, err
-	}
-	// What is read later.
-	if _, err = inside[*sipgo.Client](new(diago.Transport), "client"); err != nil {
-		return f, err
-	}
-	_, err = inside[handlers](new(sipgo.Server), "requestHandlers")
-	return f, err
 }
 
-// place puts the timers around what diago's options have set. It changes nothing
-// if it returns an error.
-func place(dg *diago.Diago, timers *middleware.Timers) (*hook, error) {
-	f, err := open(dg)
-	if err != nil {
+// place puts the timers around what diago's options have set. If it returns an error
+// diago is as it was. server may be nil.
+func place(dg *diago.Diago, timers *middleware.Timers, server *sipgo.Server) (*hook, error) {
+	own := taken(dg)
+	h := &hook{dg: dg, timers: timers, server: server, middleware: own.middleware}
+	if h.server == nil {
+		h.server = own.server
+	}
+	if err := h.checkServer(); err != nil {
 		return nil, err
 	}
-	h := &hook{timers: timers, inside: f}
-	if err := h.check(*f.client, *f.server); err != nil {
+	if err := h.placeClient(); err != nil {
 		return nil, err
 	}
-	client := *f.client
-	if client != nil {
-		client.TxRequester = timers.Requester(client)
-	} else {
-		if client, err = sipgo.NewClient(timers.UserAgent(), sipgo.WithClientNAT()); err != nil {
+	if h.server == nil {
+		var err error
+		if h.server, err = sipgo.NewServer(timers.UserAgent()); err != nil {
 			return nil, &HookError{err.Error()}
 		}
-		h.lines = &lines{timers: timers, transports: f.transports, rest: timers.Requester(client)}
-		client.TxRequester = h.lines
-		diago.WithClient(client)(dg)
 	}
-	diago.WithServerRequestMiddleware(h.around(*f.middleware))(dg)
-	around := reflect.ValueOf(*f.middleware).Pointer()
-	h.placed = sync.OnceValue(func() bool {
-		ok := *f.client == client && reflect.ValueOf(*f.middleware).Pointer() == around
-		if !ok {
-			warn(&HookError{"diagotimer.Option must come after diago.WithClient and diago.WithServerRequestMiddleware"})
-		}
-		return ok
-	})
+	diago.WithServer(h.server)(dg)
+	diago.WithServerRequestMiddleware(h.around)(dg)
 	return h, nil
 }
 
-// check refuses what the application has given to diago and cannot be used.
-func (h *hook) check(client *sipgo.Client, server *sipgo.Server) error {
-	ua := h.timers.UserAgent()
+// checkServer refuses a server that cannot be used.
+func (h *hook) checkServer() error {
 	switch {
-	case client != nil && client.UserAgent != ua:
-		return &HookError{"the client is of another user agent than the timers"}
-	case client != nil && client.TxRequester != nil:
-		return &HookError{"the client has a TxRequester already"}
-	case server != nil && server.UserAgent != ua:
+	case h.server == nil:
+		return nil
+	case h.server.UserAgent != h.timers.UserAgent():
 		return &HookError{"the server is of another user agent than the timers"}
-	case server != nil && slices.Contains(server.RegisteredMethods(), string(sip.UPDATE)):
+	case slices.Contains(h.server.RegisteredMethods(), string(sip.UPDATE)):
 		return &HookError{"the server has a handler for UPDATE; give it to timers.Handler and register that afterwards"}
 	}
 	return nil
 }
 
-// around makes the middleware. diago asks for it anew for each request.
-func (h *hook) around(app requestMiddleware) requestMiddleware {
-	return func(next sipgo.RequestHandler) sipgo.RequestHandler {
-		if app != nil {
-			next = app(next)
-		}
-		timed := h.timers.Handler(next)
-		return func(req *sip.Request, tx sip.ServerTransaction) {
-			if r, ok := tx.(*revealing); ok {
-				r.handler = next
-				return
-			}
-			h.handle(timed, next, req, tx)
-		}
+// placeClient has diago send through the timers: by the client that the application
+// gave, or by one for all transports.
+func (h *hook) placeClient() error {
+	shown := transportsOf(h.dg)
+	if len(shown) == 0 { // what diago does then
+		diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1", BindPort: 5060})(h.dg)
+		shown = transportsOf(h.dg)
 	}
+	client := shown[0].client
+	diago.WithClient(nil)(h.dg)
+	shown = transportsOf(h.dg) // each with the client that diago made
+	ua := h.timers.UserAgent()
+	switch {
+	case shown[0].client.UserAgent != ua:
+		diago.WithClient(client)(h.dg)
+		return &HookError{"the Diago is of another user agent than the timers"}
+	case client == shown[0].client:
+		lines, err := newLines(h.dg, h.timers, shown)
+		if err != nil {
+			return err
+		}
+		h.lines, h.client = lines, lines.client
+	default:
+		diago.WithClient(client)(h.dg)
+		switch {
+		case client.UserAgent != ua:
+			return &HookError{"the client is of another user agent than the timers"}
+		case client.TxRequester != nil:
+			return &HookError{"the client has a TxRequester already"}
+		}
+		client.TxRequester = h.timers.Requester(client)
+		h.client = client
+	}
+	diago.WithClient(h.client)(h.dg)
+	return nil
+}
+
+// around is the middleware. diago asks for it anew for each request.
+func (h *hook) around(next sipgo.RequestHandler) sipgo.RequestHandler {
+	bare := h.within(next)
+	timed := h.timers.Handler(bare)
+	return func(req *sip.Request, tx sip.ServerTransaction) {
+		switch req.Method {
+		case sip.INVITE:
+			h.invite.from(next)
+		case sip.ACK:
+			h.ack.from(next)
+		}
+		h.handle(timed, bare, req, tx)
+	}
+}
+
+// within puts the application's middleware around a handler of diago's.
+func (h *hook) within(next sipgo.RequestHandler) sipgo.RequestHandler {
+	if h.middleware == nil {
+		return next
+	}
+	return h.middleware(next)
 }
 
 // handle gives a request to timed, or to bare if diago sends past the timers.
 func (h *hook) handle(timed, bare sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	if !h.placed() {
+	if opens(req) { // for these diago looks at its transports itself
+		h.checked.Do(func() { h.check(req) })
+		if h.lines != nil {
+			h.lines.arrived(req) // refreshes of this call leave over it
+		}
+	}
+	if h.bypassed.Load() {
 		bare(req, tx)
 		return
-	}
-	if h.lines != nil {
-		h.lines.find(req.Transport(), nil) // refreshes of this call leave over it
 	}
 	timed(req, tx)
 }
 
+// check finds out whether an option of diago's took the place of our client.
+func (h *hook) check(req *sip.Request) {
+	if t, ok := transportOf(h.dg, sip.NetworkToLower(req.Transport())); ok && t.client != h.client {
+		h.bypassed.Store(true)
+		warn(&HookError{"diagotimer.Option must come after diago.WithClient"})
+	}
+}
+
+// opens reports whether a request begins a call.
+func opens(req *sip.Request) bool {
+	return req.IsInvite() && req.To() != nil && !req.To().Params.Has("tag")
+}
+
 // take takes over UPDATE, and tells the timers about diago.
-func (h *hook) take(dg *diago.Diago) {
-	server := *h.inside.server
+func (h *hook) take() {
 	h.timers.SetHost(middleware.Host{
-		Bye:       byeHandler(dg),
-		Invite:    func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.INVITE)(req, tx) },
-		Media:     func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.INVITE)(req, tx) },
-		Ack:       func(req *sip.Request, tx sip.ServerTransaction) { h.reveal(sip.ACK)(req, tx) },
-		Gone:      gone(dg),
-		Methods:   server.RegisteredMethods,
+		Bye:       byeHandler(h.dg),
+		Invite:    h.reInvite,
+		Media:     h.reInvite,
+		Ack:       h.acknowledge,
+		Gone:      gone(h.dg),
+		Methods:   h.server.RegisteredMethods,
 		ReInvites: true,
 		LateOffer: func(d dialogstore.Dialog) bool { return !usesICE(d.SDP) },
 	})
 	timed := h.timers.Handler(nil)
-	server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
+	h.server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
+}
+
+// reInvite gives a re-INVITE to diago, past the timers. One that is accepted is
+// acknowledged, so it is refused as long as there is no handler for that; but in a call
+// that came in and waits for its first ACK diago does not accept any.
+func (h *hook) reInvite(req *sip.Request, tx sip.ServerTransaction) {
+	handler := h.invite.handler.Load()
+	if handler == nil || h.ack.handler.Load() == nil && cameIn(h.dg, req) == nil {
+		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusNotAcceptableHere, "Not Acceptable Here", nil))
+		return
+	}
+	h.within(*handler)(req, tx)
+}
+
+func (h *hook) acknowledge(req *sip.Request, tx sip.ServerTransaction) {
+	if handler := h.ack.handler.Load(); handler != nil {
+		h.within(*handler)(req, tx)
+	}
 }
 
 // usesICE reports whether a description is that of a WebRTC dialog. diago refuses a
@@ -156,25 +207,4 @@ func usesICE(sdp []byte) bool { return bytes.Contains(sdp, []byte("a=ice-ufrag:"
 // notAllowed answers an UPDATE as diago does.
 func notAllowed(req *sip.Request, tx sip.ServerTransaction) {
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
-}
-
-// handlers are those of a server.
-type handlers = map[sip.RequestMethod]sipgo.RequestHandler
-
-// revealing is the transaction of a request that has the middleware show diago's
-// handler, and goes no further.
-type revealing struct {
-	sip.ServerTransaction
-	handler sipgo.RequestHandler
-}
-
-// reveal is diago's handler of a method, past the timers.
-func (h *hook) reveal(method sip.RequestMethod) sipgo.RequestHandler {
-	all, err := inside[handlers](*h.inside.server, "requestHandlers")
-	if err != nil {
-		return notAllowed // found out when the timers were put in place
-	}
-	r := &revealing{handler: notAllowed}
-	(*all)[method](sip.NewRequest(method, sip.Uri{}), r)
-	return r.handler
 }

@@ -3,6 +3,8 @@ package diagotimer
 import (
 	"context"
 	"fmt"
+	"net"
+	"strconv"
 	"sync"
 
 	"github.com/emiago/diago"
@@ -14,26 +16,55 @@ import (
 
 // lines is the one client that diago gets. It sends each request as the client of
 // diago's transport would, which diago makes anew when it learns its port: so there is
-// none to hook, and no moment to do it in. Of the transports it reads no more than
-// diago does for the same request: one that is not asked for may just begin to listen.
+// none to hook, and no moment to do it in. What a transport is by then shows in the
+// Contact that diago writes into its requests.
 type lines struct {
-	timers     *middleware.Timers
-	transports *[]diago.Transport // diago's own
-	rest       sipgo.ClientTransactionRequester
+	dg     *diago.Diago
+	timers *middleware.Timers
+	client *sipgo.Client
+	rest   sipgo.ClientTransactionRequester
 
 	mu  sync.Mutex
-	all []*line // for each transport; nil if it was not needed yet
+	all map[string]*protocol
+}
+
+// protocol has the transports of a protocol.
+type protocol struct {
+	name    string
+	probe   *line // the first, as it was when diago was made
+	first   *line // the first, as it is now
+	settled bool  // it listens, and will not change
+	more    []*line
 }
 
 // line is a transport of diago's.
 type line struct {
 	contact   sip.Uri
-	client    *sipgo.Client // diago's, for this transport
 	requester sipgo.ClientTransactionRequester
 
-	laddr sip.Addr // that the client sends from
+	laddr sip.Addr // that its client sends from
 	host  string   // and what it puts into Via, and into From for a user agent without one
 	port  int
+
+	socket sip.Addr // that it rather leaves from, if it is open
+}
+
+// mostLines bounds the transports of one protocol: an application may write Contacts
+// of its own.
+const mostLines = 32
+
+func newLines(dg *diago.Diago, timers *middleware.Timers, shown []transport) (*lines, error) {
+	client, err := sipgo.NewClient(timers.UserAgent(), sipgo.WithClientNAT())
+	if err != nil {
+		return nil, &HookError{err.Error()}
+	}
+	ls := &lines{dg: dg, timers: timers, client: client, rest: timers.Requester(client), all: make(map[string]*protocol)}
+	client.TxRequester = ls
+	for _, t := range shown {
+		l := ls.line(t.client, t.contact, t.name)
+		ls.all[t.name] = &protocol{name: t.name, probe: l, first: l}
+	}
+	return ls, nil
 }
 
 // Request implements sipgo.ClientTransactionRequester.
@@ -42,12 +73,12 @@ func (ls *lines) Request(ctx context.Context, req *sip.Request) (sip.ClientTrans
 	if l == nil {
 		return ls.rest.Request(ctx, req)
 	}
-	l.complete(req)
+	ls.complete(req, l)
 	return l.requester.Request(ctx, req)
 }
 
 // complete adds what the client of the line would have added.
-func (l *line) complete(req *sip.Request) {
+func (ls *lines) complete(req *sip.Request, l *line) {
 	if via := req.Via(); via != nil && via.Host == "" {
 		via.Host, via.Port = l.host, l.port
 	}
@@ -57,76 +88,124 @@ func (l *line) complete(req *sip.Request) {
 	if from := req.From(); from != nil && from.Address.Host == "" {
 		from.Address.Host = l.host
 	}
-	if l.laddr.IP != nil && req.Laddr.IP == nil {
+	switch {
+	case req.Laddr.IP != nil:
+	case l.socket.IP != nil && ls.open(l.socket):
+		l.socket.Copy(&req.Laddr)
+	case l.laddr.IP != nil:
 		l.laddr.Copy(&req.Laddr)
 	}
+}
+
+// open reports whether diago listens at an address.
+func (ls *lines) open(at sip.Addr) bool {
+	conn, err := ls.client.TransportLayer().GetConnection("udp", at.String())
+	if err != nil {
+		return false
+	}
+	_, _ = conn.TryClose() // the pool keeps it
+	return true
 }
 
 // lineOf is the transport that a request leaves over: the one that its Contact is
 // of, else the first of its protocol.
 func (ls *lines) lineOf(req *sip.Request) *line {
-	var at *sip.Uri
-	if c := req.Contact(); c != nil {
-		at = &c.Address
-	}
-	return ls.find(req.Transport(), at)
-}
-
-// find finds a transport by what its Contact says; nil is any, as diago has it for
-// calls that come in.
-func (ls *lines) find(transport string, contact *sip.Uri) *line {
-	transport = sip.NetworkToLower(transport)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	var first *line
-	for i := range *ls.transports {
-		t := &(*ls.transports)[i]
-		if t.Transport != transport {
-			continue
-		}
-		l := ls.line(i, t, first != nil)
-		if contact == nil || contact.Host == l.contact.Host && contact.Port == l.contact.Port {
-			return l
-		}
-		if first == nil {
-			first = l
-		}
+	p := ls.all[sip.NetworkToLower(req.Transport())]
+	if p == nil {
+		return nil
 	}
-	return first
+	if opens(req) {
+		ls.settle(p, false)
+	}
+	if c := req.Contact(); c != nil && c.Address.User == ls.timers.UserAgent().Name() {
+		return ls.find(p, c.Address)
+	}
+	return p.first
 }
 
-// line is the i-th transport as it is now. another tells that it is not the first of
-// its protocol, over which refreshes of calls that came in go out. mu is held.
-func (ls *lines) line(i int, t *diago.Transport, another bool) *line {
-	for len(ls.all) <= i {
-		ls.all = append(ls.all, nil)
+// arrived takes note that a call came in: its transport listens.
+func (ls *lines) arrived(req *sip.Request) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if p := ls.all[sip.NetworkToLower(req.Transport())]; p != nil {
+		ls.settle(p, true)
 	}
-	if l := ls.all[i]; l != nil && (l.contact.Port != 0 || l.client == clientOf(t)) {
-		return l
+}
+
+// settle looks at the first transport of a protocol again, until it has its port. mu
+// is held.
+func (ls *lines) settle(p *protocol, listens bool) {
+	if p.settled {
+		return
 	}
-	name := t.Transport
-	if another {
-		name = fmt.Sprintf("%s %d", name, i)
+	t, ok := transportOf(ls.dg, p.name)
+	if !ok || t.contact.Port == 0 {
+		return
 	}
-	client := clientOf(t)
-	l := &line{
-		contact:   sip.Uri{Host: t.ExternalHost, Port: t.ExternalPort},
-		client:    client,
-		requester: ls.timers.Requester(client, name),
+	changed := !sameAddress(t.contact, p.probe.contact)
+	p.settled = listens || changed
+	if changed {
+		p.first = ls.derive(p, t.contact, p.name)
 	}
+}
+
+// find finds a transport by its Contact. mu is held.
+func (ls *lines) find(p *protocol, contact sip.Uri) *line {
+	if sameAddress(contact, p.first.contact) {
+		return p.first
+	}
+	for _, l := range p.more {
+		if sameAddress(contact, l.contact) {
+			return l
+		}
+	}
+	if len(p.more) == mostLines {
+		return p.first
+	}
+	// Named otherwise than p, over which refreshes of calls that came in go out.
+	l := ls.derive(p, contact, fmt.Sprintf("%s %d", p.name, len(p.more)+2))
+	p.more = append(p.more, l)
+	return l
+}
+
+func sameAddress(a, b sip.Uri) bool { return a.Host == b.Host && a.Port == b.Port }
+
+// derive makes the client that diago has for the transport with this Contact. diago
+// writes the protocol into the Contact just where the transport listens at that
+// address. Else the address is the one that the world sees and goes into Via, and the
+// socket is most likely at its port, on the interface of the first transport.
+func (ls *lines) derive(p *protocol, contact sip.Uri, name string) *line {
+	laddr, socket := p.probe.laddr, sip.Addr{}
+	opts := []sipgo.ClientOption{sipgo.WithClientNAT()}
+	if contact.UriParams != nil && contact.UriParams.Has("transport") {
+		laddr = sip.Addr{IP: net.ParseIP(contact.Host), Port: contact.Port}
+	} else {
+		opts = append(opts, sipgo.WithClientHostname(contact.Host), sipgo.WithClientPort(contact.Port))
+		socket = sip.Addr{IP: laddr.IP, Port: contact.Port}
+		if contact.Host != p.probe.contact.Host {
+			laddr = sip.Addr{}
+		}
+	}
+	if laddr.IP != nil && p.name == "udp" {
+		opts = append(opts, sipgo.WithClientConnectionAddr(net.JoinHostPort(laddr.IP.String(), strconv.Itoa(laddr.Port))))
+	}
+	client, err := sipgo.NewClient(ls.timers.UserAgent(), opts...)
+	if err != nil {
+		return p.probe // none of these options fails
+	}
+	l := ls.line(client, contact, name)
+	l.socket = socket
+	return l
+}
+
+// line is the transport of a client.
+func (ls *lines) line(client *sipgo.Client, contact sip.Uri, name string) *line {
+	l := &line{contact: contact, requester: ls.timers.Requester(client, name)}
 	probe := sip.NewRequest(sip.OPTIONS, sip.Uri{Scheme: "sip", Host: "nobody.invalid"})
 	if err := sipgo.ClientRequestBuild(client, probe); err == nil {
 		l.laddr, l.host, l.port = probe.Laddr, probe.Via().Host, probe.Via().Port
 	}
-	ls.all[i] = l
 	return l
-}
-
-// clientOf is the client that diago has for a transport.
-func clientOf(t *diago.Transport) *sipgo.Client {
-	client, err := inside[*sipgo.Client](t, "client")
-	if err != nil {
-		return nil // found out when the timers were put in place
-	}
-	return *client
 }

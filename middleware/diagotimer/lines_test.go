@@ -36,15 +36,18 @@ func TestSendsAsDiago(t *testing.T) {
 		fixed      bool // else the system chooses the port
 		id         string
 	}{
-		"port 0":                   {transports: []diago.Transport{local}},
-		"port":                     {transports: []diago.Transport{local}, fixed: true},
-		"port 0, public address":   {transports: []diago.Transport{behindNAT}},
-		"port, public address":     {transports: []diago.Transport{behindNAT}, fixed: true},
-		"port, public port":        {transports: []diago.Transport{behindPort}, fixed: true},
-		"first of two":             {transports: []diago.Transport{local, named(behindNAT)}},
-		"second of two":            {transports: []diago.Transport{local, named(local)}, id: "named"},
-		"second of two, public":    {transports: []diago.Transport{local, named(behindNAT)}, id: "named"},
-		"second of two with ports": {transports: []diago.Transport{behindNAT, named(behindPort)}, fixed: true, id: "named"},
+		"port 0":                     {transports: []diago.Transport{local}},
+		"port":                       {transports: []diago.Transport{local}, fixed: true},
+		"port 0, public address":     {transports: []diago.Transport{behindNAT}},
+		"port, public address":       {transports: []diago.Transport{behindNAT}, fixed: true},
+		"port, public port":          {transports: []diago.Transport{behindPort}, fixed: true},
+		"first of two":               {transports: []diago.Transport{local, named(behindNAT)}},
+		"second of two":              {transports: []diago.Transport{local, named(local)}, id: "named"},
+		"second of two, public":      {transports: []diago.Transport{local, named(behindNAT)}, id: "named"},
+		"second of two, both public": {transports: []diago.Transport{behindNAT, named(behindNAT)}, id: "named"},
+		"public second of two, port": {transports: []diago.Transport{local, named(behindNAT)}, fixed: true, id: "named"},
+		"both public, with ports":    {transports: []diago.Transport{behindNAT, named(behindNAT)}, fixed: true, id: "named"},
+		"second of two with ports":   {transports: []diago.Transport{behindNAT, named(behindPort)}, fixed: true, id: "named"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +150,7 @@ func TestRefreshesFromThere(t *testing.T) {
 	t.Run("Option", func(t *testing.T) {
 		t.Parallel()
 		refreshesFromThere(t, makeDesk(t, quick(sessiontimer.Auto), func(ua *sipgo.UserAgent, timers *middleware.Timers) (*diago.Diago, error) {
-			return diago.NewDiago(ua, diagotimer.Option(timers, must(sipgo.NewServer(ua))), public), nil
+			return diago.NewDiago(ua, public, diagotimer.Option(timers, must(sipgo.NewServer(ua)))), nil
 		}))
 	})
 }

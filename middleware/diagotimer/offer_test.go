@@ -36,9 +36,37 @@ func TestUpdateRefused_E29_E31(t *testing.T) {
 // UPDATE, RFC 3311) is answered all the same.
 func TestUpdateWithoutContact_E31(t *testing.T) {
 	peerRefreshes(t, func(t *testing.T, s *scripted) {
+		s.peerReInvites(t, offer(1, 4000, "sendrecv")) // diago has had an INVITE
 		for _, sdp := range []string{"", offer(2, 4444, "sendrecv")} {
 			s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", "-Contact", sdp)
 			want(t, s.peer.ExpectResponse(t, 200), "Session-Expires", "600;refresher=uac")
+		}
+		s.peerHangsUp(t)
+	})
+}
+
+// TestUpdateBeforeAnyInvite: as long as no INVITE came in, diago's handler is not known
+// and a changed offer in an UPDATE is refused, which changes nothing: the peer's
+// re-INVITE is accepted, and from then on an UPDATE is.
+func TestUpdateBeforeAnyInvite_E31(t *testing.T) {
+	inRole(t, "caller", theirs("uas"), func(t *testing.T, s *scripted) {
+		const timer = "Session-Expires: 600;refresher=uac"
+		before := s.call.Media().MediaSession().Raddr.Port
+		s.peer.Request(sip.UPDATE, "Supported: timer", timer, offer(2, 4444, "sendrecv"))
+		want(t, s.peer.ExpectResponse(t, 488), "Session-Expires", "")
+		if got := s.call.Media().MediaSession().Raddr.Port; got != before {
+			t.Errorf("diago sends audio to port %d after the refusal, want %d as before", got, before)
+		}
+		s.peer.Request(sip.UPDATE, "Supported: timer", timer)
+		want(t, s.peer.ExpectResponse(t, 200), "Session-Expires", "600;refresher=uac")
+		s.peerReInvites(t, offer(2, 4444, "sendrecv"))
+		if got := s.call.Media().MediaSession().Raddr.Port; got != 4444 {
+			t.Errorf("diago sends audio to port %d, want 4444 of the re-INVITE", got)
+		}
+		s.peer.Request(sip.UPDATE, "Supported: timer", timer, offer(3, 4446, "sendrecv"))
+		s.peer.ExpectResponse(t, 200)
+		if got := s.call.Media().MediaSession().Raddr.Port; got != 4446 {
+			t.Errorf("diago sends audio to port %d, want 4446 of the UPDATE", got)
 		}
 		s.peerHangsUp(t)
 	})

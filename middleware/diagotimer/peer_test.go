@@ -151,6 +151,7 @@ func TestUpdateWithSameOffer_D14(t *testing.T) {
 // its answer comes back in the 200 to the UPDATE (RFC 3311 §5.2).
 func TestUpdateWithNewOffer_E31(t *testing.T) {
 	peerRefreshes(t, func(t *testing.T, s *scripted) {
+		s.peerReInvites(t, offer(1, 4000, "sendrecv")) // diago has had an INVITE
 		time.Sleep(100 * time.Second)
 		update := s.peer.Request(sip.UPDATE, "Supported: timer", "Session-Expires: 600;refresher=uac", offer(2, 4444, "sendrecv"))
 		res := s.peer.ExpectResponse(t, 200)

@@ -75,7 +75,7 @@ type phone struct {
 func newPhone(t testing.TB, n *sipnet.Network, transport string, opts ...middleware.Option) *phone {
 	t.Helper()
 	return makePhone(t, n, transport, func(server *sipgo.Server, timers *middleware.Timers) (*diago.Diago, error) {
-		return diagotimer.New(timers, diago.WithLogger(sipua.Quiet), diago.WithServer(server),
+		return diagotimer.New(timers, diago.WithLogger(sipua.Quiet), diagotimer.WithServer(server),
 			diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw}}),
 			diago.WithTransport(diago.Transport{Transport: transport, BindHost: "127.0.0.1", BindPort: 5060}))
 	}, opts...)

@@ -32,12 +32,12 @@ func TestAnyOrder(t *testing.T) {
 	type build func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error)
 	withNew := func(opts func(*sipgo.Server) []diago.DiagoOption) build {
 		return func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error) {
-			return diagotimer.New(timers, append(opts(server), diago.WithServer(server))...)
+			return diagotimer.New(timers, append(opts(server), diagotimer.WithServer(server))...)
 		}
 	}
-	withOption := func(place int, opts ...diago.DiagoOption) build {
+	withOption := func(opts ...diago.DiagoOption) build {
 		return func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error) {
-			return diago.NewDiago(timers.UserAgent(), slices.Insert(opts, place, diagotimer.Option(timers, server))...), nil
+			return diago.NewDiago(timers.UserAgent(), append(slices.Clone(opts), diagotimer.Option(timers, server))...), nil
 		}
 	}
 	for name, build := range map[string]build{
@@ -50,10 +50,13 @@ func TestAnyOrder(t *testing.T) {
 			client := must(sipgo.NewClient(s.UserAgent, sipgo.WithClientConnectionAddr(phoneAddr)))
 			return []diago.DiagoOption{diago.WithClient(client), at("udp", "")}
 		}),
-		"option alone":      withOption(0),
-		"option first":      withOption(0, at("udp", "")),
-		"option last":       withOption(1, at("udp", "")),
-		"option in between": withOption(1, at("tcp", ""), at("udp", "one"), at("udp", "two")),
+		// diago's own option is replaced, which costs the server's handlers, and no timers.
+		"New, a server by diago's option": func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error) {
+			return diagotimer.New(timers, diago.WithServer(server), at("udp", ""))
+		},
+		"option alone":                  withOption(),
+		"option":                        withOption(at("udp", "")),
+		"option behind some transports": withOption(at("tcp", ""), at("udp", "one"), at("udp", "two")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, role := range []string{"caller", "callee"} {
@@ -103,8 +106,8 @@ func TestServerAndMiddlewareStay(t *testing.T) {
 			messages.Add(1)
 			_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 		})
-		return diagotimer.New(timers, diago.WithServer(server), port0("udp", ""),
-			diago.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
+		return diagotimer.New(timers, diagotimer.WithServer(server), port0("udp", ""),
+			diagotimer.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
 				return func(req *sip.Request, tx sip.ServerTransaction) {
 					if req.IsInvite() {
 						invites.Add(1)
@@ -154,12 +157,12 @@ func TestRefused(t *testing.T) {
 			return diago.WithClient(must(sipgo.NewClient(other)))
 		}, "client is of another user agent"},
 		"server of another user agent": {func(*sipgo.UserAgent) diago.DiagoOption {
-			return diago.WithServer(must(sipgo.NewServer(other)))
+			return diagotimer.WithServer(must(sipgo.NewServer(other)))
 		}, "server is of another user agent"},
 		"server with a handler for UPDATE": {func(ua *sipgo.UserAgent) diago.DiagoOption {
 			server := must(sipgo.NewServer(ua))
 			server.OnUpdate(func(*sip.Request, sip.ServerTransaction) {})
-			return diago.WithServer(server)
+			return diagotimer.WithServer(server)
 		}, "UPDATE"},
 	} {
 		t.Run(name, func(t *testing.T) {

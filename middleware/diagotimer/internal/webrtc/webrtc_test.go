@@ -76,7 +76,7 @@ func makeEnd(t *testing.T, transport string, build func(*sipgo.UserAgent, *end, 
 	e.dg = build(ua, e, []diago.DiagoOption{diago.WithLogger(quiet),
 		diago.WithTransport(diago.Transport{Transport: transport, BindHost: "127.0.0.1"}),
 		diago.WithMediaConfig(diago.MediaConfig{Codecs: []media.Codec{media.CodecAudioUlaw}}),
-		diago.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
+		diagotimer.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
 			return func(req *sip.Request, tx sip.ServerTransaction) {
 				e.mu.Lock()
 				e.seen = append(e.seen, req)

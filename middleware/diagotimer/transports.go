@@ -1,0 +1,35 @@
+package diagotimer
+
+import (
+	"github.com/emiago/diago"
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+)
+
+// transport is one of diago's, as it shows in a dialog.
+type transport struct {
+	name    string // udp, tcp, tls, ws or wss
+	client  *sipgo.Client
+	contact sip.Uri
+}
+
+// transportsOf are the first transports of each protocol.
+func transportsOf(dg *diago.Diago) (all []transport) {
+	for _, name := range []string{"udp", "tcp", "tls", "ws", "wss"} {
+		if t, ok := transportOf(dg, name); ok {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// transportOf is the first transport of a protocol. It makes a dialog that goes
+// nowhere, since nothing else says what a transport is.
+func transportOf(dg *diago.Diago, name string) (transport, bool) {
+	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: "nobody.invalid"}, diago.NewDialogOptions{Transport: name})
+	if err != nil {
+		return transport{}, false
+	}
+	defer func() { _ = d.Close() }()
+	return transport{name: name, client: d.UA.Client, contact: d.UA.ContactHDR.Address}, true
+}
