@@ -210,6 +210,8 @@ func TestReInviteAfterPeersOffer_D13(t *testing.T) {
 // diago, which has not seen it, sends there from then on (D-31).
 func TestMediaFollowsAnswer_D31(t *testing.T) {
 	weRefresh(t, func(t *testing.T, s *scripted) {
+		s.peer.Request(sip.INVITE, "Supported: timer", "Session-Expires: 600;refresher=uas", offer(2, 4000, "sendrecv"))
+		s.peer.Ack(s.peer.ExpectResponse(t, 200)) // diago has had an INVITE
 		for _, port := range []int{4000, 4444} {
 			time.Sleep(300 * time.Second)
 			req := s.peer.ExpectRequest(t, sip.INVITE)
