@@ -246,6 +246,7 @@ var larges = []struct {
 // A call with the largest message that a peer can think of allocates at most three
 // times what it does without timers.
 func TestLargestMessages(t *testing.T) {
+	withoutRace(t)
 	table := "| message | most costly filling | times as many at most |\n|---|---|---|\n"
 	all := true // were measured
 	for _, m := range larges {
