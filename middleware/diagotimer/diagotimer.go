@@ -42,9 +42,12 @@ func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 //
 // An UPDATE that changes the session description is answered by diago as a
 // re-INVITE would be, once diago has had an INVITE and an ACK that came in: before
-// that it is answered 488 (RFC 3311 §5.2), and the peer may send a re-INVITE. A call
-// that the application made and closed without a hang-up is refreshed on with diago
-// v0.42, which keeps it in its cache: hang up before Close.
+// that it is answered 488 (RFC 3311 §5.2), and the peer may send a re-INVITE. Likewise
+// diago's media follows the answer to a refresh, which before that is told of by
+// sessiontimer.MediaChanged alone.
+//
+// A call that the application made and closed without a hang-up is refreshed on with
+// diago v0.42, which keeps it in its cache: hang up before Close.
 //
 // Of several transports of one protocol, those after the first are known by the
 // Contact of what is sent over them. A first request over one that has an ExternalHost

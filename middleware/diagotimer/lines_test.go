@@ -39,6 +39,7 @@ func TestSendsAsDiago(t *testing.T) {
 		"port 0":                     {transports: []diago.Transport{local}},
 		"port":                       {transports: []diago.Transport{local}, fixed: true},
 		"port 0, public address":     {transports: []diago.Transport{behindNAT}},
+		"port 0, public port":        {transports: []diago.Transport{behindPort}},
 		"port, public address":       {transports: []diago.Transport{behindNAT}, fixed: true},
 		"port, public port":          {transports: []diago.Transport{behindPort}, fixed: true},
 		"first of two":               {transports: []diago.Transport{local, named(behindNAT)}},

@@ -54,8 +54,11 @@ func TestAnyOrder(t *testing.T) {
 		"New, a server by diago's option": func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error) {
 			return diagotimer.New(timers, diago.WithServer(server), at("udp", ""))
 		},
-		"option alone":                  withOption(),
-		"option":                        withOption(at("udp", "")),
+		"option alone": withOption(),
+		"option":       withOption(at("udp", "")),
+		"option, the server by another": func(timers *middleware.Timers, server *sipgo.Server) (*diago.Diago, error) {
+			return diago.NewDiago(timers.UserAgent(), diagotimer.WithServer(server), at("udp", ""), diagotimer.Option(timers, nil)), nil
+		},
 		"option behind some transports": withOption(at("tcp", ""), at("udp", "one"), at("udp", "two")),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,6 +192,10 @@ func TestRefusedOption(t *testing.T) {
 	client.TxRequester = foreign{client}
 	diago.NewDiago(ua, diago.WithClient(client), diagotimer.Option(timers, must(sipgo.NewServer(ua))))
 	logged.want(t, "level=ERROR", "calls have no session timers", "TxRequester")
+	other := must(sipgo.NewUA())
+	defer func() { _ = other.Close() }()
+	diago.NewDiago(other, diagotimer.Option(timers, must(sipgo.NewServer(ua))))
+	logged.want(t, "level=ERROR", "calls have no session timers", "Diago is of another user agent")
 	if _, same := client.TxRequester.(foreign); !same {
 		t.Error("the client lost the requester that somebody else set")
 	}
