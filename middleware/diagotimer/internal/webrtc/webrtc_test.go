@@ -216,8 +216,10 @@ func TestReInviteWithoutOffer(t *testing.T) {
 			caller, callee := newEnd(t, "tcp"), newEnd(t, "tcp")
 			out, in := caller.calls(t, callee, "tcp")
 			send, ack, contact := out.Do, out.WriteRequest, out.RemoteContact()
+			answer := strings.Replace(string(out.InviteRequest.Body()), "a=setup:actpass", "a=setup:passive", 1)
 			if from == "callee" {
 				send, ack, contact = in.Do, in.WriteRequest, in.RemoteContact()
+				answer = string(in.InviteResponse.Body())
 			}
 			for range 2 {
 				res, err := send(t.Context(), sip.NewRequest(sip.INVITE, contact.Address))
@@ -230,7 +232,7 @@ func TestReInviteWithoutOffer(t *testing.T) {
 				}
 				req := sip.NewRequest(sip.ACK, contact.Address)
 				req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-				req.SetBody([]byte(strings.Replace(offer, "a=setup:actpass", "a=setup:active", 1)))
+				req.SetBody([]byte(answer)) // with the roles that are in force
 				if err := ack(req); err != nil {
 					t.Fatal(err)
 				}
