@@ -142,8 +142,8 @@ func writeOverview(b *strings.Builder) {
 const docHead = `# Interoperability
 
 Calls with other people's user agents over real sockets on loopback, each judged by
-what passed on the wire. The number is how many calls of the kind hold; – is what the
-peer cannot do.
+what passed on the wire. The number is how many calls of the kind hold; – was not
+tried, mostly because the peer cannot.
 
 `
 

@@ -142,6 +142,12 @@ func (s *script) expects(method string) *script {
 	return s
 }
 
+// maybe is for a request that need not come.
+func (s *script) maybe(method string) *script {
+	fmt.Fprintf(&s.b, "<recv request=\"%s\" optional=\"true\"/>\n", method)
+	return s
+}
+
 // answer responds to the request received last.
 func (s *script) answer(status string, sdp bool, headers ...string) *script {
 	return s.message(sdp, append([]string{
