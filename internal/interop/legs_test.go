@@ -95,7 +95,8 @@ func (s scene) playWebSocket(t *testing.T) {
 	up()
 	interval := time.Duration(s.interval) * time.Second
 	if s.end == "killed" {
-		c.says(c.stderr, "ACK sip:", 5*time.Second) // without it the call is forgotten
+		c.says(c.stderr, "ACK sip:", 5*time.Second)
+		time.Sleep(300 * time.Millisecond) // let it pass: without it the call is forgotten
 		c.kill()
 		killed := time.Now()
 		sub.reports("expired", interval)
