@@ -176,12 +176,12 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 	return end.Sub(now)
 }
 
-// sendInTime sends the request to the present place. Where others may follow, what
-// comes before the answer takes no longer than that may.
+// sendInTime sends the request to the present place. Where others may follow, names,
+// connections and writes take no longer than the answer may.
 func (o *ownRequest) sendInTime(ctx context.Context) error {
 	if o.others() > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, target.Patience(o.timeLeft(ctx, time.Now()), o.others()))
+		ctx, cancel = context.WithTimeout(ctx, min(target.Patience(o.timeLeft(ctx, time.Now()), o.others()), stepLife()))
 		defer cancel()
 	}
 	return o.exchange.send(ctx)

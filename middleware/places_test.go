@@ -296,10 +296,10 @@ func TestRefreshOnPeersStream(t *testing.T) {
 	}
 }
 
-// D-27, F-06: a stream that was left without a FIN, or that breaks under the refresh, gives
-// way to the Contact, which then counts.
+// D-27, F-06: a stream that was left without a FIN, that takes no more, or that breaks
+// under the refresh, gives way to the Contact, which then counts.
 func TestStreamGivesWayToContact(t *testing.T) {
-	for _, how := range []string{"silent", "broken"} {
+	for _, how := range []string{"silent", "stalled", "broken"} {
 		for _, r := range refreshes {
 			t.Run("D-27 "+how+" "+string(r.method), func(t *testing.T) {
 				inLab(t, func(l *lab) {
@@ -308,8 +308,13 @@ func TestStreamGivesWayToContact(t *testing.T) {
 					reachable := l.net.StreamPeer(peerAddr, bobAddr, "TCP") // what sipgo would dial
 					synctest.Wait()
 					then := 901 * time.Second
-					if how == "silent" {
+					switch how {
+					case "silent":
 						l.net.Silence(streamAddr)
+					case "stalled":
+						l.net.Stall(streamAddr)
+					}
+					if how != "broken" {
 						then = 900*time.Second + map[sip.RequestMethod]time.Duration{sip.UPDATE: 12 * time.Second, sip.INVITE: 32 * time.Second}[r.method]
 					}
 					l.at(900 * time.Second)
@@ -321,7 +326,11 @@ func TestStreamGivesWayToContact(t *testing.T) {
 					l.refreshedBy(reachable, r.method, contact)
 					l.at(then + 900*time.Second)
 					l.refreshedBy(reachable, r.method, contact)
-					l.wantDirected(r.method, directed{streamAddr, 900 * time.Second}, directed{peerAddr, then}, directed{peerAddr, then + 900*time.Second})
+					want := []directed{{peerAddr, then}, {peerAddr, then + 900*time.Second}}
+					if how != "stalled" {
+						want = slices.Insert(want, 0, directed{streamAddr, 900 * time.Second})
+					}
+					l.wantDirected(r.method, want...)
 					l.wantAlive("bob", d)
 					for _, e := range bob.Events() {
 						if f, failed := e.Event.(sessiontimer.RefreshFailed); failed {
