@@ -1,7 +1,9 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -123,15 +125,48 @@ func TestPeerMovesFromGuessedPlace(t *testing.T) {
 		wantStatus(l, p, "the peer's UPDATE", 200)
 		l.at(1812 * time.Second)
 		l.refreshedBy(now, sip.UPDATE)
+		l.wantDirected(sip.UPDATE, directed{elsewhere, 900 * time.Second}, directed{peerAddr, 912 * time.Second},
+			directed{"10.0.0.8:5060", 1812 * time.Second})
 	})
+}
+
+// D-27: so is where the application sends, if that was where the peer has been; a proxy
+// that it sends to is not.
+func TestPeerMovesFromChosenPlace(t *testing.T) {
+	const rebound, proxy = "192.0.2.9:50000", "10.0.0.7:5060"
+	for chosen, want := range map[string]string{publicAddr: rebound, proxy: proxy} {
+		inLab(t, func(l *lab) {
+			bob, p, again := l.bob(), l.net.Peer(publicAddr), l.net.Peer(rebound)
+			d, _ := l.peerCalls(p, bob, timerHeader, allow, weRefresh, private)
+			info := sip.NewRequest(sip.INFO, sip.Uri{Scheme: "sip", User: "peer", Host: "192.168.1.5", Port: 5060})
+			info.SetDestination(chosen)
+			info.Laddr = sip.Addr{IP: net.IPv4(10, 0, 0, 2), Port: 5060}
+			go func() { _, _ = d.Do(context.Background(), info) }()
+			at := p
+			if chosen == proxy {
+				at = l.net.Peer(proxy)
+			}
+			at.Reply(at.ExpectRequest(l, sip.INFO), 200, "OK")
+			synctest.Wait()
+			update := p.Request(sip.UPDATE, timerHeader, weRefresh, private, "Via: SIP/2.0/UDP 192.168.1.5:5060;rport;branch=z9hG4bK-first")
+			wantStatus(l, p, "the UPDATE", 200)
+			moved := update.Clone()
+			moved.CSeq().SeqNo++
+			moved.Via().Params.Add("branch", "z9hG4bK-rebound")
+			again.Send(bobAddr, moved.String())
+			wantStatus(l, again, "the UPDATE from there", 200)
+			l.at(900 * time.Second)
+			l.wantDirected(sip.UPDATE, directed{want, 900 * time.Second})
+		})
+	}
 }
 
 // D-27: a stranger is where the Contact leads, and knows of no call.
 func TestStrangerAtContact(t *testing.T) {
 	for _, r := range refreshes {
 		for _, status := range []int{408, 481, 404} {
-			for _, lives := range []bool{true, false} {
-				t.Run(fmt.Sprintf("D-27 %s %d lives=%v", r.method, status, lives), func(t *testing.T) {
+			for _, peer := range []string{"lives", "refuses", "is silent"} {
+				t.Run(fmt.Sprintf("D-27 %s %d, the peer %s", r.method, status, peer), func(t *testing.T) {
 					inLab(t, func(l *lab) {
 						bob, p, stranger := l.bob(), l.peer(), l.net.Peer(elsewhere)
 						contact := "Contact: <sip:peer@" + elsewhere + ">"
@@ -144,20 +179,36 @@ func TestStrangerAtContact(t *testing.T) {
 							}
 						}
 						refuse(stranger)
-						if lives {
+						switch peer {
+						case "lives":
 							l.refreshedBy(p, r.method, contact)
 							l.at(1799 * time.Second)
 							l.wantAlive("bob", d)
 							l.wantDirected(sip.BYE)
 							return
+						case "refuses":
+							refuse(p)
+							synctest.Wait()
+						case "is silent":
+							p.Close()
+							l.at(933 * time.Second)
 						}
-						refuse(p)
-						synctest.Wait()
 						l.wantEnded("bob", d)
+						wantReason(l, bob, sessiontimer.CauseRefreshAnswered, status)
 						l.wantDirected(r.method, directed{elsewhere, 900 * time.Second}, directed{peerAddr, 900 * time.Second})
 					})
 				})
 			}
+		}
+	}
+}
+
+// wantReason checks why the call has ended.
+func wantReason(l *lab, u *sipua.UA, cause sessiontimer.Cause, status int) {
+	l.Helper()
+	for _, e := range u.Events() {
+		if x, expired := e.Event.(sessiontimer.Expired); expired && x.Reason != (sessiontimer.Reason{Cause: cause, Status: status}) {
+			l.Errorf("the call ends for %q, want %v %d", x.Reason, cause, status)
 		}
 	}
 }
@@ -294,6 +345,23 @@ func TestRefreshOnPeersStream(t *testing.T) {
 			})
 		}
 	}
+}
+
+// D-27: a stream that is closed is not opened again from its far end, where a stranger
+// may listen by now.
+func TestClosedStreamStaysClosed(t *testing.T) {
+	inLab(t, func(l *lab) {
+		contact := "Contact: <sip:peer@10.0.0.9:5060;transport=tcp>"
+		_, p, _ := l.streamCall(streamAddr, bobAddr, sip.UPDATE, allow, contact)
+		p.Close()
+		synctest.Wait()
+		l.net.Stall(streamAddr) // whoever dials it waits
+		reachable := l.net.StreamPeer(peerAddr, bobAddr, "TCP")
+		l.at(900 * time.Second)
+		l.refreshedBy(reachable, sip.UPDATE, contact)
+		l.wantDirected(sip.UPDATE, directed{peerAddr, 900 * time.Second})
+		l.net.Resume(streamAddr)
+	})
 }
 
 // D-27, F-06: a stream that was left without a FIN, that takes no more, or that breaks
