@@ -113,6 +113,20 @@ func (l *lab) refreshedBy(p *sipnet.Peer, method sip.RequestMethod, headers ...s
 	synctest.Wait()
 }
 
+// D-27: a refusal that says nothing of an end shows the place too.
+func TestRefusalShowsPlace(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(), l.peer()
+		contact := "Contact: <sip:peer@" + elsewhere + ">"
+		l.peerCalls(p, bob, timerHeader, allow, weRefresh, contact)
+		l.at(912 * time.Second)
+		p.Reply(p.ExpectRequest(l, sip.UPDATE), 500, "Soon", "Retry-After: 3")
+		l.at(915 * time.Second)
+		l.refreshedBy(p, sip.UPDATE, contact)
+		l.wantDirected(sip.UPDATE, directed{elsewhere, 900 * time.Second}, directed{peerAddr, 912 * time.Second}, directed{peerAddr, 915 * time.Second})
+	})
+}
+
 // D-27: what answered is forgotten when the peer says that it has moved.
 func TestPeerMovesFromGuessedPlace(t *testing.T) {
 	inLab(t, func(l *lab) {
@@ -189,6 +203,7 @@ func TestStrangerAtContact(t *testing.T) {
 						case "refuses":
 							refuse(p)
 							synctest.Wait()
+							l.wantDirected(sip.BYE, directed{elsewhere, 900 * time.Second}) // neither has answered before
 						case "is silent":
 							p.Close()
 							l.at(933 * time.Second)
@@ -361,6 +376,34 @@ func TestClosedStreamStaysClosed(t *testing.T) {
 		l.refreshedBy(reachable, sip.UPDATE, contact)
 		l.wantDirected(sip.UPDATE, directed{peerAddr, 900 * time.Second})
 		l.net.Resume(streamAddr)
+	})
+}
+
+// D-27: where a request of the application is led is no choice of the application's.
+func TestLedIsNotChosen(t *testing.T) {
+	const second = "10.0.0.9:52000"
+	inLab(t, func(l *lab) {
+		contact := "Contact: <sip:peer@10.0.0.9:5060;transport=tcp>"
+		bob, p, d := l.streamCall(streamAddr, bobAddr, sip.UPDATE, allow, contact)
+		update := p.Request(sip.UPDATE, timerHeader, weRefresh, contact)
+		wantStatus(l, p, "the UPDATE", 200)
+		again := l.net.StreamPeer(second, bobAddr, "TCP")
+		synctest.Wait()
+		moved := update.Clone()
+		moved.CSeq().SeqNo++
+		moved.Via().Params.Add("branch", "z9hG4bK-second")
+		again.Send(bobAddr, moved.String())
+		wantStatus(l, again, "the UPDATE on another stream", 200)
+		go func() {
+			_, _ = d.Do(context.Background(), sip.NewRequest(sip.INFO, sip.Uri{Scheme: "sip", Host: "10.0.0.9", Port: 5060, UriParams: sip.HeaderParams{{K: "transport", V: "tcp"}}}))
+		}()
+		again.Reply(again.ExpectRequest(l, sip.INFO), 200, "OK")
+		synctest.Wait()
+		for stored := range bob.Timers.Store().All(context.Background()) {
+			if stored.Destination != "" || stored.Source != second {
+				l.Errorf("the application sends to %q and the peer is at %q, want no choice and %s", stored.Destination, stored.Source, second)
+			}
+		}
 	})
 }
 
