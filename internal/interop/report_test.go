@@ -111,10 +111,11 @@ func kinds() []*peerKind {
 
 // writeOverview writes how many calls of each kind were seen to hold.
 func writeOverview(b *strings.Builder) {
-	b.WriteString("| peer | it calls | we call | it refreshes | we refresh | UPDATE | re-INVITE | it is killed |\n|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| peer | calls | it calls | we call | it refreshes | we refresh | UPDATE | re-INVITE | it is killed |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, kind := range kinds() {
 		fmt.Fprintf(b, "| %s |", kind.name)
 		for _, column := range []func(entry) bool{
+			func(entry) bool { return true },
 			func(e entry) bool { return e.caller == thePeer },
 			func(e entry) bool { return e.caller == theSubject },
 			func(e entry) bool { return e.refresher == thePeer },
@@ -142,7 +143,7 @@ func writeOverview(b *strings.Builder) {
 const docHead = `# Interoperability
 
 Calls with other people's user agents over real sockets on loopback, each judged by
-what passed on the wire. The number is how many calls of the kind hold; – was not
+what passed on the wire: how many calls of each kind hold. What has a – was not
 tried, mostly because the peer cannot.
 
 `
@@ -156,8 +157,8 @@ A call counts if the 2xx settles what it has to and our events say the same, the
 right party refreshes by the right method at half the interval, twice or more, all
 CSeq numbers rise, the call lives past its first expiry, the right party hangs up,
 nothing follows the BYE, and the program ends or is as it was before. Where the
-peer is killed, the call ends at expiry if we refresh (after 32 s without an answer
-if that is earlier), and a third of the interval before it if the peer does.
+peer is killed, the call ends at expiry if we refresh (or from 32 s without an answer
+on), and a third of the interval before it if the peer does.
 
 `
 
