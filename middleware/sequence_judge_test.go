@@ -119,11 +119,23 @@ func (s script) own() int {
 	return n
 }
 
-// hangUp ends a call of the application.
+// hangUp ends a call of the application. sipgo's Bye sends nothing in one that was never
+// acknowledged.
 func hangUp(d dialog) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_ = d.Bye(ctx)
+	c, ours := d.(*sipgo.DialogClientSession)
+	if !ours || c.LoadState() == sip.DialogStateConfirmed {
+		_ = d.Bye(ctx)
+		return
+	}
+	bye := sip.NewRequest(sip.BYE, c.InviteRequest.Recipient)
+	if contact := c.InviteResponse.Contact(); contact != nil {
+		bye.Recipient = contact.Address
+	}
+	if tx, err := c.TransactionRequest(ctx, bye); err == nil {
+		tx.Terminate()
+	}
 }
 
 // callOf names the dialog as events do.
