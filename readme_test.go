@@ -16,14 +16,18 @@ var (
 	declared  = regexp.MustCompile(`(?m)^(\w+)(?:, err)? :=`)
 )
 
-// TestREADMECompiles vets every Go block of the README, so that what it shows
-// can be copied.
+// TestREADMECompiles vets every Go block of the README and the guide: readers copy
+// them.
 func TestREADMECompiles(t *testing.T) {
-	blocks := readmeBlocks(t, goBlock)
+	blocks := blocksOf(t, "README.md", goBlock)
 	if len(blocks) < 3 {
 		t.Fatalf("README has %d Go blocks, want one for sipgo, one for diago and one for tests", len(blocks))
 	}
-	for i, block := range blocks {
+	more := blocksOf(t, guide, goBlock)
+	if len(more) == 0 {
+		t.Fatalf("%s has no Go block", guide)
+	}
+	for i, block := range append(blocks, more...) {
 		name := "main.go"
 		if strings.Contains(block, `"testing"`) {
 			name = "app_test.go"
@@ -32,14 +36,13 @@ func TestREADMECompiles(t *testing.T) {
 	}
 }
 
-// TestREADMEDiffs vets what each diff of the README is applied to, and what it makes
-// of that.
+// TestREADMEDiffs vets the code before and after each diff of the README and the guide.
 func TestREADMEDiffs(t *testing.T) {
-	blocks := readmeBlocks(t, diffBlock)
+	blocks := blocksOf(t, "README.md", diffBlock)
 	if len(blocks) == 0 {
 		t.Fatal("README has no diff, want the one line")
 	}
-	for i, block := range blocks {
+	for i, block := range append(blocks, blocksOf(t, guide, diffBlock)...) {
 		for sign, side := range map[string]string{"+": "before", "-": "after"} { // the sign of what it lacks
 			var lines []string
 			for line := range strings.Lines(block) {
@@ -52,7 +55,7 @@ func TestREADMEDiffs(t *testing.T) {
 	}
 }
 
-// inMain makes a program of lines that the README takes out of one.
+// inMain completes an excerpt to a program.
 func inMain(lines []string) string {
 	text := strings.Join(lines, "")
 	imports, given := "", "var onBye sipgo.RequestHandler\n"
@@ -76,11 +79,15 @@ func inMain(lines []string) string {
 	return "package main\n" + imports + given + "func main() {\n" + text + "}\n"
 }
 
-const ours = "github.com/sipgo-contrib/sessiontimer"
+const (
+	ours  = "github.com/sipgo-contrib/sessiontimer"
+	guide = "docs/guide.md"
+)
 
-func readmeBlocks(t *testing.T, kind *regexp.Regexp) (blocks []string) {
+// blocksOf returns the code blocks of one kind in a page.
+func blocksOf(t *testing.T, page string, kind *regexp.Regexp) (blocks []string) {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +97,7 @@ func readmeBlocks(t *testing.T, kind *regexp.Regexp) (blocks []string) {
 	return blocks
 }
 
-// vet checks a file, in the module that has what it imports.
+// vet runs go vet on a file, in the module that has its imports.
 func vet(t *testing.T, name, text string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)

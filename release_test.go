@@ -39,7 +39,7 @@ func TestREADMEGoGet(t *testing.T) {
 	if len(gets) != 2 {
 		t.Fatalf("README has %d go get, want one for sipgo and one for diago", len(gets))
 	}
-	programs := readmeBlocks(t, goBlock)[:2]
+	programs := blocksOf(t, "README.md", goBlock)[:2]
 	for i, stack := range []string{"sipgo", "diago"} {
 		t.Run(stack, func(t *testing.T) {
 			app := t.TempDir()

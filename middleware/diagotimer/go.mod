@@ -39,5 +39,5 @@ require (
 	gopkg.in/hraban/opus.v2 v2.0.0-20230925203106-0188a62cb302 // indirect
 )
 
-// All modules of the repository are released together; see docs/contributing.md.
+// All modules of the repository are released together; see CONTRIBUTING.md.
 replace github.com/sipgo-contrib/sessiontimer => ../..
