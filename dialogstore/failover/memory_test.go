@@ -1,0 +1,133 @@
+package failover_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+var (
+	alice = failover.Node{Name: "alice", Run: "1"}
+	bob   = failover.Node{Name: "bob", Run: "1"}
+)
+
+// state is what alice puts of a call with an interval of half an hour.
+func state(version uint64) failover.Entry {
+	return failover.Entry{Epoch: 1, Dialog: dialogstore.Dialog{
+		ID:      dialogstore.ID{CallID: "call", LocalTag: "l", RemoteTag: "r"},
+		Version: version,
+		Session: sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+	}}
+}
+
+func put(t *testing.T, m *failover.Memory, e failover.Entry) {
+	t.Helper()
+	if errs, err := m.Put(t.Context(), alice, []failover.Entry{e}); err != nil || errs[0] != nil {
+		t.Fatalf("Put = %v, %v, want no error", errs, err)
+	}
+}
+
+func claim(t *testing.T, m *failover.Memory) failover.Claimed {
+	t.Helper()
+	e := state(1)
+	claimed, err := m.Claim(t.Context(), bob, alice, []failover.Key{e.Key()})
+	if err != nil || claimed[0].Err != nil {
+		t.Fatalf("Claim = %v, %v, want no error", claimed, err)
+	}
+	return claimed[0]
+}
+
+func beat(t *testing.T, m *failover.Memory, me failover.Node) failover.Pulse {
+	t.Helper()
+	p, err := m.Beat(t.Context(), me)
+	if err != nil {
+		t.Fatalf("Beat = %v, want no error", err)
+	}
+	return p
+}
+
+// Nothing that is written after a snapshot is left when it is restored, and what is
+// written then is not in the snapshot, which can be restored again.
+func TestMemorySnapshot(t *testing.T) {
+	m := failover.NewMemory()
+	before := beat(t, m, alice)
+	put(t, m, state(1))
+	restore := m.Snapshot()
+	for range 2 {
+		put(t, m, state(2))
+		if got := claim(t, m); got.Epoch != 2 || got.Dialog.Version != 2 {
+			t.Errorf("Claim = epoch %d, version %d, want 2 and 2", got.Epoch, got.Dialog.Version)
+		}
+		beat(t, m, bob)
+		restore()
+		owners, err := m.Owner(t.Context(), []dialogstore.ID{state(1).Dialog.ID})
+		if want := (failover.Ownership{Owner: alice, Epoch: 1}); err != nil || owners[0] != want {
+			t.Errorf("after the roll back Owner = %v, %v, want %v", owners, err, want)
+		}
+	}
+	if got := claim(t, m).Dialog.Version; got != 1 {
+		t.Errorf("after the roll back the call has version %d, want 1", got)
+	}
+	restore()
+	after := beat(t, m, alice)
+	before.Nodes[0].Count++
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("the beat after the roll back is not the next one of the time before (-want +got):\n%s", diff)
+	}
+}
+
+// Nothing stays for ever, and Len counts it for as long as it stays.
+func TestMemoryForgetsAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := failover.NewMemory()
+		beat(t, m, alice)
+		beat(t, m, bob)
+		put(t, m, state(1))
+		if m.Len() != 3 {
+			t.Errorf("with two nodes and a call Len = %d, want 3", m.Len())
+		}
+		time.Sleep(30*time.Minute + failover.KeepExpired)
+		if m.Len() != 2 {
+			t.Errorf("an hour after the expiry of alice's call Len = %d, want 2: alice and the call", m.Len())
+		}
+		time.Sleep(time.Nanosecond)
+		if m.Len() != 0 {
+			t.Errorf("more than an hour after the expiry Len = %d, want 0", m.Len())
+		}
+		e := state(1)
+		if _, err := m.Drop(t.Context(), alice, []failover.Key{e.Key()}); err != nil || m.Len() != 1 {
+			t.Errorf("Drop of a call that is gone = %v, then Len = %d, want no error and 1", err, m.Len())
+		}
+		m.Advance(failover.KeepDropped + time.Nanosecond)
+		if m.Len() != 0 {
+			t.Errorf("after the time for which a Drop is remembered Len = %d, want 0", m.Len())
+		}
+	})
+}
+
+// A Beat forgets too: nobody calls Len in earnest.
+func TestMemoryBeatForgets(t *testing.T) {
+	m := failover.NewMemory()
+	beat(t, m, alice)
+	m.Advance(2 * failover.KeepSilent)
+	if got := beat(t, m, bob).Nodes; len(got) != 1 || got[0].Node != bob {
+		t.Errorf("two hours after alice's last beat the nodes are %v, want bob alone", got)
+	}
+}
+
+// A context that has ended is heard before anything is done.
+func TestMemoryEnded(t *testing.T) {
+	m := failover.NewMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.Leave(ctx, alice); err != context.Canceled || m.Len() != 0 {
+		t.Errorf("Leave with an ended context = %v, then Len = %d, want %v and 0", err, m.Len(), context.Canceled)
+	}
+}
