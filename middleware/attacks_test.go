@@ -40,7 +40,7 @@ var attacks = []attack{
 			a.invite(func(d *draft) { d.set("Contact", victim) })
 		}
 	}},
-	{name: "An INVITE whose Contact is a victim, and the ACK of who hears us", most: oneCall, back: 11 + 7, play: func(a *attacker, _ *subject) {
+	{name: "An INVITE whose Contact is a victim, and an ACK", most: oneCall, back: 11 + 7, play: func(a *attacker, _ *subject) {
 		a.invite(func(d *draft) { d.set("Contact", victim) })
 		a.ack()
 	}},
@@ -86,7 +86,7 @@ var attacks = []attack{
 		a.invite(func(d *draft) { d.set("Contact", "<sip:a\nX-Injected: 1@10.0.0.9>") })
 		a.ack()
 	}},
-	{name: "100 BYEs, UPDATEs and re-INVITEs with wrong tags in a call that lives", most: oneCall, play: func(a *attacker, _ *subject) {
+	{name: "100 BYEs, UPDATEs and re-INVITEs with wrong tags in a live call", most: oneCall, play: func(a *attacker, _ *subject) {
 		a.invite(nil)
 		a.ack()
 		for i := range 100 {
@@ -97,12 +97,12 @@ var attacks = []attack{
 			}
 		}
 	}},
-	{name: "A BYE with an old number in a call that lives", most: oneCall, play: func(a *attacker, _ *subject) {
+	{name: "A BYE with an old number in a live call", most: oneCall, play: func(a *attacker, _ *subject) {
 		a.invite(nil)
 		a.ack()
 		a.within(sip.BYE, func(d *draft) { d.set("CSeq", "1 BYE") })
 	}},
-	{name: "200 UPDATEs in a moment, with intervals from 0 to 199 s", most: oneCall, play: func(a *attacker, _ *subject) {
+	{name: "200 UPDATEs at once, with intervals from 0 to 199 s", most: oneCall, play: func(a *attacker, _ *subject) {
 		a.invite(nil)
 		a.ack()
 		for i := range 200 {

@@ -66,6 +66,6 @@ func TestJsSIPRefused(t *testing.T) {
 	if got := strings.Join(rows, "\n"); got != want {
 		t.Errorf("seen:\n%s\nwant:\n%s", got, want)
 	}
-	fault(t, "JsSIP", "It takes no notice of the Min-SE of a 422: the call fails. An application that JsSIP calls with less than 90 s "+
-		"has to tell its users to set `sessionTimersExpires`.", strings.Join(rows, "\n"))
+	fault(t, "JsSIP", "It ignores the Min-SE of a 422, and the call fails. If JsSIP calls an application with less than 90 s, "+
+		"its users have to set `sessionTimersExpires`.", strings.Join(rows, "\n"))
 }

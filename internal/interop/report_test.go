@@ -142,23 +142,27 @@ func writeOverview(b *strings.Builder) {
 
 const docHead = `# Interoperability
 
-Calls with other people's user agents over real sockets on loopback, each judged by
-what passed on the wire: how many calls of each kind hold. What has a – was not
-tried, mostly because the peer cannot.
+Calls with other people's user agents over real sockets on loopback. A number with ✓ counts
+the calls of that kind that passed, judged by what went over the wire. A – was not tried,
+usually because the peer cannot do it.
 
 `
 
 const docRules = `
-This page is written by ` + "`.ci/interop -update`" + `. The programs under test are the examples
-` + "`uac`, `uas` and `diago`" + `, called *we* here; over TLS and WebSocket it is a small one in
-` + "`internal/interop/subject`" + `. Times are seconds after the call was up.
+This page is written by ` + "`.ci/interop -update`" + `. The programs under test, called *we* here, are
+the examples ` + "`uac`" + `, ` + "`uas`" + ` and ` + "`diago`" + `; over TLS and WebSocket, the small one in
+` + "`internal/interop/subject`" + `. Times are seconds after the call was established.
 
-A call counts if the 2xx settles what it has to and our events say the same, the
-right party refreshes by the right method at half the interval, twice or more, all
-CSeq numbers rise, the call lives past its first expiry, the right party hangs up,
-nothing follows the BYE, and the program ends or is as it was before. Where the
-peer is killed, the call ends at expiry if we refresh (or from 32 s without an answer
-on), and a third of the interval before it if the peer does.
+A call passes if
+
+- the 2xx settles the right timer, and our events say the same;
+- the right party refreshes, by the right method, at half the interval, at least twice;
+- all CSeq numbers rise, and the call lives past its first expiry;
+- the right party hangs up, and nothing follows the BYE;
+- the program ends, or is left as it was before the call.
+
+If the peer is killed, the call must end a third of the interval before expiry if the peer was to refresh. If we
+were, it must end at expiry, or after 32 s without a response.
 
 `
 
@@ -232,7 +236,7 @@ func writeMatrix(b *strings.Builder, kind *peerKind) {
 		who := map[party]string{theSubject: "we", thePeer: "peer"}
 		refresher := who[e.refresher]
 		if e.declined {
-			refresher = "we; the peer, asked to, declines"
+			refresher = "we, as the peer declines"
 		}
 		key := fmt.Sprintf("| %s | %s | %s |", who[e.caller], refresher, e.method)
 		if cells[key] == nil {
@@ -256,7 +260,7 @@ func writeList(b *strings.Builder, kind *peerKind, name func(entry) string) {
 
 // writeOdd writes what SIPp does rarely, or wrongly.
 func writeOdd(b *strings.Builder) {
-	b.WriteString("\n## SIPp: rarities and wrongs\n\nEach over UDP and TCP. → is ours, ← SIPp's.\n\n| what | the program | seen |\n|---|---|---|\n")
+	b.WriteString("\n## SIPp: rare and wrong messages\n\nEach over UDP and TCP. → is from us, ← from SIPp.\n\n| what | the program | seen |\n|---|---|---|\n")
 	for _, e := range entriesOf(sipp, true) {
 		if e.transport == "udp" {
 			fmt.Fprintf(b, "| %s | `%s` | %s |\n", e.title, e.subject, e.seen)

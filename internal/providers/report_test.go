@@ -25,34 +25,40 @@ var groups = []struct {
 const docHead = `# Providers
 
 What was recorded of telephone providers and of the systems behind them, and what this
-library does with it. Written by the test of ` + "`internal/providers`" + `, with ` + "`-update`" + `: each
-profile is a scripted peer in virtual time, with header fields letter for letter as far
-as they are known, and its refreshes, refusals, limits and ends. It was **tested against
-what was recorded of it**, not with the provider. Where an interval or a role is not
-known, the profile has 1800 s and the usual header fields.
+library does with it. The tests of ` + "`internal/providers`" + ` write this page with ` + "`-update`" + `.
+Each profile is a scripted peer in virtual time. It sends the recorded header fields
+letter for letter as far as they are known, and plays the provider's refreshes, refusals,
+limits and ends. The library was **tested against these recordings**, not with the
+providers. Where an interval or a role is not known, the profile uses 1800 s and the usual
+header fields.
 
-Where a fact comes from: **[t]** a trace, **[d]** the vendor's documentation, **[c]**
-the peer's own code, **[s]** somebody's statement. What no run plays is marked as not played.
+The mark after a fact names its source: **[t]** a trace, **[d]** the vendor's
+documentation, **[c]** the peer's own code, **[s]** somebody's statement. Facts that no run
+plays are marked "not played".
 
-A profile answers 481 to what does not come by the route set of the first message to the
-Contact in it, 408 to a CSeq that was used before, and hangs up when a session that we
-are to refresh is not refreshed in time; each of these fails the test. Runs: three
-intervals and either side hangs up; a re-INVITE or UPDATE of its own at a quarter of the
-interval, and on; with ` + "`WithRefresher(sessiontimer.Local)`" + `; and it falls silent one
-second before one and a half intervals; and, where no timer came of that and a re-INVITE does
-no harm, with ` + "`Always`" + `. Each has the options under **Set** and **Played with**. Times are seconds
-after the call was up; a request that is named twice at one time was challenged and sent
-again. Without jitter: by default a refresh comes up to a tenth earlier.
+A profile answers 481 to a request that does not follow the route set of the first message to
+its Contact, and 408 to a repeated CSeq. It hangs up when we do not refresh in time a session
+that is ours to refresh. Each of these fails the test. The runs:
+
+- three intervals, then either side hangs up;
+- the peer sends a re-INVITE or UPDATE of its own after a quarter of the interval, and goes on;
+- we refresh, with ` + "`WithRefresher(sessiontimer.Local)`" + `;
+- the peer falls silent one second before one and a half intervals have passed;
+- with ` + "`Always`" + `, if the others led to no timer and a re-INVITE does no harm.
+
+Each has the options under **Set** and **Played with**, and no jitter; by default a refresh comes
+up to a tenth earlier. Times are seconds after the call was established. A request that is
+listed twice at one time was challenged and sent again.
 
 ## A dead call ends only where there is a timer
 
-The default, ` + "`WithMode(sessiontimer.Offer)`" + `, asks for a timer, takes whatever the peer says, and
-adds one where the peer lists ` + "`timer`" + ` and forgot to ask. A provider without timers gets
-none: its live calls are left in peace, and its dead ones stay up. ` + "`WithMode(sessiontimer.Always)`" + `
-ends those: we refresh alone, by re-INVITE where UPDATE is not allowed, and what does not
-answer is over. Set it call by call with ` + "`WithPolicyFunc`" + `, not for peers that a re-INVITE
-harms. ` + "`Accept`" + ` asks nobody and obeys those who ask. ` + "`Require`" + ` answers 421 to an INVITE that does not
-list ` + "`timer`" + `, here those of {refused}.
+The default, ` + "`WithMode(sessiontimer.Offer)`" + `, asks for a timer, accepts the peer's answer, and
+adds a timer if the peer lists ` + "`timer`" + ` but did not ask. With a provider that has no timers,
+there is none: live calls are left alone, and dead ones stay up. ` + "`WithMode(sessiontimer.Always)`" + `
+ends those: we refresh alone, by re-INVITE if UPDATE is not allowed, and a call that does not
+answer is over. Choose it for each call with ` + "`WithPolicyFunc`" + `, and not for peers that a
+re-INVITE harms. ` + "`Accept`" + ` asks for no timer and obeys those who ask. ` + "`Require`" + ` answers 421 to an
+INVITE that does not list ` + "`timer`" + `, here those of {refused}.
 `
 
 // checkDoc compares the report with the file, or writes it.

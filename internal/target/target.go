@@ -115,7 +115,7 @@ func Gone(status int) bool {
 // Believe reports whether a final response of a candidate counts. One which says that
 // the call is no more does not while there are others to ask, if the place was only
 // guessed: whoever is there may be a stranger. It is no guess where the application
-// // sends, where the peer's stream ends, where the route set leads, nor what has answered
+// sends, where the peer's stream ends, where the route set leads, nor what has answered
 // before.
 func (f Facts) Believe(status int, c Candidate, others int) bool {
 	if others == 0 || !Gone(status) || c.Open || f.Routed && f.Leads(c) == f.URI {
