@@ -2,18 +2,18 @@ package sessiontimer
 
 import "time"
 
-// Answer is what a 2xx of ours says about session timers, and the session that
-// it settles.
+// Answer is what a 2xx of ours says about session timers, and the session that it
+// settles.
 type Answer struct {
-	Send           bool // Session-Expires is there
+	Send           bool // with Session-Expires
 	SessionExpires SessionExpires
 	Require        bool // Require: timer
 	Session        Session
 }
 
-// table2 is Table 2 of RFC 4028 §9 for requests with Session-Expires: who
-// refreshes, by what the request says. Rows two and three are not legal; a UAC
-// without timers will not refresh, whatever it echoes.
+// table2 is Table 2 of RFC 4028 §9 for requests with Session-Expires: the refresher,
+// by what the request says. Rows two and three are not legal; a UAC without timers
+// will not refresh, whatever it asks for.
 var table2 = map[struct {
 	supported bool
 	asked     Role
@@ -29,17 +29,17 @@ var table2 = map[struct {
 	{true, UAS}:     {UAS, true},
 }
 
-// TooSmall reports whether req asks for less than this policy accepts, and the
-// Min-SE that a 422 has to name (RFC 4028 §9). A sender that does not list
-// timer cannot make anything of a 422 and never gets one.
+// TooSmall reports whether req asks for less than this policy accepts, and returns the
+// Min-SE for the 422 (RFC 4028 §9). A sender that does not list timer would not
+// understand a 422 and never gets one.
 func (p Policy) TooSmall(req Fields) (minSE time.Duration, refuse bool) {
 	minSE = max(p.MinSE, req.MinSE, p.Floor())
 	return minSE, p.Mode != Off && req.HasSessionExpires && req.Supported && req.SessionExpires.Interval < minSE
 }
 
-// Respond says what a 2xx of ours carries (RFC 4028 §9) and settles. current is
-// the session of the dialog, zero before there is one. TooSmall has been asked
-// before. To a Strict policy a refresh without Session-Expires ends the timer.
+// Respond returns what a 2xx of ours carries (RFC 4028 §9) and settles. current is the
+// session of the dialog, zero before there is one. Call TooSmall first. With a Strict
+// policy a refresh without Session-Expires ends the timer.
 func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	if p.Mode == Off {
 		return Answer{}
@@ -52,8 +52,8 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	case current.Active() && p.Strict:
 		return Answer{}
 	case current.Active() && req.Supported:
-		// Without the header the 2xx would switch a running timer off at both
-		// ends; most senders only forgot it. All stays as it is.
+		// Without the header field the 2xx would switch a running timer off at
+		// both ends, and most senders only forgot it. The timer goes on.
 		role := UAS
 		if current.Refresher == Peer {
 			role = UAC
@@ -62,8 +62,8 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	case current.Active():
 		return p.answer(max(current.Interval, lowest), UAS, false, current, now)
 	case req.Supported && p.Mode >= Offer:
-		// The peer has timers but did not ask. We do, and refresh ourselves, so
-		// that the call does not hang on its doing so.
+		// The peer has timers but did not ask. We start one and refresh it
+		// ourselves, so that the call does not depend on the peer.
 		role := UAS
 		if p.Refresher == Peer {
 			role = UAC
@@ -78,12 +78,12 @@ func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer {
 	asked := req.SessionExpires.Interval
 	if asked < p.Floor() {
-		// Neither may less than the floor be accepted nor may it be raised.
+		// Less than the floor may be neither accepted nor raised.
 		return Answer{}
 	}
-	// Lower is allowed down to the request's Min-SE, higher never is. What is in
-	// force was agreed on: were it lowered in passing, two requests that cross
-	// could leave each side with another interval.
+	// Lower is allowed down to the request's Min-SE, higher never is. The interval
+	// in force is not lowered: two requests that cross could otherwise leave the
+	// sides with different intervals.
 	wished := max(p.SessionExpires, req.MinSE, current.Interval)
 	row := table2[struct {
 		supported bool
@@ -96,8 +96,8 @@ func (p Policy) respondAsked(req Fields, current Session, now time.Time) Answer 
 	return p.answer(min(asked, wished), role, row.require, current, now)
 }
 
-// chooseRole fills the row of Table 2 that leaves the choice to the UAS. Within
-// a dialog the roles stay, since a hold must not move them.
+// chooseRole fills the row of Table 2 that leaves the choice to the UAS. Within a
+// dialog the roles stay: a hold must not move them.
 func (p Policy) chooseRole(current Session) Role {
 	want := current.Refresher
 	if !current.Active() {

@@ -19,19 +19,19 @@ type Call struct {
 // Info returns c; every event has it by embedding Call.
 func (c Call) Info() Call { return c }
 
-// Negotiated says that the 2xx to the first INVITE settled the dialog's timer,
-// or that it has none.
+// Negotiated says that the 2xx to the first INVITE settled the dialog's timer, or that
+// there is none.
 type Negotiated struct{ Call }
 
-// Refreshed says that a later 2xx, to either party's INVITE or UPDATE, started
-// the timer again or changed it.
+// Refreshed says that a later 2xx, to either party's INVITE or UPDATE, restarted or
+// changed the timer.
 type Refreshed struct {
 	Call
 	Method string // INVITE or UPDATE
 }
 
-// RefreshFailed says that a refresh of ours was not answered with a 2xx. The
-// session lives on unless Expired follows.
+// RefreshFailed says that a refresh of ours got no 2xx. The session goes on unless
+// Expired follows.
 type RefreshFailed struct {
 	Call
 	Method string // INVITE or UPDATE
@@ -39,10 +39,9 @@ type RefreshFailed struct {
 	Err    error  // why there was none; nil if there was one
 }
 
-// MediaChanged says that the peer's session description has changed where the
-// application has not seen it: in the answer to a refresh of ours, or in the ACK of a
-// re-INVITE that was answered here (RFC 3264 §8). Whoever sends the media must follow
-// it.
+// MediaChanged says that the peer's session description changed where the application
+// did not see it: in the answer to a refresh of ours, or in the ACK of a re-INVITE that
+// the timers answered (RFC 3264 §8). The sender of the media must follow it.
 type MediaChanged struct {
 	Call
 	Description string // the peer's session description, in force from now on
@@ -56,7 +55,7 @@ type Expired struct {
 	Reason Reason
 }
 
-// Ended says that the dialog is gone and nothing of it is kept.
+// Ended says that the dialog is over and nothing of it is kept.
 type Ended struct {
 	Call
 	Reason Reason

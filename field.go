@@ -23,16 +23,16 @@ const (
 	StatusIntervalTooSmallPhrase = "Session Interval Too Small"
 )
 
-// maxFieldLength bounds what is read of one header field, so that a hostile
-// peer cannot make us chew on kilobytes of parameters.
+// maxFieldLength bounds the header fields that are read: a hostile peer could send
+// kilobytes of parameters.
 const maxFieldLength = 1024
 
-// maxDelta is the largest interval that is told apart from a larger one; what
-// is above is read as this, about 136 years, and never wraps.
+// maxDelta is the largest interval in seconds, about 136 years. Larger values are
+// read as this one and never wrap.
 const maxDelta = math.MaxUint32
 
-// ErrMalformed is wrapped by every error of the parsers. Of a malformed field
-// Fields takes what is beyond doubt, or nothing; it never fails a call.
+// ErrMalformed is wrapped by every error of the parsers. A malformed field never fails
+// a call: Fields takes what is unambiguous of it, or nothing.
 var ErrMalformed = errors.New("sessiontimer: malformed header field")
 
 // Role is a party of one transaction as the wire names it (RFC 4028 §4).
@@ -45,7 +45,7 @@ const (
 	UAS
 )
 
-// String gives the value of the refresher parameter, empty for NoRole.
+// String returns the value of the refresher parameter, empty for NoRole.
 func (r Role) String() string {
 	switch r {
 	case UAC:
@@ -59,11 +59,11 @@ func (r Role) String() string {
 // SessionExpires is the value of a Session-Expires header field (RFC 4028 §4).
 type SessionExpires struct {
 	Interval  time.Duration // whole seconds, 0 to 2^32-1 s
-	Refresher Role          // NoRole if the parameter is absent or senseless
+	Refresher Role          // NoRole if the parameter is absent or invalid
 }
 
-// String gives the canonical form, lower case and without blanks, since some
-// proxies refuse any other: "1800;refresher=uac".
+// String returns the canonical form, "1800;refresher=uac", in lower case and without
+// spaces. Some proxies refuse any other.
 func (s SessionExpires) String() string {
 	if s.Refresher == NoRole {
 		return FormatSeconds(s.Interval)
@@ -72,9 +72,8 @@ func (s SessionExpires) String() string {
 }
 
 // ParseSessionExpires reads the value of a Session-Expires or x header field.
-// Unknown parameters are ignored, the first sensible refresher counts, and an
-// interval too large to hold is read as 2^32-1 seconds. Errors wrap
-// ErrMalformed.
+// Unknown parameters are ignored, the first valid refresher counts, and an interval
+// above 2^32-1 seconds is read as that. Errors wrap ErrMalformed.
 func ParseSessionExpires(value string) (SessionExpires, error) {
 	s, ok := readSessionExpires(value)
 	if !ok {
@@ -94,7 +93,7 @@ func ParseMinSE(value string) (time.Duration, error) {
 }
 
 // readSessionExpires returns false for a value that breaks the grammar. It makes no
-// error of it: a message may hold thousands, of which one is told.
+// error: a message may have thousands of such values, and only one is reported.
 func readSessionExpires(value string) (s SessionExpires, ok bool) {
 	delta, params, ok := splitDelta(value)
 	s.Interval = delta
@@ -111,15 +110,15 @@ func readSessionExpires(value string) (s SessionExpires, ok bool) {
 	return s, true
 }
 
-// FormatSeconds prints d as delta-seconds, fractions cut off.
+// FormatSeconds formats d as delta-seconds, truncating fractions.
 func FormatSeconds(d time.Duration) string {
 	return strconv.FormatInt(int64(d/time.Second), 10)
 }
 
-// mended takes out of a malformed value what cannot mean anything else: a
-// fraction of zeros, a semicolon that nothing follows, and after a comma the
-// parameters, which are not read. Two values, or a number that may be 1.000 for a
-// thousand, stay as they are.
+// mended returns a malformed value without the parts that cannot change its meaning: a
+// fraction of zeros, a trailing semicolon, and the parameters after a comma, which are
+// not read. Two values, and a number like 1.000, which may mean a thousand, stay as
+// they are.
 func mended(value string) string {
 	if len(value) > maxFieldLength {
 		return value
@@ -169,7 +168,7 @@ func splitDelta(value string) (delta time.Duration, params string, ok bool) {
 	return time.Duration(n) * time.Second, params, true
 }
 
-// nextParam cuts the first parameter off, minding semicolons in quotes. A comma
+// nextParam cuts off the first parameter. Semicolons in quotes do not end it. A comma
 // outside quotes would start a second value, which the field cannot have.
 func nextParam(params string) (param, rest string, ok bool) {
 	quoted := false
@@ -204,19 +203,19 @@ func refresherParam(param string) Role {
 	return NoRole
 }
 
-// trim takes linear white space off both ends (RFC 3261 §25.1); what Unicode
-// calls a blank is not one here.
+// trim removes linear white space from both ends (RFC 3261 §25.1), but no other
+// Unicode spaces.
 func trim(s string) string { return strings.Trim(s, " \t\r\n") }
 
-// equalFold compares ASCII without regard to case. EqualFold alone would take a
-// long s for an s; the lengths tell them apart.
+// equalFold compares ASCII without regard to case. strings.EqualFold alone would match
+// a long s with an s; their lengths differ.
 func equalFold(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
-// malformed is the error of a value, of which it shows the beginning.
+// malformed returns the error for a value and quotes its beginning.
 func malformed(value string) error {
 	const shown = 64
 	if len(value) > shown {
-		return fmt.Errorf("%w: %d bytes that begin with %q", ErrMalformed, len(value), value[:shown])
+		return fmt.Errorf("%w: %d bytes beginning with %q", ErrMalformed, len(value), value[:shown])
 	}
 	return fmt.Errorf("%w: %q", ErrMalformed, value)
 }

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// Fields is what one message says about session timers. The zero value is a
-// message that says nothing; Add fills it header field by header field, so it
-// needs no SIP stack.
+// Fields is what one message says about session timers. The zero value is a message
+// without any of it. Add fills it header field by header field, so it needs no SIP
+// stack.
 type Fields struct {
 	Strict            bool // set before Add: a malformed field counts as absent, see Policy.Strict
 	SessionExpires    SessionExpires
-	HasSessionExpires bool          // Session-Expires: 0 is present too
+	HasSessionExpires bool          // also true for Session-Expires: 0
 	MinSE             time.Duration // 0 if absent
-	Supported         bool          // timer in Supported, Require or Proxy-Require: the sender has timers
+	Supported         bool          // timer in Supported, Require or Proxy-Require
 	Required          bool          // timer in Require
-	Unsupported       bool          // timer in Unsupported, as a 420 says it
+	Unsupported       bool          // timer in Unsupported, as in a 420
 	HasAllow          bool
 	AllowUpdate       bool  // UPDATE in Allow
-	Malformed         error // of the first field that breaks the grammar
+	Malformed         error // for the first field that breaks the grammar
 }
 
-// Add reads one header field; names are matched without regard to case, the
-// compact forms x and k included (RFC 4028 §12.1). Only the first
-// readable Session-Expires and Min-SE of a message count; lists may span several
-// fields. Of a malformed one the seconds are read where they are beyond doubt, as
-// in "1800;", "1800,refresher=uac" and "1800.0", unless f is Strict.
+// Add reads one header field. Names are matched without regard to case, including the
+// compact forms x and k (RFC 4028 §12.1). Only the first readable Session-Expires and
+// Min-SE of a message count; lists may span several fields. Unless f is Strict, a
+// malformed value counts if its seconds are unambiguous, as in "1800;",
+// "1800,refresher=uac" and "1800.0".
 func (f *Fields) Add(name, value string) {
 	switch len(name) {
 	case 1:
@@ -57,7 +57,7 @@ func (f *Fields) Add(name, value string) {
 			f.Unsupported = f.Unsupported || HasToken(value, OptionTag)
 		}
 	case len("Proxy-Require"):
-		// §7.1: who asks it of proxies has it too.
+		// §7.1: a sender that requires it of proxies supports it.
 		if strings.EqualFold(name, "Proxy-Require") {
 			f.Supported = f.Supported || HasToken(value, OptionTag)
 		}
@@ -81,8 +81,7 @@ func (f *Fields) addMinSE(value string) {
 	}
 }
 
-// read returns the zero SessionExpires and false for a value of which nothing is beyond
-// doubt.
+// read returns the zero SessionExpires and false for a value that is not unambiguous.
 func (f *Fields) read(value string) (SessionExpires, bool) {
 	s, ok := readSessionExpires(value)
 	if ok {

@@ -7,15 +7,15 @@ import (
 
 // The intervals that RFC 4028 fixes or recommends (§4, §5).
 const (
-	// Floor is the smallest interval and Min-SE that may stand on the wire.
+	// Floor is the smallest interval and Min-SE allowed on the wire.
 	Floor = 90 * time.Second
 	// DefaultSessionExpires is the recommended interval.
 	DefaultSessionExpires = 30 * time.Minute
-	// DefaultMaxInterval bounds what a peer may push us to, where nothing else
-	// is set: a dead call is noticed within a day.
+	// DefaultMaxInterval is the default of Policy.MaxInterval and Policy.MaxMinSE:
+	// a dead call is noticed within a day.
 	DefaultMaxInterval = 24 * time.Hour
-	// Pace is the least time from a 2xx to the refresh that follows it, whatever
-	// interval a peer makes up (§11.1): half of 20 s is less than any peer needs.
+	// Pace is the shortest time from a 2xx to our next refresh, however short the
+	// interval that a peer sends (§11.1).
 	Pace = 10 * time.Second
 	// unsafeFloor takes the place of Floor with Policy.Unsafe.
 	unsafeFloor = time.Second
@@ -27,22 +27,22 @@ type Mode uint8
 // The modes, from least to most.
 const (
 	Off     Mode = iota // as if the peer had called a stack without this library
-	Accept              // obey and answer timers that the peer or a proxy asks for
-	Offer               // ask for a timer too; without one if the peer has none
-	Require             // no call without: Require: timer out, 421 in, alone if a peer answers all the same
+	Accept              // run a timer if the peer or a proxy asks for one
+	Offer               // also ask for one; go on without if the peer has none
+	Require             // send Require: timer, refuse calls without timer (421); alone if a peer answers without
 	Always              // run the timer alone if the peer has none
 )
 
 var modeNames = [...]string{"off", "accept", "offer", "require", "always"}
 
-// String gives the mode in lower case.
+// String returns the mode in lower case.
 func (m Mode) String() string { return nameOf(modeNames[:], int(m)) }
 
 // Refresher is the party of a dialog that refreshes.
 type Refresher uint8
 
-// The zero Refresher is nobody: a dialog without a timer. As a wish it means
-// that anybody will do, and is called Auto.
+// The zero Refresher is nobody: a dialog without a timer. In a Policy it leaves the
+// choice open, and is called Auto.
 const (
 	Nobody Refresher = iota
 	Local            // this user agent
@@ -53,22 +53,22 @@ const (
 
 var refresherNames = [...]string{"none", "local", "peer"}
 
-// String gives none, local or peer.
+// String returns none, local or peer.
 func (r Refresher) String() string { return nameOf(refresherNames[:], int(r)) }
 
 // Method is the request that refreshes.
 type Method uint8
 
-// The methods. MethodAuto is UPDATE where the peer allows it, else re-INVITE.
+// The methods. MethodAuto is UPDATE if the peer allows it, else re-INVITE.
 const (
 	MethodAuto     Method = iota
 	MethodUpdate          // UPDATE without a body, even if the peer's Allow does not list it
-	MethodReInvite        // INVITE with the session description sent last
+	MethodReInvite        // INVITE with the session description in force
 )
 
 var methodNames = [...]string{"auto", "update", "invite"}
 
-// String gives auto, update or invite.
+// String returns auto, update or invite.
 func (m Method) String() string { return nameOf(methodNames[:], int(m)) }
 
 func nameOf(names []string, i int) string {
@@ -78,21 +78,21 @@ func nameOf(names []string, i int) string {
 	return fmt.Sprintf("unknown(%d)", i)
 }
 
-// Policy is what one side of a call wants. It is a plain value: a dialog keeps
-// a copy of the one that it began with. The zero Policy is Off.
+// Policy is what one side of a call wants. It is a plain value; a dialog keeps a copy
+// of the one that it began with. The zero Policy is Off.
 type Policy struct {
 	Mode           Mode
-	SessionExpires time.Duration // wished interval; Floor to MaxInterval, whole seconds
+	SessionExpires time.Duration // interval to ask for; Floor to MaxInterval, whole seconds
 	MinSE          time.Duration // smallest interval accepted; Floor to SessionExpires, whole seconds
-	Refresher      Refresher     // who should refresh; Auto leaves it open
+	Refresher      Refresher     // the party that should refresh; Auto leaves it open
 	Method         Method        // how we refresh
-	MaxInterval    time.Duration // longest interval that a peer can make us run
+	MaxInterval    time.Duration // longest interval that a peer can impose on our refreshes
 	MaxMinSE       time.Duration // largest Min-SE of a 422 that is followed
 	Strict         bool          // read peers by the letter; see Settle, Respond and Fields.Strict
 	Unsafe         bool          // intervals down to one second: labs and tests only
 }
 
-// DefaultPolicy is Offer with 1800 s, accepting 90 s and more.
+// DefaultPolicy returns the policy Offer with 1800 s, which accepts 90 s and more.
 func DefaultPolicy() Policy {
 	return Policy{
 		Mode:           Offer,
@@ -141,8 +141,8 @@ func (p Policy) Validate() error {
 	return nil
 }
 
-// Floor is the smallest interval that this policy lets stand on the wire: 90 s,
-// or one second if it is Unsafe.
+// Floor returns the smallest interval that this policy allows on the wire: 90 s, or
+// one second if it is Unsafe.
 func (p Policy) Floor() time.Duration {
 	if p.Unsafe {
 		return unsafeFloor
