@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// Check returns an error that names a text of d which holds a control character. CR
-// and LF would end a header field and begin another one, in a request that is made
-// of d. Nothing that Timers stores has any: whoever finds one has a row that somebody
-// else has written.
+// Check returns an error that names a field of d with a control character. In a request
+// built from d, CR and LF would end a header field and begin another. Timers never
+// store such a dialog: something else has written it.
 func (d *Dialog) Check() error {
 	for _, f := range [...]struct{ name, text string }{
 		{"CallID", d.CallID}, {"LocalTag", d.LocalTag}, {"RemoteTag", d.RemoteTag},
@@ -37,5 +36,5 @@ func check(name, text string) error {
 	return nil
 }
 
-// Newer reports whether Version a is of a later commit than b. The numbers go round.
+// Newer reports whether Version a is of a later commit than b. Versions wrap around.
 func Newer(a, b uint64) bool { return int64(a-b) > 0 }

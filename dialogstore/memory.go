@@ -6,28 +6,28 @@ import (
 	"iter"
 )
 
-// Memory is the Store of one process. Its dialogs end with it. The zero Memory
-// is empty and ready; it must not be copied after first use.
+// Memory is a Store in the memory of one process. The zero Memory is empty and ready
+// for use. It must not be copied after first use.
 //
-// A change function runs without a lock, and runs again if another goroutine
-// was faster. A context that is done gives its error, and nothing changes.
+// A change function runs without a lock, and again if another goroutine was faster.
+// With a context that is done, methods return its error and change nothing.
 //
-// A dialog takes about 400 bytes beside the texts of its ID and its session
-// descriptions, which it shares with whoever made them. What most calls of a
-// user agent have in common, such as Policy and Contact, is kept once.
+// A dialog takes about 400 bytes besides the strings of its ID and its session
+// descriptions, which it shares with its creator. Values that most calls of a user
+// agent have in common, such as Policy and Contact, are stored once.
 type Memory struct {
 	shards [shardCount]shard
 }
 
 const shardCount = 64 // a power of two
 
-// seed is random, so that no peer can choose IDs whose hashes meet.
+// seed is random, so that no peer can choose IDs with colliding hashes.
 var seed = maphash.MakeSeed()
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return new(Memory) }
 
-// Len is the number of dialogs.
+// Len returns the number of dialogs.
 func (m *Memory) Len() int {
 	n := 0
 	for i := range m.shards {
@@ -109,8 +109,8 @@ func (m *Memory) All(ctx context.Context) iter.Seq2[Dialog, error] {
 	}
 }
 
-// yieldPage reports whether the loop goes on. A page without dialogs looks at
-// the context too, so that an empty store also tells that it is done.
+// yieldPage reports whether the loop goes on. It checks the context for an empty page
+// too, so that an empty store also yields the context's error.
 func yieldPage(ctx context.Context, page []*record, yield func(Dialog, error) bool) bool {
 	for _, r := range page {
 		if ctx.Err() != nil {
@@ -127,7 +127,7 @@ func yieldPage(ctx context.Context, page []*record, yield func(Dialog, error) bo
 	return true
 }
 
-// shard tells where the dialog is, or would be.
+// shard returns where the dialog is, or would be.
 func (m *Memory) shard(id ID) (s *shard, hash uint64) {
 	hash = maphash.Comparable(seed, id)
 	return &m.shards[hash%shardCount], hash

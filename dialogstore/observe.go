@@ -7,13 +7,13 @@ import (
 )
 
 // Change is one committed change of a store. Before is zero for a dialog that
-// was created, After for one that was deleted. Both are read-only. Dialog IDs are
-// not used twice: tags are random (RFC 3261 §19.3).
+// was created, After for one that was deleted. Both are read-only. Dialog IDs are not
+// reused: tags are random (RFC 3261 §19.3).
 type Change struct {
 	Before, After Dialog
 }
 
-// ID is the dialog's, whatever happened to it.
+// ID returns the ID of the dialog.
 func (c *Change) ID() ID {
 	if c.After.Version != 0 {
 		return c.After.ID
@@ -21,31 +21,31 @@ func (c *Change) ID() ID {
 	return c.Before.ID
 }
 
-// Created reports that the dialog is new.
+// Created reports whether the dialog is new.
 func (c *Change) Created() bool { return c.Before.Version == 0 }
 
-// Deleted reports that the dialog is gone.
+// Deleted reports whether the dialog is gone.
 func (c *Change) Deleted() bool { return c.After.Version == 0 }
 
-// Observer is told of changes, after each is committed and with no lock held,
-// by the goroutine that made it. Changes of one dialog made by several
-// goroutines may be told out of order: After.Version, or for a deletion
-// Before.Version, says which is newer.
+// Observer is notified of each change after it is committed, with no lock held, by the
+// goroutine that made it. Notifications of changes that several goroutines make to one
+// dialog may be out of order: After.Version, or Before.Version for a deletion, says
+// which is newer.
 type Observer interface {
-	// DialogChanged may read c until it returns; what it wants to keep, it copies.
+	// DialogChanged may read c until it returns, and must copy what it keeps.
 	DialogChanged(ctx context.Context, c *Change)
 }
 
-// changes are used again: a Change is large, and what is told goes deep.
+// changes are reused: a Change is large.
 var changes = sync.Pool{New: func() any { return new(Change) }}
 
-// Observed is a Store that tells observers of every change made through it.
+// Observed is a Store that notifies observers of every change made through it.
 type Observed struct {
 	store     Store
 	observers []Observer
 }
 
-// Observe watches store. Changes made to store directly are not seen.
+// Observe wraps store. Changes made to store directly are not observed.
 func Observe(store Store, observers ...Observer) *Observed {
 	return &Observed{store: store, observers: observers}
 }
@@ -92,11 +92,11 @@ func (o *Observed) All(ctx context.Context) iter.Seq2[Dialog, error] {
 	return o.store.All(ctx)
 }
 
-// tell tells of a change; before is nil for a dialog that was created, after for
+// tell notifies the observers; before is nil for a dialog that was created, after for
 // one that was deleted.
 func (o *Observed) tell(ctx context.Context, before, after *Dialog) {
 	if ctx.Done() != nil {
-		ctx = context.WithoutCancel(ctx) // the change is committed; hearing of it cannot be called off
+		ctx = context.WithoutCancel(ctx) // the change is committed, so observers must learn of it
 	}
 	c := changes.Get().(*Change)
 	if before != nil {

@@ -9,17 +9,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// record is what Memory keeps of a dialog. It is never written to once it is
-// stored: an update puts another record in its place. So a pointer is a
-// snapshot, and whoever finds the same pointer again knows that nothing has
-// changed.
+// record is a dialog in Memory. It is immutable once stored: an update replaces it. So a
+// pointer is a snapshot, and the same pointer means that nothing has changed.
 type record struct {
 	id      ID
 	version uint64
 	common  unique.Handle[common]
-	contact unique.Handle[string] // not in common: some user agents have one for each number
+	contact unique.Handle[string] // not in common: some user agents have one per number
 	uris    uris
-	routes  *[]string // nil without a route set, as most are
+	routes  *[]string // nil without a route set
 
 	localCSeq, remoteCSeq uint32
 	sdp, peerSDP          []byte
@@ -29,8 +27,8 @@ type record struct {
 	refreshAfter time.Duration
 }
 
-// common is what many calls of a user agent have in common and few updates
-// change. All records with the same share one.
+// common is what many calls of a user agent have in common and few updates change.
+// Records with equal values share one.
 type common struct {
 	transport, localAddr             string
 	supported, require, proxyRequire string
@@ -46,20 +44,20 @@ type common struct {
 }
 
 // uris is LocalURI, RemoteURI, RemoteTarget, Destination, Source and Answered in one
-// text, which takes less than six that were each printed. The last two are mostly a
-// part of the others.
+// string, which takes less memory than six. The last two are usually a part of the
+// others.
 type uris struct {
 	text             string
 	ends             [4]uint32 // of the first four
 	source, answered span
 }
 
-// span is a part of a text.
+// span is a part of a string.
 type span struct{ from, to uint32 }
 
-// newRecord is d as it is to be stored, in the place of old if that is not nil.
-// What is the same in both is taken from old. The slices have no spare capacity,
-// so that an append to a copy never writes to what another one sees.
+// newRecord returns d as stored in place of old, which may be nil. Equal parts are
+// shared with old. The slices have no spare capacity, so that an append to a copy never
+// writes to an array that another one sees.
 func newRecord(d *Dialog, old *record) *record {
 	if old == nil {
 		old = &record{}
@@ -81,7 +79,7 @@ func newRecord(d *Dialog, old *record) *record {
 	}
 }
 
-// dialog is the Dialog that r was made of.
+// dialog returns the Dialog that r was made from.
 func (r *record) dialog() (d Dialog) {
 	c, u := r.common.Value(), &r.uris
 	d.ID = r.id
@@ -149,7 +147,7 @@ func commonOf(d *Dialog) common {
 	}
 }
 
-// interned does not look for v if it is what the record before has.
+// interned avoids the lookup if v is the value of the record before.
 func interned[T comparable](v T, before unique.Handle[T]) unique.Handle[T] {
 	if before != (unique.Handle[T]{}) && before.Value() == v {
 		return before
@@ -183,7 +181,7 @@ func (u *uris) are(d *Dialog) bool {
 		u.source.of(u.text) == d.Source && u.answered.of(u.text) == d.Answered
 }
 
-// spanOf is where text has part.
+// spanOf returns where part is in text.
 func spanOf(text, part string) span {
 	from := strings.Index(text, part)
 	return span{uint32(from), uint32(from + len(part))}

@@ -2,14 +2,13 @@ package dialogstore
 
 import "sync"
 
-// shard is a part of the dialogs, each under the hash of its ID: a map with IDs
-// for keys is three times as large. The methods are the only places that lock.
-// None calls out.
+// shard holds a part of the dialogs, each under the hash of its ID: a map with IDs as
+// keys would be three times as large. Its methods lock; none calls out.
 type shard struct {
 	mu      sync.Mutex
 	records map[uint64]*record
-	others  map[ID]*record // whose hash was taken by another dialog; hardly ever any
-	_       [40]byte       // to a cache line of its own
+	others  map[ID]*record // those whose hash another dialog had taken; almost always empty
+	_       [40]byte       // pads to a cache line
 }
 
 func (s *shard) len() int {
@@ -24,7 +23,7 @@ func (s *shard) get(hash uint64, id ID) *record {
 	return s.find(hash, id)
 }
 
-// add reports false if the dialog is there.
+// add reports whether r was added: false if the dialog exists.
 func (s *shard) add(hash uint64, r *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -35,8 +34,8 @@ func (s *shard) add(hash uint64, r *record) bool {
 	return true
 }
 
-// swap reports false if old is not the dialog any more: changed by another
-// goroutine, or deleted, even if it has been created again since.
+// swap reports whether next has replaced old: false if old is no longer stored, because
+// another goroutine changed or deleted the dialog, even if it was created again since.
 func (s *shard) swap(hash uint64, old, next *record) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +70,7 @@ func (s *shard) appendTo(page []*record) []*record {
 	return page
 }
 
-// find is for a holder of the lock.
+// find requires the lock.
 func (s *shard) find(hash uint64, id ID) *record {
 	if r := s.records[hash]; r != nil && r.id == id {
 		return r
@@ -79,8 +78,8 @@ func (s *shard) find(hash uint64, id ID) *record {
 	return s.others[id]
 }
 
-// put is for a holder of the lock. A record that is among the others is replaced
-// there, even if its hash is free by now.
+// put requires the lock. A record in others is replaced there, even if its hash is free
+// by now.
 func (s *shard) put(hash uint64, r *record) {
 	if s.records == nil {
 		s.records, s.others = make(map[uint64]*record), make(map[ID]*record)

@@ -5,7 +5,7 @@ import "time"
 // alarm is the one timer of a Scheduler.
 type alarm struct {
 	timer *time.Timer
-	at    time.Time // when it goes off; zero if it is not set
+	at    time.Time // when it fires; zero if it is not set
 }
 
 func (a *alarm) stop() {
@@ -14,16 +14,15 @@ func (a *alarm) stop() {
 	}
 }
 
-// wakeBy sees to it that there is a turn at that time or before; none for a zero time.
-// Most that is scheduled comes after what is already waited for, and moving a timer is
-// dear. s.mu is held.
+// wakeBy ensures a turn at that time or before; a zero time asks for none. Moving a
+// timer is expensive, and most times are later than the one it is set to. s.mu is held.
 func (s *Scheduler) wakeBy(at time.Time) {
 	if at.IsZero() || s.closed || !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
 		return
 	}
 	now := s.now()
 	if at.Before(now) {
-		at = now // it is overdue, and the alarm is not
+		at = now // overdue, but the timer is not late
 	}
 	s.alarm.at = at
 	if s.alarm.timer == nil {

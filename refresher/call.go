@@ -10,27 +10,27 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// call is a dialog of which something is due soon, or under way.
+// call is a dialog with something due soon, or under way.
 type call struct {
 	id      dialogstore.ID
 	hash    uint64 // of the ID, in Scheduler.calls
-	version uint64 // of the dialog; older news are ignored
+	version uint64 // of the dialog; changes with an older one are ignored
 	session sessiontimer.Session
 
 	at     time.Duration                 // when something is due, since Scheduler.base
 	keys   [numberOfQueues]time.Duration // its places in the queues
 	cancel context.CancelFunc            // gives up the refresh under way; nil if none is
 
-	// Small, for there may be a million.
+	// Small types: there may be a million calls.
 	action   sessiontimer.Action // what is due
 	method   sessiontimer.Method // of the next attempt, if a failed one prescribes it
 	failed   sessiontimer.Method // of the last attempt
 	attempts int8                // refreshes of this session
 	cause    sessiontimer.Cause  // of the hang-up
-	status   int16               // that goes with it
+	status   int16               // of the response that caused it
 	running  int16               // refreshes and ends under way, of any session
 	late     bool                // its refresh is ready, and the last chance is over
-	replan   bool                // when nothing is under way any more
+	replan   bool                // once nothing is under way
 	removed  bool
 }
 
@@ -40,15 +40,15 @@ func newCall(d *dialogstore.Dialog, hash uint64) *call {
 	return c
 }
 
-// begin starts anew with another session.
+// begin starts over with another session.
 func (c *call) begin(session sessiontimer.Session) {
 	c.session, c.attempts, c.method, c.failed = session, 0, sessiontimer.MethodAuto, sessiontimer.MethodAuto
 	c.cause, c.status = sessiontimer.CauseExpired, 0
 }
 
-// next is what is due for a session and when, spread by the jitter, and whether that
-// is far. The jitter brings no refresh closer to the 2xx than sessiontimer.Pace. s.mu
-// is held.
+// next returns what is due for a session and when, with jitter, and whether that is far
+// away. The jitter brings no refresh closer to the 2xx than sessiontimer.Pace. s.mu is
+// held.
 func (s *Scheduler) next(id *dialogstore.ID, session sessiontimer.Session, attempted bool) (action sessiontimer.Action, at time.Time, far bool) {
 	action, at = session.Next(s.clock, attempted)
 	if action == sessiontimer.Refresh && s.cfg.Jitter > 0 {
@@ -60,16 +60,16 @@ func (s *Scheduler) next(id *dialogstore.ID, session sessiontimer.Session, attem
 	return action, at, action == sessiontimer.Idle || at.Sub(s.clock) > horizon && at.Sub(s.now()) > horizon
 }
 
-// now reads the clock. That is dear, and of what is near by an earlier reading nobody
-// need know by how much. s.mu is held.
+// now reads the clock. That is expensive, so s.clock, the last reading, serves where an
+// earlier time will do. s.mu is held.
 func (s *Scheduler) now() time.Time {
 	s.clock = time.Now()
 	return s.clock
 }
 
-// plan schedules what is due next by the session alone. A call that is far goes to
-// the others, unless its refresh was tried, which is to be remembered, or something is
-// still under way, which comes first. s.mu is held.
+// plan schedules what the session alone makes due next. A call that is far away becomes
+// a farCall, unless its refresh was tried, which must be remembered, or something is
+// still under way. s.mu is held.
 func (s *Scheduler) plan(c *call) {
 	action, at, far := s.next(&c.id, c.session, c.attempts > 0)
 	switch {
@@ -109,7 +109,7 @@ func (s *Scheduler) unset(c *call) {
 	c.late, c.replan = false, false
 }
 
-// remove forgets a call; what is under way finds that out. s.mu is held.
+// remove forgets a call. What is under way checks for that. s.mu is held.
 func (s *Scheduler) remove(c *call) {
 	s.unset(c)
 	if !c.removed {
@@ -118,14 +118,14 @@ func (s *Scheduler) remove(c *call) {
 	}
 }
 
-// release removes a call of which nothing is scheduled nor under way. s.mu is held.
+// release removes a call with nothing scheduled or under way. s.mu is held.
 func (s *Scheduler) release(c *call) {
 	if c.running == 0 && !s.due.has(c) && !s.ready.has(c) {
 		s.remove(c)
 	}
 }
 
-// over notes that one thing less is under way. s.mu is held.
+// over notes that something under way has ended. s.mu is held.
 func (s *Scheduler) over(c *call) {
 	c.running--
 	if c.replan && c.running == 0 && !c.removed {
@@ -135,7 +135,7 @@ func (s *Scheduler) over(c *call) {
 	s.turn()
 }
 
-// current reports whether c is still about that session. s.mu is held.
+// current reports whether c still has that session. s.mu is held.
 func (s *Scheduler) current(c *call, session sessiontimer.Session) bool {
 	return !c.removed && c.session.Equal(session) && !s.closed
 }

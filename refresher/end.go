@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// expire ends a session at once, and leaves only its BYE to wait. After a stall the
-// refresh that the peer has sent in time may still be unread. s.mu is held.
+// expire ends a session at once; only its BYE waits for its turn. After a stall it waits
+// until a refresh that the peer sent in time has been read. s.mu is held.
 func (s *Scheduler) expire(c *call, now time.Time) {
 	s.unset(c)
 	if settled := s.stalls.Settled(); now.Before(settled) {
@@ -34,8 +34,8 @@ func (s *Scheduler) expire(c *call, now time.Time) {
 	})
 }
 
-// end ends a session, or puts that off while the dialog is busy. It returns what sends
-// the BYE.
+// end ends a session, or postpones that while the dialog is busy. It returns the
+// function that sends the BYE.
 func (s *Scheduler) end(c *call, session sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context)) {
 	bye, err := s.cfg.Pipeline.End(s.ctx, c.id, session, reason)
 	switch {
@@ -51,7 +51,8 @@ func (s *Scheduler) end(c *call, session sessiontimer.Session, reason sessiontim
 	return nil
 }
 
-// endLater puts the end off, unless the session was refreshed meanwhile.
+// endLater postpones the end, unless the session was refreshed meanwhile. It reports
+// whether it did.
 func (s *Scheduler) endLater(c *call, session sessiontimer.Session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +63,8 @@ func (s *Scheduler) endLater(c *call, session sessiontimer.Session) bool {
 	return true
 }
 
-// sendByes sends those of ended sessions that may be sent now, and returns when to ask
-// again if some are left. s.mu is held.
+// sendByes sends the BYEs that may be sent now, and returns when to ask again if some
+// are left. s.mu is held.
 func (s *Scheduler) sendByes(now time.Time) time.Time {
 	for len(s.byes) > 0 {
 		if !s.gate.open(sessiontimer.Hangup, false, now) {

@@ -9,16 +9,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// A call is idle for most of its life, and a million of them are many timers. What is
-// due later than the horizon has none: only its name stands in the slot of time in
-// which it comes near. When that is over, between 10 s and the horizon before it is
-// due, the call is loaded and scheduled.
+// A call is idle for most of its life, and a million calls would need a million timers.
+// A call with nothing due before the horizon has none: only its ID is kept, in the slot
+// of time in which it comes near. After that slot, between 10 s and the horizon before
+// it is due, the call is loaded and scheduled.
 const (
 	horizon = 40 * time.Second // nearer than half of 90 s, the shortest interval of RFC 4028 §4
 	slot    = 30 * time.Second
-	// longest bounds how long a call that is over stays in a slot.
+	// longest bounds how long an ended call stays in a slot.
 	longest = 5 * time.Minute
-	// pageSize bounds what is moved when a list grows.
+	// pageSize bounds the copying when a list grows.
 	pageSize = 256
 )
 
@@ -29,8 +29,8 @@ type slots struct {
 	busy     bool  // a review is under way
 }
 
-// farCall is a call of which nothing is due soon. If its session has another beginning
-// by now, it stands elsewhere too, and this is of no more use.
+// farCall is a call with nothing due soon. It is stale if its session began at another
+// time by now: then the call is also elsewhere.
 type farCall struct {
 	id    dialogstore.ID
 	since int64
@@ -38,8 +38,8 @@ type farCall struct {
 
 func (s *Scheduler) slotOf(at time.Time) int64 { return int64(at.Sub(s.base) / slot) }
 
-// putFar puts a call of which something is due at a time that is far into its slot.
-// s.mu is held, and the clock has been read.
+// putFar puts a call with something due at a far time into its slot. s.mu is held, and
+// the clock has been read.
 func (s *Scheduler) putFar(id dialogstore.ID, session sessiontimer.Session, at time.Time) {
 	if !session.Active() {
 		return
@@ -76,8 +76,8 @@ func (f *slots) take(before int64) (pages [][]farCall) {
 	return pages
 }
 
-// reviewFar has a worker review the slots that are over, and returns when the present
-// one is. s.mu is held.
+// reviewFar starts a review of the slots that are over, and returns when the present
+// one ends. s.mu is held.
 func (s *Scheduler) reviewFar(now time.Time) time.Time {
 	if s.far.busy || len(s.far.pages) == 0 {
 		return time.Time{}
@@ -104,7 +104,7 @@ func (s *Scheduler) review(present int64) {
 		}
 	}
 	if failed != nil && s.ctx.Err() == nil {
-		s.cfg.Logger.Error("dialogs not read, their refreshes are late", "error", failed)
+		s.cfg.Logger.Error("cannot load dialogs, their refreshes are late", "error", failed)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,8 +112,8 @@ func (s *Scheduler) review(present int64) {
 	s.turn()
 }
 
-// comeNear schedules a call that was far, if its session is still the same. One that
-// cannot be read is tried again a slot later.
+// comeNear schedules a call that was far, if its session is still the same. A call that
+// cannot be loaded is tried again one slot later.
 func (s *Scheduler) comeNear(ctx context.Context, c farCall) error {
 	d, err := s.cfg.Store.Load(ctx, c.id)
 	switch {

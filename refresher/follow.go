@@ -6,11 +6,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// maxAttempts bounds the refreshes that are tried for one session; RFC 4028 §10
-// asks not to repeat a request that keeps failing.
+// maxAttempts bounds the refreshes tried for one session: RFC 4028 §10 says not to
+// repeat a request that keeps failing.
 const maxAttempts = 3
 
-// follow schedules what an attempt leads to. s.mu is held.
+// follow schedules what follows an attempt. s.mu is held.
 func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
 	now := s.now()
 	switch v {
@@ -35,7 +35,7 @@ func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
 	}
 }
 
-// again schedules another attempt, if one is left and makes sense. s.mu is held.
+// again schedules another attempt, if one is left and can help. s.mu is held.
 func (s *Scheduler) again(c *call, v verdict, o Outcome, now time.Time) {
 	wait := pause(v, int(c.attempts), o, now, c.session.LastChance())
 	method, ok := nextMethod(c.failed, v, o)
@@ -48,9 +48,9 @@ func (s *Scheduler) again(c *call, v verdict, o Outcome, now time.Time) {
 	s.set(c, sessiontimer.Refresh, now.Add(wait))
 }
 
-// nextMethod is how to try again: what was refused twice is not tried a third time if
-// there is another way. ok is false if a verdict asks for the other method and there
-// is none.
+// nextMethod returns the method of the next attempt. One that was refused twice is not
+// tried a third time if the other is possible. ok is false if the verdict asks for the
+// other method and it is not possible.
 func nextMethod(failed sessiontimer.Method, v verdict, o Outcome) (next sessiontimer.Method, ok bool) {
 	switches := v == other || v == reverse
 	switch {

@@ -17,15 +17,15 @@ func (s *Scheduler) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 		s.schedule(&c.After)
 	case c.Before.Session.Equal(c.After.Session):
 	case s.schedule(&c.After):
-		// News may be out of order: that of the dialog's end may have come before.
+		// Notifications may be out of order: the dialog may have ended before.
 		if _, err := s.cfg.Store.Load(ctx, c.ID()); errors.Is(err, dialogstore.ErrNotFound) {
 			s.forget(c.ID())
 		}
 	}
 }
 
-// Restore schedules every dialog of the store: after a restart, what is overdue is
-// done as fast as Limits allow, the most urgent first.
+// Restore schedules every dialog of the store. After a restart, overdue work is done as
+// fast as Limits allow, the most urgent first.
 func (s *Scheduler) Restore(ctx context.Context) error {
 	for d, err := range s.cfg.Store.All(ctx) {
 		if err != nil {
@@ -36,8 +36,8 @@ func (s *Scheduler) Restore(ctx context.Context) error {
 	return nil
 }
 
-// schedule has the session of d refreshed or ended in time. It reports whether d is
-// new among the calls of which something is due soon.
+// schedule schedules the refresh or the end of the session of d. It reports whether d is
+// new among the calls with something due soon.
 func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
 	hash := s.calls.hash(d.ID)
 	s.mu.Lock()
@@ -65,15 +65,15 @@ func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
 	return false
 }
 
-// reload schedules a dialog as it is stored. News that came late, after newer ones,
-// may have led to a schedule that is history.
+// reload schedules a dialog as it is stored. Notifications out of order may have led to
+// an outdated schedule.
 func (s *Scheduler) reload(ctx context.Context, id dialogstore.ID) {
 	if d, err := s.cfg.Store.Load(ctx, id); err == nil {
 		s.schedule(&d)
 	}
 }
 
-// forget cancels what is scheduled for a dialog, and gives up its refresh.
+// forget cancels what is scheduled for a dialog, and its refresh under way.
 func (s *Scheduler) forget(id dialogstore.ID) {
 	hash := s.calls.hash(id)
 	s.mu.Lock()

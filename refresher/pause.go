@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// pause is how long to wait before attempt n+1, n having failed, so that it is
-// made by lastChance. It is negative if there is no time left.
+// pause returns how long to wait after the failed attempt n, so that the next one is made
+// by lastChance. It is negative if there is no time left.
 func pause(v verdict, n int, o Outcome, now, lastChance time.Time) time.Duration {
 	window := lastChance.Sub(now)
 	if window < 0 {
@@ -24,8 +24,8 @@ func pause(v verdict, n int, o Outcome, now, lastChance time.Time) time.Duration
 	return lastingPause(min(5*time.Second, window/2), n, window)
 }
 
-// lastingPause keeps the last attempt for late in the window: what makes an
-// early one fail again has a chance to pass.
+// lastingPause puts the last attempt late in the window, so that the cause of the
+// failure has time to pass.
 func lastingPause(d time.Duration, n int, window time.Duration) time.Duration {
 	if n > 1 {
 		d = max(d, window/2)
@@ -33,7 +33,7 @@ func lastingPause(d time.Duration, n int, window time.Duration) time.Duration {
 	return min(d, window)
 }
 
-// glarePause is 2.1 to 4 s for the owner of the Call-ID and up to 2 s for the
+// glarePause returns 2.1 to 4 s for the owner of the Call-ID and up to 2 s for the
 // other party, in steps of 10 ms (RFC 3261 §14.1).
 func glarePause(ownsCallID bool) time.Duration {
 	if ownsCallID {

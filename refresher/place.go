@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// placed is the context of a refresh or hang-up, which has a place among those that
-// Limits allow.
+// placed is the context of a refresh or hang-up that holds one of the places that Limits
+// allow.
 type placed struct {
 	context.Context
 	s      *Scheduler
@@ -25,10 +25,10 @@ func (p *placed) Value(key any) any {
 	return p.Context.Value(key)
 }
 
-// LeavePlace gives back the place that what is under way with ctx has among
-// Limits.Unanswered. A Pipeline calls it when nothing is to be waited for on the
-// network any more, before it calls what may block for as long as it likes: a handler
-// of the application. Returning does the same; further calls do nothing.
+// LeavePlace gives back the place under Limits.Unanswered that belongs to ctx. A
+// Pipeline calls it when it no longer waits for the network, before it calls a handler
+// of the application, which may block. Returning from the Pipeline does the same;
+// further calls do nothing.
 func LeavePlace(ctx context.Context) {
 	p, ok := ctx.Value(placeKey{}).(*placed)
 	if !ok {
@@ -40,7 +40,7 @@ func LeavePlace(ctx context.Context) {
 	p.s.turn()
 }
 
-// leave makes room for what waits. s.mu is held.
+// leave gives the place back. s.mu is held.
 func (p *placed) leave() {
 	if !p.left {
 		p.left = true

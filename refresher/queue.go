@@ -15,23 +15,23 @@ const (
 	absent time.Duration = math.MinInt64 // the key of a call that is not in the queue
 )
 
-// queue is a heap of calls by time, a lazy one: a call that is removed or put off
-// stays where it is until it comes first. That makes both as cheap among a million as
-// among a few.
+// queue is a lazy heap of calls by time: a call that is removed or postponed stays where
+// it is until it comes first. That makes both as cheap with a million calls as with a
+// few.
 type queue struct {
 	id   int
 	time func(*call) time.Duration // since Scheduler.base
 	all  []place
-	most int // how many there may be before those of removed calls are looked for
+	most int // the length at which the places of removed calls are cleaned up
 }
 
-// place is where a call stands in a queue: by a time that may have been put off since.
+// place is an entry of a queue. The call may have been postponed since.
 type place struct {
 	at time.Duration
 	c  *call
 }
 
-// add puts c in its place, or leaves it where it is if it is only put off.
+// add inserts c. A call that is only postponed stays where it is.
 func (q *queue) add(c *call) {
 	key, at := &c.keys[q.id], q.time(c)
 	if *key != absent && *key <= at {
@@ -49,10 +49,10 @@ func (q *queue) has(c *call) bool { return c.keys[q.id] != absent }
 
 func (q *queue) remove(c *call) { c.keys[q.id] = absent }
 
-// live reports whether a place is that of its call.
+// live reports whether a place is still valid for its call.
 func (q *queue) live(p place) bool { return p.c.keys[q.id] == p.at }
 
-// clean removes the places of removed calls. Some are of a time that is far.
+// clean removes the places of removed calls, some of which are far in the future.
 func (q *queue) clean() {
 	q.all = slices.DeleteFunc(q.all, func(p place) bool { return !q.live(p) })
 	for i := len(q.all)/2 - 1; i >= 0; i-- {

@@ -23,7 +23,7 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 	current := s.finished(c, a, o)
 	LeavePlace(ctx)
 	if !current {
-		return // ended, or refreshed meanwhile: whatever came of this attempt is history
+		return // ended or refreshed meanwhile: the outcome no longer matters
 	}
 	if v.failed() {
 		s.report(c.id, a.Session, o)
@@ -38,7 +38,7 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 	}
 }
 
-// stalledSince reports whether the process has stood still since begin.
+// stalledSince reports whether the process has stalled since begin.
 func (s *Scheduler) stalledSince(begin time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +46,7 @@ func (s *Scheduler) stalledSince(begin time.Time) bool {
 	return s.stalls.Since(begin)
 }
 
-// finished notes the end of an attempt, and reports whether its session is still there.
+// finished notes the end of an attempt, and reports whether its session is still current.
 func (s *Scheduler) finished(c *call, a Attempt, o Outcome) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,14 +57,14 @@ func (s *Scheduler) finished(c *call, a Attempt, o Outcome) bool {
 	return s.current(c, a.Session)
 }
 
-// refuseUpdate remembers that the peer cannot UPDATE.
+// refuseUpdate stores that the peer does not support UPDATE.
 func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 	_, _, err := s.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		d.NoUpdate = true
 		return d, nil
 	})
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		s.cfg.Logger.Warn("refused UPDATE not remembered", "call_id", id.CallID, "local_tag", id.LocalTag,
+		s.cfg.Logger.Warn("cannot store that the peer refused UPDATE", "call_id", id.CallID, "local_tag", id.LocalTag,
 			"remote_tag", id.RemoteTag, "error", err)
 	}
 }

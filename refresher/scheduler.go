@@ -13,16 +13,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
-// Config is what a Scheduler works with. The first four fields are required.
+// Config configures a Scheduler. The first four fields are required.
 type Config struct {
 	Store    dialogstore.Store
 	Pipeline Pipeline
-	Event    func(sessiontimer.Event) // gets RefreshFailed; if it blocks, its call waits
+	Event    func(sessiontimer.Event) // gets RefreshFailed; while it blocks, that call waits
 	Logger   *slog.Logger
 
-	// Jitter spreads refreshes: each comes earlier than RFC 4028 recommends, by
-	// up to this share of the time until then, and never later. 0 to 0.5; 0 for
-	// none.
+	// Jitter spreads refreshes: each is sent earlier than RFC 4028 recommends, by up
+	// to this share of the time until then, and never later. 0 to 0.5; 0 for none.
 	Jitter float64
 	Limits Limits
 }
@@ -33,26 +32,26 @@ type Config struct {
 type Scheduler struct {
 	cfg  Config
 	seed maphash.Seed // of the jitter
-	base time.Time    // that times in queues and slots count from
+	base time.Time    // the origin of times in queues and slots
 
 	ctx     context.Context
 	cancel  context.CancelFunc
-	workers *workers.Workers // for what is under way
+	workers *workers.Workers // run refreshes, ends and BYEs
 
 	mu     sync.Mutex
 	closed bool
-	calls  table                   // with something due soon, or under way
-	far    slots                   // the others
+	calls  table                   // calls with something due soon, or under way
+	far    slots                   // all other calls
 	due    queue                   // calls, by the time at which something is due
-	ready  queue                   // those whose refresh is due, by its last chance
+	ready  queue                   // calls whose refresh is due, by its last chance
 	byes   []func(context.Context) // of sessions that have ended
 	gate   gate                    // for refreshes that are ready, and BYEs
 	alarm  alarm
-	clock  time.Time // as it was read last
+	clock  time.Time // the last reading
 	stalls stall.Watch
 }
 
-// New makes a Scheduler; Configure it before the store changes.
+// New returns a Scheduler. Configure it before the store changes.
 func New() *Scheduler {
 	seed := maphash.MakeSeed()
 	s := &Scheduler{
@@ -68,30 +67,29 @@ func New() *Scheduler {
 	return s
 }
 
-// Configure says what s works with. It must be called once, before the first change
-// of the store: the store needs its observers first, and they need the store.
+// Configure sets the configuration. Call it once, before the first change of the store.
+// It is apart from New because the store needs its observers, and they need the store.
 func (s *Scheduler) Configure(cfg Config) {
 	s.cfg = cfg
 	s.gate.limits = cfg.Limits
 }
 
-// Len is the number of dialogs of which something is due soon or under way.
+// Len returns the number of dialogs with something due soon or under way.
 func (s *Scheduler) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls.len()
 }
 
-// Close stops the timer and gives up what is under way; it returns when no goroutine
-// of s is left. Sessions are not ended, and BYEs that wait for their turn are not
-// sent.
+// Close stops the timer and cancels what is under way. It returns when no goroutine of s
+// is left. It ends no session, and BYEs that wait for their turn are not sent.
 func (s *Scheduler) Close() {
 	s.stop()
 	s.workers.Wait()
 }
 
-// CloseWithin is Close for a pipeline that may never return: it waits for d at most,
-// and returns how many goroutines are left. It may be called again, to wait on.
+// CloseWithin is Close for a pipeline that may never return: it waits for at most d and
+// returns how many goroutines are left. Call it again to wait longer.
 func (s *Scheduler) CloseWithin(d time.Duration) (left int) {
 	s.stop()
 	return s.workers.WaitFor(d)

@@ -6,12 +6,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// table finds calls by their IDs. A map with IDs for keys is three times as large, and
-// slow for that.
+// table finds calls by their IDs. A map with IDs as keys would be three times as large,
+// and therefore slower.
 type table struct {
 	hash   func(dialogstore.ID) uint64
 	calls  map[uint64]*call
-	others map[dialogstore.ID]*call // whose hash was taken by another call; hardly ever any
+	others map[dialogstore.ID]*call // those whose hash another call had taken; almost always empty
 }
 
 func newTable(seed maphash.Seed) table {
@@ -24,7 +24,7 @@ func newTable(seed maphash.Seed) table {
 
 func (t *table) len() int { return len(t.calls) + len(t.others) }
 
-// find is nil if there is no such call; hash is that of its ID.
+// find returns nil if there is no such call; hash is that of its ID.
 func (t *table) find(hash uint64, id dialogstore.ID) *call {
 	switch c := t.calls[hash]; {
 	case c != nil && c.id == id:

@@ -11,7 +11,7 @@ import (
 // busyPause is how long a busy dialog is left alone.
 const busyPause = time.Second
 
-// turn does what is due and may start, and sets the alarm for what comes next. s.mu is
+// turn starts what is due and allowed, and sets the alarm for what comes next. s.mu is
 // held.
 func (s *Scheduler) turn() {
 	if s.closed {
@@ -20,8 +20,8 @@ func (s *Scheduler) turn() {
 	now := s.now()
 	s.stalls.Look(s.alarm.at, now)
 	s.takeDue(now)
-	// A dead call that is kept a little longer is not as bad as a healthy one that is
-	// cut: BYEs come after refreshes.
+	// Refreshes come before BYEs: keeping a dead call a little longer is better than
+	// cutting off a healthy one.
 	s.wakeBy(s.startRefreshes(now))
 	s.wakeBy(s.sendByes(now))
 	s.wakeBy(s.reviewFar(now))
@@ -29,12 +29,12 @@ func (s *Scheduler) turn() {
 		s.wakeBy(s.base.Add(c.at))
 	}
 	if s.gate.underWay[sessiontimer.Refresh] > 0 {
-		s.wakeBy(now.Add(stall.Least)) // a stall while answers are waited for is to be noticed
+		s.wakeBy(now.Add(stall.Least)) // to notice a stall while refreshes wait for answers
 	}
 }
 
-// takeDue takes what is due: a refresh is ready, a session that is over ends, even if
-// its refresh is ready. s.mu is held.
+// takeDue makes due refreshes ready, and ends sessions that are over, even if their
+// refresh is ready. s.mu is held.
 func (s *Scheduler) takeDue(now time.Time) {
 	for c := s.due.first(); c != nil && c.at <= now.Sub(s.base); c = s.due.first() {
 		s.due.take()
@@ -42,8 +42,8 @@ func (s *Scheduler) takeDue(now time.Time) {
 		case c.action == sessiontimer.Hangup:
 			s.expire(c, now)
 		case c.cancel != nil:
-			// The refresh of the session before is not over; it may make this one
-			// unnecessary.
+			// The refresh of the previous session is still under way, and may make
+			// this one unnecessary.
 			c.at = now.Add(busyPause).Sub(s.base)
 			s.due.add(c)
 		default:
@@ -52,8 +52,8 @@ func (s *Scheduler) takeDue(now time.Time) {
 	}
 }
 
-// startRefreshes starts those that may start, and returns when to ask again if some
-// are left. s.mu is held.
+// startRefreshes starts the refreshes that may start now, and returns when to ask again
+// if some are left. s.mu is held.
 func (s *Scheduler) startRefreshes(now time.Time) time.Time {
 	for c := s.ready.first(); c != nil; c = s.ready.first() {
 		if !c.late && c.missed(now) {
@@ -69,8 +69,8 @@ func (s *Scheduler) startRefreshes(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// miss puts a refresh behind those that have not missed their last chance. It may
-// still start until the session ends. s.mu is held.
+// miss puts a refresh behind those that have not missed their last chance. It may still
+// start until the session ends. s.mu is held.
 func (s *Scheduler) miss(c *call, now time.Time) {
 	end := c.session.HangupAt()
 	if !now.Before(end) {
@@ -82,9 +82,8 @@ func (s *Scheduler) miss(c *call, now time.Time) {
 	s.due.add(c)
 }
 
-// turnOf is the order of refreshes that are ready: that of their last chance. Those
-// that have missed it come behind the others, since a peer may be more patient than it
-// should.
+// turnOf orders the refreshes that are ready by their last chance. Those that have missed
+// it come after the others: their peers may be more patient than they should be.
 func (s *Scheduler) turnOf(c *call) time.Duration {
 	last := c.session.LastChance().Sub(s.base)
 	if c.late {
@@ -96,13 +95,12 @@ func (s *Scheduler) turnOf(c *call) time.Duration {
 // behind is longer than half of any interval: 2^32 seconds are 136 years.
 const behind = 100 * 365 * 24 * time.Hour
 
-// missed reports whether the peer has given up by now, if it does so on time (RFC 4028
-// §10).
+// missed reports whether a peer that keeps to RFC 4028 §10 has given up by now.
 func (c *call) missed(now time.Time) bool {
 	return !now.Before(c.session.ExpiresAt().Add(-sessiontimer.Margin(c.session.Interval)))
 }
 
-// start has a worker refresh. s.mu is held.
+// start lets a worker refresh. s.mu is held.
 func (s *Scheduler) start(c *call, now time.Time) {
 	s.unset(c)
 	s.gate.enter(sessiontimer.Refresh, now)

@@ -9,29 +9,29 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// verdict is what an attempt leads to.
+// verdict is what follows from an attempt.
 type verdict uint8
 
 const (
-	done     verdict = iota // refreshed, or called off: what follows comes with the news of it
-	vanished                // there is no such dialog
+	done     verdict = iota // refreshed or cancelled: the change of the dialog schedules what follows
+	vanished                // the dialog is not in the store
 	gone                    // the application has dropped the dialog: hang up
-	busy                    // again in a second, and this was no attempt
+	busy                    // again in a second, not counted as an attempt
 
-	keep    // try no more; the session lives until it expires
+	keep    // no more attempts; the session lives until it expires
 	end     // the peer, or its session, is gone: hang up now
 	later   // again after Retry-After or a growing pause
 	glare   // again after the random pause of RFC 3261 §14.1
 	other   // the other method, at once
-	reverse // as other, and never an UPDATE again in this dialog
+	reverse // like other, and no more UPDATEs in this dialog
 )
 
-// failed reports whether the peer has failed, or the way to it.
+// failed reports whether the peer or the transport has failed.
 func (v verdict) failed() bool { return v >= keep }
 
-// failures is what an answer to a refresh means (RFC 4028 §10, RFC 3261 §12.2.1.2
-// and §14.1, RFC 5057 §5.3). Of what is not listed a 2xx is done, and all else is
-// later. 401, 407 and 422 the pipeline has answered as far as it can.
+// failures says what a response to a refresh means (RFC 4028 §10, RFC 3261 §12.2.1.2 and
+// §14.1, RFC 5057 §5.3). A 2xx means done, and any other response that is not listed
+// means later. The pipeline has already followed 401, 407 and 422 as far as it can.
 var failures = []struct {
 	status         int
 	update, invite verdict
@@ -62,7 +62,7 @@ var failures = []struct {
 	{606, other, other},
 }
 
-// silences is what an attempt without an answer means.
+// silences says what an attempt without a response means.
 var silences = []struct {
 	err            error
 	update, invite verdict
@@ -73,11 +73,11 @@ var silences = []struct {
 	{ErrGone, gone, gone},
 	{ErrBusy, busy, busy},
 	{ErrGivenUp, reverse, end},
-	{ErrUnanswered, end, end},  // RFC 4028 §10: no answer at all is an answer
-	{ErrTooLong, later, other}, // it stays too long; an UPDATE has no body
+	{ErrUnanswered, end, end},  // RFC 4028 §10: like a 408
+	{ErrTooLong, later, other}, // an UPDATE has no body and may fit
 }
 
-// judge says what an attempt leads to.
+// judge returns what follows from an attempt.
 func judge(o Outcome) verdict {
 	invite := o.Method == sessiontimer.MethodReInvite
 	if o.Err != nil || o.Status == 0 {
@@ -106,8 +106,8 @@ func choose(invite bool, a, b verdict) verdict {
 	return b
 }
 
-// errStalled says that time was up for a refresh while the process stood still. Its
-// answer may have come.
+// errStalled says that a refresh ran out of time while the process was stalled. The
+// response may have arrived.
 var errStalled = fmt.Errorf("%w: the process was stalled", ErrBusy)
 
 func timeIsUp(err error) bool {
