@@ -2,8 +2,9 @@ package sessiontimer
 
 import "time"
 
-// Event is one of Negotiated, Refreshed, RefreshFailed, MediaChanged, Expired and
-// Ended. Later versions may have more.
+// Event is one of Negotiated, Refreshed, RefreshFailed, MediaChanged, Expired, Ended
+// and, where nodes share calls, TakenOver, Released and Unreachable. Later versions may
+// have more.
 type Event interface{ Info() Call }
 
 // Call names the dialog and the timer that an event is about.
@@ -59,4 +60,28 @@ type Expired struct {
 type Ended struct {
 	Call
 	Reason Reason
+}
+
+// TakenOver says that this node has become the owner of a call that another node
+// served, or the process before this one. It is the first event of the call here, and
+// others follow as for any other.
+type TakenOver struct {
+	Call
+	From string // the name of the node that served it; our own after a restart
+}
+
+// Released says that another node has become the owner of a call, or has ended it.
+// Nothing of it is kept here and nothing was sent: for its peer it goes on. No other
+// event follows.
+type Released struct {
+	Call
+	To string // the name of the node; empty if the call has ended there
+}
+
+// Unreachable says that the peer of a call that was taken over cannot be reached from
+// here: its connection ended with its node, and no other is to be had. The call is kept
+// until it expires, and refreshed if the peer comes back before.
+type Unreachable struct {
+	Call
+	Err error // why; never nil
 }

@@ -1,6 +1,9 @@
 package sessiontimer
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 // A handler that does not care which event it is still learns which call.
 func TestEventInfo(t *testing.T) {
@@ -12,6 +15,9 @@ func TestEventInfo(t *testing.T) {
 		"MediaChanged":  MediaChanged{Call: call, Description: "v=0", Type: "application/sdp"},
 		"Expired":       Expired{Call: call, Reason: Reason{Cause: CauseExpired}},
 		"Ended":         Ended{Call: call, Reason: Reason{Cause: CauseExpired}},
+		"TakenOver":     TakenOver{Call: call, From: "a"},
+		"Released":      Released{Call: call, To: "b"},
+		"Unreachable":   Unreachable{Call: call, Err: errors.New("connection refused")},
 	} {
 		if got := event.Info(); got != call {
 			t.Errorf("%s is about %+v, should be about %+v", name, got, call)

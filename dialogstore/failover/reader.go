@@ -1,0 +1,17 @@
+package failover
+
+import (
+	"context"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// Reader is a Registry that can show calls without claiming them, for WithEligible.
+type Reader interface {
+	Registry
+
+	// Read returns the calls as they are stored, in order, with the age that their
+	// sessions have by now. The zero Entry is a call that the registry does not have,
+	// or that has ended.
+	Read(ctx context.Context, ids []dialogstore.ID) ([]Entry, error)
+}

@@ -1,0 +1,162 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+const (
+	// AfterTakeover is how much higher the CSeq of the first request of a taker is than
+	// what its former owner has stored: higher than any that the former owner may still
+	// send, so that the peer refuses those (RFC 3261 §12.2.2).
+	AfterTakeover = 1000
+	// AfterRefusal is how much higher the CSeq is after the peer has refused that.
+	AfterRefusal = 1 << 16
+)
+
+// highestCSeq leaves numbers for what follows below 2^31 (RFC 3261 §8.1.1.5).
+const highestCSeq = 1<<31 - 1 - 1<<16
+
+// Jump raises a CSeq, or leaves it where there is no room.
+func Jump(cseq, by uint32) uint32 { return max(cseq, min(highestCSeq, cseq+by)) }
+
+// adopters is how many calls are adopted at a time.
+const adopters = 16
+
+// adopt serves calls that were claimed, in their order as far as several at a time are
+// in order. It returns how many there were.
+func (n *Node) adopt(g *gone, claimed []failover.Claimed) (adopted int) {
+	var next, many atomic.Int64
+	var all sync.WaitGroup
+	for range min(adopters, len(claimed)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(claimed)); i = next.Add(1) - 1 {
+				if n.adoptOne(g, &claimed[i]) {
+					many.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return int(many.Load())
+}
+
+func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
+	if c.Err != nil {
+		return false // another one was faster, or it has ended
+	}
+	defer n.contain(c.Dialog.ID)
+	if err := c.Dialog.Check(); err != nil {
+		n.refuse(c, err)
+		return false
+	}
+	a := &Adoption{Dialog: c.Dialog, From: g.Node, How: g.how, After: g.after(time.Now())}
+	n.revive(&a.Dialog, c.Age)
+	a.Decision = n.decide(a.Dialog)
+	a.apply()
+	if !n.keep(a, c.Epoch) {
+		return false
+	}
+	outcome := &n.stats.kept
+	if a.Decision.End {
+		outcome = &n.stats.ended
+	}
+	n.stats.tookOver(outcome, a.After)
+	n.cfg.Host.Adopt(n.ctx, a)
+	return true
+}
+
+// refuse leaves a row alone that could make a request say what nobody said.
+func (n *Node) refuse(c *failover.Claimed, err error) {
+	n.stats.refused.Add(1)
+	n.cfg.Logger.Error("stored dialog refused", "call_id", strconv.Quote(c.Dialog.CallID), "error", err)
+	n.mu.Lock()
+	n.marks.drop(c.Dialog.ID, c.Epoch)
+	n.mu.Unlock()
+	poke(n.work)
+}
+
+// revive makes a stored dialog one of this process. Its times count on by the monotonic
+// clock, which nobody sets. Without a policy that makes sense it gets ours.
+func (n *Node) revive(d *dialogstore.Dialog, age time.Duration) {
+	if d.Session.Active() {
+		d.Session.Since = time.Now().Add(-age)
+	}
+	if d.Policy.Validate() != nil || d.Policy.Mode == sessiontimer.Off {
+		d.Policy = n.cfg.Policy
+	}
+}
+
+// decide is what the application makes of a call; it is kept if that panics.
+func (n *Node) decide(d dialogstore.Dialog) (decision failover.Decision) {
+	defer n.contain(d.ID)
+	return n.cfg.Settings.Takeover(d)
+}
+
+// apply puts what the application has decided into the dialog.
+func (a *Adoption) apply() {
+	d := a.Decision
+	if d.End {
+		return
+	}
+	if d.Contact != "" {
+		a.Dialog.Contact = d.Contact
+	}
+	if len(d.SDP) > 0 {
+		a.Dialog.SDP, a.Dialog.SDPType = d.SDP, d.SDPType
+		if d.SDPType == "" {
+			a.Dialog.SDPType = "application/sdp"
+		}
+	}
+}
+
+// keep puts the call into the memory. It reports whether it is new in this epoch.
+func (n *Node) keep(a *Adoption, epoch uint64) bool {
+	id := a.Dialog.ID
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.held[id].claimed >= epoch {
+		return false
+	}
+	a.Dialog.Version = max(1, a.Dialog.Version+1)
+	a.Dialog.LocalCSeq = Jump(a.Dialog.LocalCSeq, AfterTakeover)
+	ctx := context.Background()
+	if err := n.Memory.Create(ctx, a.Dialog); errors.Is(err, dialogstore.ErrExists) {
+		// It was ours before, and we have not heard yet that it was not any more.
+		a.Before, a.Dialog, err = n.Memory.Update(ctx, id, a.supersede)
+		if err != nil {
+			return false // it ends this very moment
+		}
+	}
+	n.held[id] = holding{claimed: epoch}
+	n.marks.put(id, false)
+	poke(n.work)
+	return true
+}
+
+// supersede is the claimed dialog in place of one that we had before.
+func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.Dialog, error) {
+	d := a.Dialog
+	if dialogstore.Newer(before.Version+1, d.Version) {
+		d.Version = before.Version + 1
+	}
+	d.LocalCSeq = max(d.LocalCSeq, Jump(before.LocalCSeq, AfterTakeover))
+	return d, nil
+}
+
+// contain is deferred around what the application and the host do.
+func (n *Node) contain(id dialogstore.ID) {
+	if v := recover(); v != nil {
+		n.cfg.Logger.Error("panic in a takeover", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+			"panic", v, "stack", string(debug.Stack()))
+	}
+}

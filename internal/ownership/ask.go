@@ -1,0 +1,84 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// mostAsked bounds what the registry is asked at a time, that among it which nobody
+	// waits for any more.
+	mostAsked = 16
+	// mostConfirms is the same for questions about single calls.
+	mostConfirms = 256
+)
+
+var (
+	errNoAnswer = errors.New("ownership: the registry does not answer in time")
+	errTooMany  = errors.New("ownership: the registry has not answered what was asked before")
+	errShort    = errors.New("ownership: the registry has not answered for each call")
+)
+
+// places bounds how many calls of the registry are under way.
+type places chan struct{}
+
+// patience is how long an answer of the registry is waited for.
+func (n *Node) patience() time.Duration { return n.cfg.Settings.Lease / 2 }
+
+// ask calls the registry and waits for d by our own clock: there are clients that look
+// at no context. What comes later is nobody's.
+func ask[T any](ctx context.Context, n *Node, p places, d time.Duration, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case p <- struct{}{}:
+	default:
+		return none, errTooMany
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	answers := make(chan answer[T], 1)
+	n.crew.Go(func() {
+		defer func() { <-p }()
+		answers <- contained(ctx, call)
+	})
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answers: // in time after all
+		return a.value, a.err
+	default:
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return none, errNoAnswer
+	}
+	return none, ctx.Err()
+}
+
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+func contained[T any](ctx context.Context, call func(context.Context) (T, error)) (a answer[T]) {
+	defer func() {
+		if v := recover(); v != nil {
+			a.err = fmt.Errorf("ownership: the registry panicked: %v", v)
+		}
+	}()
+	a.value, a.err = call(ctx)
+	return a
+}
+
+// askAll is ask where there is an answer for each of so many.
+func askAll[T any](ctx context.Context, n *Node, many int, call func(context.Context) ([]T, error)) ([]T, error) {
+	all, err := ask(ctx, n, n.places, n.patience(), call)
+	if err == nil && len(all) != many {
+		err = errShort
+	}
+	return all, err
+}

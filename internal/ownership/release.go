@@ -1,0 +1,31 @@
+package ownership
+
+import (
+	"context"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// release lets a call go in silence that is owned by another node, if we hold it still
+// in the epoch of the key.
+func (n *Node) release(k failover.Key, to failover.Ownership, by Fence) {
+	n.mu.Lock()
+	h := n.held[k.ID]
+	if h.epoch() != k.Epoch {
+		n.mu.Unlock()
+		return // it was claimed back meanwhile
+	}
+	d, err := n.Memory.Delete(context.Background(), k.ID)
+	if err == nil {
+		delete(n.held, k.ID)
+		n.marks.forget(k.ID)
+	}
+	n.mu.Unlock()
+	if err != nil {
+		return // it has ended
+	}
+	n.stats.fenced[by].Add(1)
+	n.cfg.Logger.Info("call belongs to another node, let go", "call_id", k.CallID, "local_tag", k.LocalTag,
+		"remote_tag", k.RemoteTag, "owner", to.Owner.Name, "epoch", to.Epoch, "fence", by.String())
+	n.cfg.Host.Release(&Release{Dialog: d, To: to.Owner, Epoch: to.Epoch, Fence: by})
+}

@@ -1,0 +1,96 @@
+package ownership
+
+import (
+	"iter"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// sweepEvery is how often all calls are written again though nothing has happened: what
+// a registry has lost without saying so comes back, and calls without a timer do not
+// fall out of it.
+const sweepEvery = failover.KeepUntimed / 4
+
+// sweeps write all calls of this node again: the registry was emptied, or others have
+// claimed some of them, which are refused then. A page of them is in memory at a time.
+// The fields below wanted are the writer's.
+type sweeps struct {
+	wanted time.Time // when the next one may begin; zero for none; n.mu is held
+
+	next func() (dialogstore.Dialog, error, bool) // nil while there is none
+	stop func()
+	over bool // its last batch is being written
+}
+
+// writeAll has all calls written again, from that time on.
+func (n *Node) writeAll(from time.Time) {
+	n.mu.Lock()
+	n.sweeps.wanted = from
+	n.mu.Unlock()
+	poke(n.work)
+}
+
+// sweepInto fills a batch with calls that are to be written again.
+func (n *Node) sweepInto(batch []marked) []marked {
+	n.beginSweep(time.Now())
+	s := &n.sweeps
+	if s.next == nil {
+		return batch
+	}
+	for len(batch) < batchSize {
+		d, err, ok := s.next()
+		if !ok || err != nil {
+			s.over = true
+			break
+		}
+		if !n.isUnproved(d.ID) {
+			batch = append(batch, marked{id: d.ID})
+		}
+	}
+	return batch
+}
+
+func (n *Node) beginSweep(now time.Time) {
+	n.mu.Lock()
+	begins := !n.sweeps.wanted.IsZero() && !now.Before(n.sweeps.wanted)
+	if begins {
+		n.sweeps.wanted = time.Time{}
+	}
+	n.mu.Unlock()
+	if begins {
+		n.endSweep()
+		n.sweeps.next, n.sweeps.stop = iter.Pull2(n.Memory.All(n.ctx))
+	}
+}
+
+// swept takes in that a batch was written, or not. With the last one we know which calls
+// are our own.
+func (n *Node) swept(written bool) {
+	s := &n.sweeps
+	switch {
+	case !written && n.lease.suspect.Load():
+		n.writeAll(time.Now())
+	case written && s.over:
+		n.mu.Lock()
+		if s.wanted.IsZero() {
+			n.lease.suspect.Store(false)
+		}
+		n.mu.Unlock()
+		n.endSweep()
+	}
+}
+
+func (n *Node) endSweep() {
+	if n.sweeps.next != nil {
+		n.sweeps.stop()
+		n.sweeps.next, n.sweeps.stop, n.sweeps.over = nil, nil, false
+	}
+}
+
+func (n *Node) isUnproved(id dialogstore.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held[id].unproved
+}

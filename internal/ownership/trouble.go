@@ -1,0 +1,53 @@
+package ownership
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// trouble is that of the registry. It begins with the first call that fails, and is over
+// with the first good beat after which none has for a while. Each is said once.
+type trouble struct {
+	log   *slog.Logger
+	quiet time.Duration // how long that is
+	on    atomic.Bool
+	over  atomic.Uint64 // how often it was over
+
+	mu     sync.Mutex
+	since  time.Time // when it began
+	latest time.Time // when a call has failed last
+}
+
+// begin takes in that a call has failed.
+func (t *trouble) begin(now time.Time, err error) {
+	t.mu.Lock()
+	first := !t.on.Load()
+	if first {
+		t.since = now
+		t.on.Store(true)
+	}
+	t.latest = now
+	t.mu.Unlock()
+	if first {
+		t.log.Warn("registry out of reach: calls go on, changes wait in memory, nothing is taken over", "error", err)
+	}
+}
+
+// pass takes in that a beat was good.
+func (t *trouble) pass(now time.Time) {
+	if !t.on.Load() {
+		return
+	}
+	t.mu.Lock()
+	over, lasted := now.Sub(t.latest) >= t.quiet, t.latest.Sub(t.since)
+	if over {
+		t.on.Store(false)
+		t.over.Add(1)
+	}
+	t.mu.Unlock()
+	if over {
+		t.log.Info("registry in reach again", "lasted", lasted)
+	}
+}

@@ -1,0 +1,175 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+const (
+	// flushEvery is the least time from one batch to the next, and so how young a call
+	// may be that a crash loses.
+	flushEvery = 50 * time.Millisecond
+	// backlogEvery is that while more waits than a batch holds: after an outage all
+	// nodes have much to write, and write it at once.
+	backlogEvery = 15 * time.Millisecond
+	batchSize    = 500
+	// longestBackoff bounds the time from one try to the next while writes fail.
+	longestBackoff = 2 * time.Second
+)
+
+// writeBehind writes what has changed, one batch after the other, so that no state
+// overtakes a newer one. It ends with the node.
+func (n *Node) writeBehind() {
+	defer n.endSweep()
+	var batch []marked
+	failures := 0
+	for {
+		begun := time.Now()
+		batch = n.nextBatch(batch[:0])
+		if len(batch) == 0 {
+			n.swept(true)
+			if !n.awaitWork() {
+				return
+			}
+			continue
+		}
+		err := n.write(batch)
+		n.swept(err == nil)
+		wait := flushEvery
+		switch {
+		case err != nil:
+			n.writeAgain(batch)
+			n.trouble.begin(time.Now(), err)
+			failures++
+			wait = min(longestBackoff, flushEvery<<min(failures, 10))
+		case len(batch) == batchSize:
+			failures, wait = 0, backlogEvery
+		default:
+			failures = 0
+		}
+		if !pause(n.ctx, wait-time.Since(begun)) {
+			return
+		}
+	}
+}
+
+// nextBatch is what has changed or, if that is little, also calls of a sweep.
+func (n *Node) nextBatch(batch []marked) []marked {
+	n.mu.Lock()
+	batch = n.marks.take(batch, batchSize)
+	n.mu.Unlock()
+	if len(batch) < batchSize {
+		batch = n.sweepInto(batch)
+	}
+	n.stats.writing.Store(int64(len(batch)))
+	return batch
+}
+
+// awaitWork says that nothing is left to write, and waits until there is. It reports
+// whether the node goes on.
+func (n *Node) awaitWork() bool {
+	poke(n.drained)
+	select {
+	case <-n.work:
+		return true
+	case <-n.ctx.Done():
+		return false
+	}
+}
+
+func (n *Node) writeAgain(batch []marked) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, m := range batch {
+		n.marks.again(m.id, m.mark)
+	}
+}
+
+// write writes a batch: first the states of those that live.
+func (n *Node) write(batch []marked) error {
+	entries, keys := n.contents(batch)
+	if err := n.put(entries); err != nil {
+		return err
+	}
+	return n.drop(keys)
+}
+
+// contents is what is to be written: the states as they are now, and the calls that have
+// ended.
+func (n *Node) contents(batch []marked) (entries []failover.Entry, keys []failover.Key) {
+	for _, m := range batch {
+		if m.drop > 0 {
+			keys = append(keys, failover.Key{ID: m.id, Epoch: m.drop})
+			continue
+		}
+		d, err := n.Memory.Load(context.Background(), m.id)
+		if err != nil {
+			continue // it has ended or was released
+		}
+		entries = append(entries, failover.Entry{Epoch: n.epochOf(m.id), Dialog: d, Age: age(&d)})
+	}
+	return entries, keys
+}
+
+// age is how long ago the 2xx of the session was; 0 without a timer.
+func age(d *dialogstore.Dialog) time.Duration {
+	if !d.Session.Active() {
+		return 0
+	}
+	return time.Since(d.Session.Since)
+}
+
+// put writes states. Who is refused has lost the call.
+func (n *Node) put(entries []failover.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	errs, err := askAll(n.ctx, n, len(entries), func(ctx context.Context) ([]error, error) {
+		return n.cfg.Registry.Put(ctx, n.me, entries)
+	})
+	if err != nil {
+		return err
+	}
+	for i, err := range errs {
+		var fenced *failover.FencedError
+		switch {
+		case err == nil:
+		case errors.As(err, &fenced):
+			n.refused(entries[i].Key(), fenced.Ownership)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// drop removes calls that have ended. Where another node has them it is theirs to.
+func (n *Node) drop(keys []failover.Key) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	_, err := askAll(n.ctx, n, len(keys), func(ctx context.Context) ([]error, error) {
+		return n.cfg.Registry.Drop(ctx, n.me, keys)
+	})
+	return err
+}
+
+// refused takes in that a call is not owned as we wrote it. Our own claim may have been
+// done though its answer was lost.
+func (n *Node) refused(k failover.Key, o failover.Ownership) {
+	if o.Owner == n.me {
+		n.mu.Lock()
+		if h := n.held[k.ID]; h.epoch() == k.Epoch && o.Epoch > k.Epoch {
+			h.claimed = o.Epoch
+			n.hold(k.ID, h)
+			n.marks.put(k.ID, false)
+		}
+		n.mu.Unlock()
+		return
+	}
+	n.release(k, o, ByRegistry)
+}
