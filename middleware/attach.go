@@ -11,6 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/client"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
@@ -78,7 +79,7 @@ func (t *Timers) Attach(server *sipgo.Server, clients ...*sipgo.Client) (*Server
 	for _, c := range clients {
 		t.hook(c)
 	}
-	if t.requesterFor(dialogstore.Dialog{}) == nil {
+	if t.client.RequesterFor(dialogstore.Dialog{}) == nil {
 		c, err := sipgo.NewClient(t.ua)
 		if err != nil {
 			return nil, err
@@ -119,17 +120,18 @@ func (t *Timers) attachable(server *sipgo.Server, clients []*sipgo.Client) error
 // hook sends what client sends through the timers.
 func (t *Timers) hook(client *sipgo.Client) {
 	if !t.hooked(client) {
-		r := t.newRequester(client)
-		r.attached = true
-		client.TxRequester = r
+		client.TxRequester = attached{t.client.NewRequester(client)}
 	}
 }
 
 // hooked reports whether hook had the client before.
 func (t *Timers) hooked(client *sipgo.Client) bool {
-	r, ok := client.TxRequester.(*requester)
-	return ok && r.t == t && r.attached
+	r, ok := client.TxRequester.(attached)
+	return ok && r.Belongs(t.client)
 }
+
+// attached is the requester of a client that was hooked.
+type attached struct{ *client.Requester }
 
 // serve is the route of all requests for which the sipgo.Server has no handler.
 func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
@@ -137,18 +139,18 @@ func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
 	switch req.Method {
 	case sip.INVITE:
 		t.reach(s)
-		t.onInvite(either(r.invite, r.last), req, tx)
+		t.server.Invite(either(r.invite, r.last), req, tx)
 	case sip.ACK:
 		t.reach(s)
-		t.onAck(either(r.ack, r.rest), req, tx)
+		t.server.Ack(either(r.ack, r.rest), req, tx)
 	case sip.BYE:
 		t.reach(s)
-		t.onBye(either(r.bye, r.last), req, tx)
+		t.server.Bye(either(r.bye, r.last), req, tx)
 	case sip.UPDATE:
 		t.reach(s)
-		t.onUpdate(r.update, r.rest, req, tx)
+		t.server.Update(r.update, r.rest, req, tx)
 	default:
-		t.onOther(r.last, req, tx)
+		t.server.Other(r.last, req, tx)
 	}
 }
 
@@ -162,7 +164,7 @@ func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
 // noRoute does what sipgo does where there is no handler.
 func (s *Server) noRoute(req *sip.Request, tx sip.ServerTransaction) {
 	s.timers.log.Warn("no handler for a request", "method", string(req.Method), "call_id", sipmsg.CallID(req))
-	respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
+	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
 }
 
 // OnRequest registers the handler of a method. A nil handler of one of the four
@@ -223,7 +225,7 @@ func (s *Server) RegisteredMethods() []string {
 		sip.INVITE: r.invite != nil,
 		sip.ACK:    r.ack != nil,
 		sip.BYE:    r.bye != nil,
-		sip.UPDATE: r.update != nil || !s.timers.leavesUpdate(),
+		sip.UPDATE: r.update != nil || !s.timers.calls.LeavesUpdate(),
 	} {
 		if answered {
 			methods = append(methods, string(method))
@@ -251,19 +253,3 @@ func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 // OnPrack registers the PRACK handler. A PRACK may bring an offer, or the answer to one
 // (RFC 3262 §5), which the timers take note of.
 func (s *Server) OnPrack(h sipgo.RequestHandler) { s.OnRequest(sip.PRACK, h) }
-
-// allowField is the Allow header field of an application that sends none: what it
-// handles, and what every user agent of sipgo can do.
-func (h Host) allowField() sip.Header {
-	methods := []string{"INVITE", "ACK", "CANCEL", "BYE"}
-	if h.Methods != nil {
-		have := h.Methods()
-		slices.Sort(have)
-		for _, m := range append(have, "UPDATE") {
-			if !slices.Contains(methods, m) {
-				methods = append(methods, m)
-			}
-		}
-	}
-	return sip.NewHeader("Allow", strings.Join(methods, ", "))
-}

@@ -98,7 +98,7 @@ func (t *Timers) lookAtAnswer(res *sip.Response) {
 		return
 	}
 	id := sipmsg.CallID(res)
-	if t.sets.Find(id, sipmsg.FromTag(res)) == nil && t.servers.called.CompareAndSwap(false, true) {
+	if t.calls.Sets.Find(id, sipmsg.FromTag(res)) == nil && t.servers.called.CompareAndSwap(false, true) {
 		t.log.Error("an INVITE bypassed the timers: make its client with NewClient, or give it to Attach", "call_id", id)
 	}
 }
@@ -122,8 +122,12 @@ func (t *Timers) lookAt(req *sip.Request) {
 	}
 }
 
-// checkHandlers looks for handlers that bypass the timers as the first INVITE leaves.
-func (t *Timers) checkHandlers(invite *sip.Request) {
+// invited notes that an INVITE leaves through a client of ours. With the first one it
+// looks for handlers that bypass the timers.
+func (t *Timers) invited(invite *sip.Request) {
+	if called := &t.servers.called; !called.Load() {
+		called.Store(true)
+	}
 	if t.servers.settled.Load() {
 		return
 	}

@@ -11,14 +11,14 @@ import (
 // Left is what t still holds for calls: sets of dialogs in flight, dialogs that the
 // refresher watches, and dialogs in the store.
 func (t *Timers) Left() (sets, watched, stored int) {
-	for range t.store.All(context.Background()) {
+	for range t.calls.Store.All(context.Background()) {
 		stored++
 	}
-	return t.sets.Len(), t.refresher.Len(), stored
+	return t.calls.Sets.Len(), t.refresher.Len(), stored
 }
 
 // Remembered is the number of requests that t remembers for its calls.
-func (t *Timers) Remembered() int { return t.sets.Remembered() }
+func (t *Timers) Remembered() int { return t.calls.Sets.Remembered() }
 
 // Counts is how often a store was read and written.
 type Counts struct{ Loads, Commits atomic.Int32 }
@@ -26,8 +26,8 @@ type Counts struct{ Loads, Commits atomic.Int32 }
 // Count counts what t does in its store from now on.
 func (t *Timers) Count() *Counts {
 	c := new(Counts)
-	t.store = dialogstore.Observe(counting{t.store, c})
-	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: t.log,
+	t.calls.Store = dialogstore.Observe(counting{t.calls.Store, c})
+	t.refresher.Configure(refresher.Config{Store: t.calls.Store, Pipeline: t.client, Event: t.calls.Tell, Logger: t.log,
 		Jitter: t.opts.jitter, Limits: t.opts.limits})
 	return c
 }

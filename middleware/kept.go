@@ -10,6 +10,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 )
 
 // storePatience bounds how long a message waits for the application's store.
@@ -104,7 +105,7 @@ func (k kept) isUnproved(id dialogstore.ID) bool {
 
 // copy puts d into the application's store unless a later version is there.
 func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
-	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
+	ctx, cancel := context.WithTimeout(calls.Detached(ctx), storePatience)
 	defer cancel()
 	defer k.contain(d.ID)
 	newer := func(there dialogstore.Dialog) (dialogstore.Dialog, error) {
@@ -129,7 +130,7 @@ func (k kept) copy(ctx context.Context, d dialogstore.Dialog) {
 }
 
 func (k kept) forget(ctx context.Context, id dialogstore.ID) {
-	ctx, cancel := context.WithTimeout(detached(ctx), storePatience)
+	ctx, cancel := context.WithTimeout(calls.Detached(ctx), storePatience)
 	defer cancel()
 	defer k.contain(id)
 	if _, err := k.copies.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
@@ -140,7 +141,7 @@ func (k kept) forget(ctx context.Context, id dialogstore.ID) {
 // contain is deferred around what the application's store does.
 func (k kept) contain(id dialogstore.ID) {
 	if v := recover(); v != nil {
-		logPanic(k.log, "store", id, v)
+		calls.LogPanic(k.log, "store", id, v)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/client"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -27,6 +28,13 @@ type Option func(*options)
 // that was chosen first, unless that was Off.
 type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
+// CredentialsFunc gives the username and the password of one call for a realm, or
+// false if it has none for them; d says who the parties are and where requests go. It
+// is called by many goroutines at once, each time that a refresh or a BYE of ours is
+// challenged, which waits for it. It must not change what d points to. A panic is
+// logged and counts as none.
+type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
+
 type options struct {
 	policy         sessiontimer.Policy
 	minSE          *time.Duration // nil until set
@@ -34,7 +42,7 @@ type options struct {
 	store          dialogstore.Store
 	logger         *slog.Logger
 	onEvent        func(sessiontimer.Event) // nil if nobody listens
-	credentials    credentials
+	credentials    client.Credentials
 	answerUpdate   bool
 	answerReInvite *bool
 	offerUpdate    *bool
@@ -61,7 +69,7 @@ func (o *options) validate() error {
 	case o.limits.Unanswered < 1:
 		return &sessiontimer.ConfigError{Option: "RefreshLimits", Value: o.limits.Unanswered, Allowed: "1 or more unanswered"}
 	}
-	if err := o.credentials.validate(); err != nil {
+	if err := o.credentials.Validate(); err != nil {
 		return err
 	}
 	return o.policy.Validate()
@@ -157,7 +165,7 @@ func WithStrict() Option {
 // answer to an old challenge serves no other request.
 func WithCredentials(realm, username, password string) Option {
 	return func(o *options) {
-		o.credentials.realms = append(o.credentials.realms, realmCredentials{realm, username, password})
+		o.credentials.Realms = append(o.credentials.Realms, client.RealmCredentials{Realm: realm, Username: username, Password: password})
 	}
 }
 
@@ -165,7 +173,7 @@ func WithCredentials(realm, username, password string) Option {
 // that this user agent began. Where it has none, those of WithCredentials are used.
 // Default, also for nil: none.
 func WithCredentialsFunc(f CredentialsFunc) Option {
-	return func(o *options) { o.credentials.ask = f }
+	return func(o *options) { o.credentials.Ask = f }
 }
 
 // WithCredentialsForIncoming lets the credentials answer challenges in calls, too,
@@ -174,7 +182,7 @@ func WithCredentialsFunc(f CredentialsFunc) Option {
 // call could have such answers made and use them elsewhere. A trunk that challenges
 // within the calls that it sends needs this.
 func WithCredentialsForIncoming() Option {
-	return func(o *options) { o.credentials.incoming = true }
+	return func(o *options) { o.credentials.Incoming = true }
 }
 
 // WithPolicyFunc chooses a policy call by call, for instance by trunk.

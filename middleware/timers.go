@@ -3,9 +3,9 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -14,9 +14,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
-	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
-	"github.com/sipgo-contrib/sessiontimer/internal/workers"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/client"
+	"github.com/sipgo-contrib/sessiontimer/internal/server"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -30,29 +30,13 @@ type Timers struct {
 	opts      options
 	ua        *sipgo.UserAgent
 	log       *slog.Logger
-	store     *dialogstore.Observed
-	adopt     func(context.Context) error           // loads what the process before stored
-	proved    func(context.Context, dialogstore.ID) // the peer is there: its dialog may be stored
+	adopt     func(context.Context) error // loads what the process before stored
 	refresher *refresher.Scheduler
-	sets      *dialogset.Sets
-	workers   *workers.Workers // for the responses to INVITEs and UPDATEs, and BYEs to the application
-	steps     workers.Crew     // what sipgo may take long to do for us
-	host      atomic.Pointer[host]
-	leftAlone atomic.Bool // a call that could not be kept
+	calls     *calls.Calls
+	client    *client.Client
+	server    *server.Server
 	servers   servers
-	relays    relays
-	ownTimers ownTimers
-	ctx       context.Context // ends with Close
-	cancel    context.CancelFunc
-
-	mu         sync.Mutex
-	requesters map[string][]*requester // by transport, in order; "" are those for the rest
-}
-
-// host is the Host that was set last.
-type host struct {
-	Host
-	allow func() sip.Header // for an application that sends none
+	close     context.CancelFunc
 }
 
 // Host is what an adapter tells of the stack above, in SetHost.
@@ -95,42 +79,46 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	if o.logger == nil {
 		o.logger = defaultOptions().logger
 	}
-	o.logger = slog.New(boundedlog.New(containedLog{o.logger.Handler()}))
+	o.logger = slog.New(boundedlog.New(calls.ContainedLog{Handler: o.logger.Handler()}))
 	if ua == nil {
 		return nil, &sessiontimer.ConfigError{Option: "UserAgent", Value: ua, Allowed: "a user agent of sipgo.NewUA"}
 	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
+	return newTimers(ua, o), nil
+}
+
+func newTimers(ua *sipgo.UserAgent, o options) *Timers {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := calls.New(ctx, calls.Config{Policy: o.policy, PolicyFunc: o.policyFunc, OnEvent: o.onEvent, Log: o.logger,
+		AnswerUpdate: o.answerUpdate, AnswerReInvite: o.answerReInvite, OfferUpdate: o.offerUpdate})
 	t := &Timers{
-		opts:       o,
-		ua:         ua,
-		log:        o.logger,
-		refresher:  refresher.New(),
-		sets:       dialogset.New(),
-		workers:    workers.New(),
-		requesters: make(map[string][]*requester),
-		adopt:      func(context.Context) error { return nil },
-		proved:     func(context.Context, dialogstore.ID) {},
+		opts:      o,
+		ua:        ua,
+		log:       o.logger,
+		refresher: refresher.New(),
+		calls:     c,
+		adopt:     func(context.Context) error { return nil },
+		close:     cancel,
 	}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.SetHost(Host{})
+	t.client = client.New(c, o.credentials, t.invited)
+	t.server = server.New(c, t.client.Hangup)
 	memory := dialogstore.NewMemory()
-	t.store = dialogstore.Observe(memory, t.refresher, observer{t})
+	c.Store, c.Proved = dialogstore.Observe(memory, t.refresher, c.Observer()), func(context.Context, dialogstore.ID) {}
 	if o.store != nil {
 		k := kept{Memory: memory, copies: o.store, unproved: new(sync.Map), policy: o.policy, log: o.logger}
-		t.store, t.adopt = dialogstore.Observe(k, t.refresher, observer{t}), k.adopt
-		t.proved = k.proved
+		c.Store, c.Proved, t.adopt = dialogstore.Observe(k, t.refresher, c.Observer()), k.proved, k.adopt
 	}
-	t.refresher.Configure(refresher.Config{Store: t.store, Pipeline: pipeline{t}, Event: t.tell, Logger: o.logger,
+	t.refresher.Configure(refresher.Config{Store: c.Store, Pipeline: t.client, Event: c.Tell, Logger: o.logger,
 		Jitter: o.jitter, Limits: o.limits})
-	return t, nil
+	return t
 }
 
 // SetHost tells the middleware about the stack above. Attach and diagotimer do
 // this; it is for adapters to other stacks and hand-written handler chains.
 func (t *Timers) SetHost(h Host) {
-	t.host.Store(&host{Host: h, allow: sync.OnceValue(h.allowField)})
+	t.calls.SetApplication(calls.Application(h))
 }
 
 // UserAgent is the one given to New.
@@ -138,14 +126,14 @@ func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
 
 // Store tells the state of every call. Only read it: what is written there
 // changes or ends the timers of a call.
-func (t *Timers) Store() dialogstore.Store { return t.store }
+func (t *Timers) Store() dialogstore.Store { return t.calls.Store }
 
 // Restore takes up the calls of a store that survived the process. Call it once,
 // after Attach and before the first message; what is overdue happens at once,
 // within WithRefreshLimits. Calls whose application dialogs are not restored by the application still get
 // their refreshes and, if the peer is gone, a BYE.
 func (t *Timers) Restore(ctx context.Context) error {
-	if t.ctx.Err() != nil {
+	if t.calls.Context.Err() != nil {
 		return ErrClosed
 	}
 	if err := t.adopt(ctx); err != nil {
@@ -161,68 +149,59 @@ func (t *Timers) Restore(ctx context.Context) error {
 // It waits for 5 s at most, and returns a *CloseError if something does not end; it
 // may be called again, to wait on.
 func (t *Timers) Close() error {
-	t.cancel()
-	t.sets.Close()
-	t.workers.Stop()
+	t.close()
+	t.calls.Sets.Close()
+	t.calls.Workers.Stop()
 	begun := time.Now()
 	left := t.refresher.CloseWithin(closePatience)
-	if left += t.steps.WaitFor(closePatience - time.Since(begun)); left > 0 {
+	if left += t.client.Steps.WaitFor(closePatience - time.Since(begun)); left > 0 {
 		return &CloseError{left}
 	}
 	return nil
 }
 
-// policyFor is the policy of a new call.
-func (t *Timers) policyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
-	if t.ctx.Err() != nil {
-		return sessiontimer.Policy{} // nobody would keep what was promised
-	}
-	base := t.opts.policy
-	if t.opts.policyFunc == nil {
-		return base
-	}
-	p := t.askPolicy(invite, outgoing, base)
-	if err := p.Validate(); err != nil {
-		t.log.Error("policy of the call is invalid, using the default", "call_id", sipmsg.CallID(invite), "error", err)
-		return base
-	}
-	return p
+// closePatience is how long Close waits.
+const closePatience = 5 * time.Second
+
+// CloseError is what Close returns if something has not ended in time: a write to a
+// peer that does not read, a dial that does not heed its context, an event handler
+// or a store that does not return.
+type CloseError struct{ Left int }
+
+// Error says how many goroutines are left.
+func (e *CloseError) Error() string {
+	return fmt.Sprintf("middleware: %d goroutines have not ended; they end with the connections of the user agent", e.Left)
 }
 
-// askPolicy is policyFunc, or base if that panics.
-func (t *Timers) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer.Policy) (p sessiontimer.Policy) {
-	p = base
-	defer t.contain("policy function", dialogstore.ID{CallID: sipmsg.CallID(invite)})
-	return t.opts.policyFunc(invite, outgoing, base)
-}
-
-// leavesCallsAlone reports whether there may be calls which the timers know nothing of.
-func (t *Timers) leavesCallsAlone() bool {
-	return t.leftAlone.Load() || t.relays.any.Load() || t.opts.policy.Mode == sessiontimer.Off || t.opts.policyFunc != nil
-}
-
-// answersUpdate tells whether an incoming UPDATE reaches this middleware, so
-// that Allow may say so.
-func (t *Timers) answersUpdate() bool { return t.host.Load().Methods != nil }
-
-func (t *Timers) answersReInvite() bool {
-	if t.opts.answerReInvite != nil {
-		return *t.opts.answerReInvite
+// Handler wraps a request handler, for hand-written chains; Attach and diagotimer
+// do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
+// wrapped, all four, and SetHost must name the BYE handler; so must that of PRACK, if
+// there is one, for what it describes. Other methods pass at the cost of a look-up.
+// Handler keeps no state of its own and may be called anew for each request. A nil next
+// leaves UPDATE, and the BYE of a call that is known, to the timers and answers nothing
+// else.
+func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
+	return func(req *sip.Request, tx sip.ServerTransaction) {
+		switch req.Method {
+		case sip.INVITE:
+			t.server.Invite(next, req, tx)
+		case sip.UPDATE:
+			t.server.Update(next, nil, req, tx)
+		case sip.ACK:
+			t.server.Ack(next, req, tx)
+		case sip.BYE:
+			t.server.Bye(next, req, tx)
+		default:
+			t.server.Other(next, req, tx)
+		}
 	}
-	return !t.host.Load().ReInvites && !t.ownTimers.Load()
 }
 
-func (t *Timers) offersUpdate() bool {
-	if t.opts.offerUpdate != nil {
-		return *t.opts.offerUpdate
-	}
-	return t.host.Load().ReInvites
-}
-
-// detached is ctx without its end, for what must be finished once it has begun.
-func detached(ctx context.Context) context.Context {
-	if ctx.Done() == nil {
-		return ctx
-	}
-	return context.WithoutCancel(ctx)
+// Requester wraps what client sends, for whoever sets TxRequester by hand; Attach
+// and NewClient do it themselves. The refreshes of a call that a client began go
+// out through that client. For calls that came in, and after Restore, it is the
+// client whose WithClientAddr or WithClientHostname is the address of the call, else
+// the latest one given, for the transport (udp, tcp, tls, ws, wss) or else for none.
+func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
+	return t.client.NewRequester(client, transports...)
 }

@@ -1,0 +1,70 @@
+package calls
+
+import (
+	"context"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// AgreedOf is what a Dialog says is agreed.
+func AgreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
+	return offeranswer.Agreed{
+		Ours:      offeranswer.Description{Body: d.SDP, Type: d.SDPType},
+		Peers:     offeranswer.Description{Body: d.PeerSDP, Type: d.PeerSDPType, Beside: d.PeerSDPBeside},
+		WeOffered: d.SDPOffered,
+	}
+}
+
+// AgreeOn is the converse of AgreedOf.
+func AgreeOn(d *dialogstore.Dialog, a offeranswer.Agreed) {
+	d.SDP, d.SDPType = a.Ours.Body, a.Ours.Type
+	d.PeerSDP, d.PeerSDPType, d.PeerSDPBeside = a.Peers.Body, a.Peers.Type, a.Peers.Beside
+	d.SDPOffered = a.WeOffered
+}
+
+// Requested is what a request is for offer and answer.
+func Requested(req *sip.Request) offeranswer.Message {
+	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Type: sipmsg.ContentType(req), Body: req.Body()}
+}
+
+// Responded is what a response to req is.
+func Responded(req *sip.Request, res *sip.Response) offeranswer.Message {
+	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Status: res.StatusCode, Reliable: reliable(res),
+		Type: sipmsg.ContentType(res), Body: res.Body()}
+}
+
+// Refused is a refusal of req, whatever its status.
+func Refused(req *sip.Request) offeranswer.Message {
+	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Status: sip.StatusNotAcceptableHere}
+}
+
+// reliable reports whether a PRACK acknowledges a response (RFC 3262 §3).
+func reliable(res *sip.Response) bool {
+	return res.IsProvisional() && sipmsg.First(res, "RSeq", "") != nil && sipmsg.HasToken(res, "Require", "", "100rel")
+}
+
+// Described reports whether m has a session description.
+func Described(m sip.Message) bool {
+	if len(m.Body()) == 0 {
+		return false
+	}
+	_, ok := offeranswer.Find(sipmsg.ContentType(m), m.Body())
+	return ok
+}
+
+// Says notes a message that settles nothing but what it describes.
+func (c *Calls) Says(ctx context.Context, flight *dialogset.Dialog, id dialogstore.ID, by offeranswer.Party, msg offeranswer.Message) {
+	agreed, news := flight.Said(by, msg, id.RemoteTag)
+	if !news {
+		return
+	}
+	c.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog { // unless it is an early one
+		AgreeOn(&d, agreed)
+		return d
+	})
+}

@@ -1,0 +1,79 @@
+package calls
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+)
+
+// Renew updates a dialog that may have ended meanwhile, and returns what it was.
+func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) (before dialogstore.Dialog, ok bool) {
+	before, _, err := c.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
+	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		c.Log.Error("dialog not updated", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+	}
+	return before, err == nil
+}
+
+// Stored sees to it that a dialog which has ended by now is not kept. err is what the
+// store said to the caller: a Dialog handed on once more would take its stack again.
+func (c *Calls) Stored(ctx context.Context, s *dialogset.Set, d *dialogstore.Dialog, err error) {
+	if err != nil {
+		c.Log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
+			"remote_tag", d.RemoteTag, "error", err)
+		return
+	}
+	if !s.Lives(d.RemoteTag) {
+		c.remove(ctx, d.ID, s.Of(d.RemoteTag).EndedFor())
+	}
+}
+
+// Ended forgets a dialog that the application or the peer ended.
+func (c *Calls) Ended(ctx context.Context, s *dialogset.Set, remoteTag string, cause sessiontimer.Cause) {
+	why := sessiontimer.Reason{Cause: cause}
+	first, last := s.End(remoteTag, false, why)
+	if !first {
+		return
+	}
+	c.remove(ctx, s.ID(remoteTag), why)
+	if last {
+		c.Sets.DropLater(s)
+	}
+}
+
+// End ends a dialog that neither the application nor the peer has ended, and returns
+// what it was. The application is told at once, and gets a BYE when sent is closed, or
+// T1 later: whoever sends one to the peer too closes it then. It returns false if the
+// dialog has ended.
+func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, reason sessiontimer.Reason, sent <-chan struct{}) (d dialogstore.Dialog, ok bool) {
+	d, err := c.Store.Load(Detached(ctx), s.ID(remoteTag))
+	if err != nil {
+		return d, false
+	}
+	if first, last := s.End(remoteTag, true, reason); !first {
+		return d, false
+	} else if last {
+		c.Sets.DropLater(s)
+	}
+	c.Log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
+	c.Tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
+	c.endApplication(d, reason, sent)
+	c.remove(Detached(ctx), d.ID, reason)
+	return d, true
+}
+
+// reasonKey is the key of the sessiontimer.Reason in the context of a deletion, by
+// which the observer learns why.
+type reasonKey struct{}
+
+func (c *Calls) remove(ctx context.Context, id dialogstore.ID, why sessiontimer.Reason) {
+	ctx = context.WithValue(ctx, reasonKey{}, why)
+	if _, err := c.Store.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
+		c.Log.Error("dialog not deleted", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+	}
+}

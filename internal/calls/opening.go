@@ -1,0 +1,78 @@
+package calls
+
+import (
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// Opening is a first INVITE and the 2xx that makes a dialog of it (RFC 3261 §12.1).
+type Opening struct {
+	Request  *sip.Request
+	Response *sip.Response
+
+	Policy  sessiontimer.Policy
+	Session sessiontimer.Session // that the 2xx settles
+	Fields  sessiontimer.Fields  // of the peer's message
+	Agreed  offeranswer.Agreed
+
+	Transport string // lower case
+	LocalAddr string // host:port of our socket; empty if unknown
+	LocalCSeq uint32 // last of ours
+}
+
+// Answered makes d the dialog of an INVITE of the peer, which we accept.
+func (o *Opening) Answered(d *dialogstore.Dialog) {
+	o.common(d)
+	d.LocalTag, d.RemoteTag = sipmsg.ToTag(o.Response), sipmsg.FromTag(o.Request)
+	d.LocalURI, d.RemoteURI = sipmsg.Value(o.Response.To()), sipmsg.Value(o.Request.From())
+	d.RouteSet = sipmsg.RouteSet(o.Request, false)
+	d.RemoteCSeq = o.Request.CSeq().SeqNo
+	d.MinSE = o.Fields.MinSE
+	if h := o.Response.Contact(); h != nil {
+		d.Contact = sipmsg.Value(h)
+	}
+	d.Supported = sipmsg.OptionTags(o.Response, "Supported", "k")
+	indialog.Locate(d, indialog.SightingOf(o.Request))
+	learnPeer(d, o.Fields)
+	d.Accepted = accepted(d, o.Request)
+}
+
+// Accepted makes d the dialog of an INVITE of ours, which the peer accepts. early is
+// what the provisional responses before have told of the peer.
+func (o *Opening) Accepted(d *dialogstore.Dialog, early sessiontimer.Fields) {
+	o.common(d)
+	d.OwnsCallID = true
+	d.LocalTag, d.RemoteTag = sipmsg.FromTag(o.Request), sipmsg.ToTag(o.Response)
+	d.LocalURI, d.RemoteURI = sipmsg.Value(o.Request.From()), sipmsg.Value(o.Response.To())
+	d.RouteSet = sipmsg.RouteSet(o.Response, true)
+	if h := o.Request.Contact(); h != nil {
+		d.Contact = sipmsg.Value(h)
+	}
+	d.Supported = sipmsg.OptionTags(o.Request, "Supported", "k")
+	d.Require, d.ProxyRequire = sipmsg.OptionTags(o.Request, "Require", ""), sipmsg.OptionTags(o.Request, "Proxy-Require", "")
+	learnPeer(d, early)
+	learnPeer(d, o.Fields)
+	if indialog.Locate(d, indialog.SightingIn(o.Response)); d.RemoteTarget == "" {
+		d.RemoteTarget = sipmsg.Text(&o.Request.Recipient)
+	}
+}
+
+func (o *Opening) common(d *dialogstore.Dialog) {
+	d.CallID = sipmsg.CallID(o.Request)
+	d.Policy, d.Session, d.LastMethod = o.Policy, o.Session, string(sip.INVITE)
+	d.Transport, d.LocalAddr, d.LocalCSeq = o.Transport, o.LocalAddr, o.LocalCSeq
+	AgreeOn(d, o.Agreed)
+}
+
+// learnPeer notes what a message of the peer tells of its abilities.
+func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
+	d.PeerTimer = d.PeerTimer || f.Supported || d.Session.Refresher == sessiontimer.Peer
+	if f.HasAllow {
+		d.PeerUpdate = f.AllowUpdate
+	}
+}

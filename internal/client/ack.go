@@ -1,0 +1,79 @@
+package client
+
+import (
+	"context"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// ack sends an ACK of the application to the transport, numbered as its INVITE was and
+// to where the peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's
+// message stays as it is.
+func (r *Requester) ack(ctx context.Context, req *sip.Request) error {
+	id := outOf(req)
+	set := r.c.calls.SetOf(ctx, id)
+	if set == nil || req.CSeq() == nil {
+		return r.client.TransportLayer().WriteMsg(req)
+	}
+	d := set.Of(id.RemoteTag)
+	wire := d.Count.WireCSeq(req.CSeq().SeqNo)
+	led := false
+	if target, _, _ := d.Elsewhere(req); target != nil || wire != req.CSeq().SeqNo {
+		req = req.Clone()
+		sipmsg.SetCSeq(req, wire)
+		led = r.follow(set, d, req)
+	}
+	ctx = calls.Detached(ctx)
+	set.TakeFork(ctx, id.RemoteTag)
+	d = set.Of(id.RemoteTag)
+	d.HandOver() // the peer may be faster than the commit
+	defer d.HandedOver()
+	if err := r.client.TransportLayer().WriteMsg(req); err != nil {
+		return err
+	}
+	r.c.acknowledged(ctx, id, d, req, led)
+	return nil
+}
+
+// acknowledged takes an ACK of the application: it may answer a late offer, and
+// tells where the application sends, unless we have led it.
+func (c *Client) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request, led bool) {
+	agreed, news := m.Said(offeranswer.Us, calls.Requested(ack), id.RemoteTag)
+	d, err := c.calls.Store.Load(ctx, id)
+	if err != nil {
+		return
+	}
+	dest := destination(ack, d)
+	if led {
+		dest = ""
+	}
+	if !news && (dest == "" || dest == d.Destination) {
+		return
+	}
+	c.calls.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		if dest != "" {
+			d.Destination = dest
+		}
+		if news {
+			calls.AgreeOn(&d, agreed)
+		}
+		return d
+	})
+}
+
+// destination is where the application sends a request, if it says so and the
+// route set does not. A cloned request names what its own URI leads to: that is
+// nobody's wish, and would outlive the next change of the remote target.
+func destination(req *sip.Request, d dialogstore.Dialog) string {
+	dest := req.MessageData.Destination()
+	if dest == "" || len(d.RouteSet) > 0 || dest == sipmsg.Implied(req) {
+		return ""
+	}
+	return dest
+}

@@ -1,0 +1,107 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// attempt is a request of our own at one of the places where the peer may be.
+type attempt struct {
+	exchange
+	d          *dialogstore.Dialog // as it was stored when the request was built
+	place      string              // that it goes to; empty for where its URIs lead
+	remember   *string             // to be Answered if that answers; nil to leave it as it is
+	noUpdate   bool                // if it is accepted, UPDATE counts as refused
+	authorized authorizations
+	responded  bool // there was a response; only whoever awaits it looks
+}
+
+// anew is the same with a request and a transaction of its own.
+func (a *attempt) anew() *attempt {
+	req := a.req.Clone()
+	req.RemoveHeader("Via")
+	_ = sipgo.ClientRequestAddVia(a.r.client, req)
+	return &attempt{
+		exchange: exchange{r: a.r, set: a.set, dialog: a.dialog, id: a.id, req: req, policy: a.policy, ours: true, proposal: a.proposal},
+		d:        a.d,
+		noUpdate: a.noUpdate,
+	}
+}
+
+func (a *attempt) opened(tx *sip.ClientTx) {
+	a.authorized.sign(a.req)
+	if a.req.IsInvite() {
+		tx.OnRetransmission(a.acknowledge)
+	}
+}
+
+func (a *attempt) number() uint32 { return a.dialog.Count.Number(0, false) }
+
+func (a *attempt) numbered(ctx context.Context, cseq uint32) {
+	if a.req.Method != sip.BYE { // with which the dialog left the store
+		a.commitNumber(ctx, cseq, false)
+	}
+}
+
+func (a *attempt) says() {
+	if a.negotiates() {
+		a.dialog.Said(offeranswer.Us, calls.Requested(a.req), a.id.RemoteTag)
+	}
+}
+
+func (a *attempt) told(ctx context.Context, res *sip.Response) { a.isTold(ctx, res) }
+
+func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
+	switch {
+	case !a.negotiates():
+		a.isTold(ctx, res)
+	case a.ofCall(res):
+		ctx = calls.Detached(ctx)
+		// The Contact is the one that is stored.
+		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{LocalAddr: a.localAddr, NoUpdate: a.noUpdate, Remember: a.remember})
+		if news {
+			a.r.c.calls.FollowMedia(ctx, &before, agreed)
+		}
+	}
+}
+
+func (a *attempt) learn(ctx context.Context, minSE time.Duration) { a.learnMinSE(ctx, minSE) }
+
+func (a *attempt) over(res *sip.Response) { a.end(res) }
+
+// acknowledge sends the ACK of a re-INVITE (RFC 3261 §13.2.2.4), also if the dialog is
+// over by now.
+func (a *attempt) acknowledge(res *sip.Response) {
+	d := *a.d
+	indialog.Locate(&d, indialog.SightingIn(res))
+	if err := a.sendAck(&d); err != nil {
+		a.r.c.calls.Log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+			"status", res.StatusCode, "error", err)
+	}
+}
+
+func (a *attempt) sendAck(d *dialogstore.Dialog) error {
+	ack, err := indialog.Request(d, sip.ACK)
+	if err != nil {
+		return err
+	}
+	sipmsg.SetCSeq(ack, a.req.CSeq().SeqNo)
+	copyCredentials(ack, a.req)
+	if err := sipgo.ClientRequestAddVia(a.r.client, ack); err != nil {
+		return err
+	}
+	a.r.fromOpenSocket(ack, d)
+	if a.place != "" && (!sip.IsReliable(d.Transport) || a.r.has(d.Transport, a.place)) {
+		ack.SetDestination(a.place)
+	}
+	return a.r.deliver(ack)
+}

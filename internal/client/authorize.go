@@ -1,0 +1,186 @@
+package client
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/emiago/sipgo/sip"
+	"github.com/icholy/digest"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+const (
+	// maxChallenges bounds the responses that one request answers.
+	maxChallenges = 8
+	// maxAnswers bounds those for one realm: the first, and more while its nonces are
+	// stale.
+	maxAnswers = 4
+	// maxRealms bounds the realms that one response asks for, and one request answers:
+	// those of a few proxies, and of the peer.
+	maxRealms = 4
+	// maxLoggedRealm bounds what a stranger writes into the log, in bytes.
+	maxLoggedRealm = 64
+)
+
+// authorization is the answer of a request to the challenge of one realm.
+type authorization struct {
+	field              string // Authorization or Proxy-Authorization
+	challenge          *digest.Challenge
+	username, password string
+	answers            int  // to this realm, so far
+	sent               int  // requests with the nonce of challenge, for nc
+	accepted           bool // by whoever asked
+}
+
+// authorizations are the answers of one request so far, the nearest first.
+type authorizations []*authorization
+
+// authorize answers digest challenges in a copy of the request (RFC 3261 §22). It
+// returns false if there are none, or nothing to answer one with, or an answer was
+// rejected and not merely stale (§22.1).
+func (a *attempt) authorize(res *sip.Response) bool {
+	challenge, field := "WWW-Authenticate", "Authorization"
+	switch res.StatusCode {
+	case sip.StatusUnauthorized:
+	case sip.StatusProxyAuthRequired:
+		challenge, field = "Proxy-Authenticate", "Proxy-Authorization"
+	default:
+		return false
+	}
+	asked := challenges(res, challenge)
+	a.authorized.passed(field, asked)
+	answered := false
+	for _, chal := range asked {
+		before := a.authorized.find(field, chal.Realm)
+		if before != nil && (before.answers == maxAnswers || !before.accepted && !chal.Stale) {
+			return false
+		}
+		answered = a.answer(before, field, chal) || answered
+	}
+	switch {
+	case answered:
+		req := a.req.Clone()
+		a.change(func() { a.req, a.done = req, false })
+	case len(asked) > 0:
+		realm := asked[0].Realm
+		a.r.c.calls.Log.Warn("challenge not answered: no credentials for this realm and call", "call_id", a.id.CallID,
+			"local_tag", a.id.LocalTag, "remote_tag", a.id.RemoteTag, "realm", realm[:min(len(realm), maxLoggedRealm)])
+	}
+	return answered
+}
+
+// answer notes the answer to a challenge, which sign writes, in the place of the one
+// before. It returns false if there are no credentials for it.
+func (a *attempt) answer(before *authorization, field string, chal *digest.Challenge) bool {
+	username, password, ok := a.borrow(chal.Realm)
+	if !ok || before == nil && len(a.authorized) == maxRealms {
+		return false
+	}
+	if before == nil {
+		before = &authorization{field: field}
+		a.authorized = append(a.authorized, before)
+	}
+	before.challenge, before.username, before.password = chal, username, password
+	before.sent, before.accepted = 0, false
+	before.answers++
+	return true
+}
+
+// borrow finds the credentials for a realm; false also if the application's function
+// panics.
+func (a *attempt) borrow(realm string) (username, password string, ok bool) {
+	defer a.r.c.calls.Contain("credentials function", a.id)
+	return a.r.c.credentials.find(*a.d, realm)
+}
+
+// find is the answer to a realm so far; nil if there is none.
+func (all authorizations) find(field, realm string) *authorization {
+	for _, a := range all {
+		if a.field == field && a.challenge.Realm == realm {
+			return a
+		}
+	}
+	return nil
+}
+
+// passed notes which answers were accepted: whoever asks now stands behind all that
+// asked before for the first time. If one of those asks again, it is no rejection.
+func (all authorizations) passed(field string, asked []*digest.Challenge) {
+	for _, a := range all {
+		if slices.ContainsFunc(asked, func(c *digest.Challenge) bool { return a.field == field && a.challenge.Realm == c.Realm }) {
+			return
+		}
+		a.accepted = true
+	}
+}
+
+// sign writes the answers to all challenges so far into the request, each time that
+// it is sent: a nonce counts the requests that carry it (RFC 3261 §22.4, RFC 7616
+// §3.4), and the proxies on the way look for theirs in each (§22.3).
+func (all authorizations) sign(req *sip.Request) {
+	if len(all) == 0 {
+		return
+	}
+	sipmsg.Remove(req, "Authorization", "")
+	sipmsg.Remove(req, "Proxy-Authorization", "")
+	for _, a := range all {
+		a.sent++
+		cred, err := digest.Digest(a.challenge, digest.Options{
+			Method:   string(req.Method),
+			URI:      req.Recipient.String(),
+			GetBody:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body())), nil },
+			Count:    a.sent,
+			Username: a.username,
+			Password: a.password,
+		})
+		if err == nil { // challenges has only what can be answered
+			req.AppendHeader(sip.NewHeader(a.field, cred.String()))
+		}
+	}
+}
+
+// copyCredentials has an ACK carry the credentials of its INVITE (RFC 3261
+// §22.1).
+func copyCredentials(ack, invite *sip.Request) {
+	for _, h := range invite.Headers() {
+		if n := h.Name(); strings.EqualFold(n, "Authorization") || strings.EqualFold(n, "Proxy-Authorization") {
+			ack.AppendHeader(sip.HeaderClone(h))
+		}
+	}
+}
+
+// challenges are those of a response that can be answered, the topmost of each
+// realm (RFC 8760 §2.4): a proxy that forks passes on one for each (RFC 3261 §16.7
+// step 7).
+func challenges(res *sip.Response, name string) []*digest.Challenge {
+	var found []*digest.Challenge
+	for _, h := range res.GetHeaders(name) {
+		chal, err := digest.ParseChallenge(h.Value())
+		if err != nil || strings.ContainsFunc(h.Value(), unicode.IsControl) {
+			continue // what it says would stand in a header field of ours
+		}
+		chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
+		chal.QOP = qualities(chal.QOP)
+		known := slices.ContainsFunc(found, func(c *digest.Challenge) bool { return c.Realm == chal.Realm })
+		if !known && digest.CanDigest(chal) && len(found) < maxRealms {
+			found = append(found, chal)
+		}
+	}
+	return found
+}
+
+// qualities is a list of qop values without the blanks that lists may have, and
+// without the empty ones.
+func qualities(list []string) []string {
+	var out []string
+	for _, q := range list {
+		if q = sip.ASCIIToLower(strings.TrimSpace(q)); q != "" {
+			out = append(out, q)
+		}
+	}
+	return out
+}

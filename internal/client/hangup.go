@@ -1,0 +1,90 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// End implements refresher.Pipeline.
+func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context), err error) {
+	d, err := c.load(ctx, id, s)
+	if err != nil {
+		return nil, err
+	}
+	set, m := c.calls.Sets.Resume(d)
+	busy, unconfirmed := m.Busy()
+	// What is being answered, by us or by the peer, may renew the session; only
+	// the end of the session itself ends that too.
+	if busy && time.Now().Before(s.ExpiresAt()) {
+		return nil, refresher.ErrBusy
+	}
+	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
+	// nobody proves to be there until then, none at all.
+	if unconfirmed || m.Unproved() {
+		return nil, refresher.ErrBusy
+	}
+	return c.end(ctx, set, id.RemoteTag, reason), nil
+}
+
+// Hangup ends a call of ours: BYE to the peer, and a BYE to the application as
+// if the peer had sent it. What the peer makes of the BYE changes nothing
+// (RFC 3261 §15.1.1).
+func (c *Client) Hangup(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) {
+	if bye := c.end(ctx, set, remoteTag, reason); bye != nil {
+		bye(ctx)
+	}
+}
+
+// end is Hangup but for the BYE to the peer, which it returns. Whenever that leaves,
+// and whether it can, the application is told at once. Nil if the call has ended.
+func (c *Client) end(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) (bye func(context.Context)) {
+	sent := make(chan struct{})
+	d, ok := c.calls.End(ctx, set, remoteTag, reason, sent)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context) { c.sendBye(ctx, set, &d, reason, sent) }
+}
+
+// sendBye sends the BYE of an ended session, and closes sent when it is on its way
+// or cannot be. Its answer is waited for elsewhere: it may be a challenge.
+func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, stepLife())
+	o, err := c.dispatchBye(ctx, set, d, reason)
+	close(sent)
+	if err != nil {
+		cancel()
+		refresher.LeavePlace(ctx)
+		c.calls.Log.Warn("BYE not sent", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		return
+	}
+	c.Steps.Go(func() {
+		defer cancel()
+		if _, err := o.await(ctx); err != nil {
+			c.calls.Log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		}
+	})
+}
+
+func (c *Client) dispatchBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, reason sessiontimer.Reason) (*ownRequest, error) {
+	bye, err := indialog.Request(d, sip.BYE)
+	if err != nil {
+		return nil, err
+	}
+	bye.AppendHeader(calls.ReasonHeader(reason))
+	o, err := c.newOwnRequest(set, set.Of(d.RemoteTag), d, bye)
+	if err != nil {
+		return nil, err
+	}
+	o.stays = reason.Cause == sessiontimer.CauseRefreshUnanswered || reason.Cause == sessiontimer.CauseExpired && d.Session.Refresher == sessiontimer.Local
+	return o, o.send(ctx)
+}

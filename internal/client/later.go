@@ -1,0 +1,126 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// laterOffer is an INVITE or UPDATE of the application within a dialog, or a PRACK
+// that describes something.
+type laterOffer struct {
+	offer
+	led bool // to where the application does not know that the peer is
+}
+
+func (r *Requester) newLaterOffer(set *dialogset.Set, d *dialogset.Dialog, req *sip.Request, led bool) *laterOffer {
+	return &laterOffer{led: led, offer: offer{
+		exchange: exchange{r: r, set: set, dialog: d, id: set.ID(sipmsg.ToTag(req)), req: req, policy: set.Invited()},
+		app:      req.CSeq().SeqNo,
+	}}
+}
+
+func (l *laterOffer) begin(ctx context.Context) (sip.ClientTransaction, error) {
+	l.dialog.Begin(ctx, l.req.Method)
+	l.propose(ctx)
+	return l.offer.begin(ctx, l)
+}
+
+// propose says what the request carries: nothing in an early dialog, or one that ends
+// just now.
+func (l *laterOffer) propose(ctx context.Context) {
+	d, err := l.r.c.calls.Store.Load(calls.Detached(ctx), l.id)
+	if err != nil {
+		return
+	}
+	if l.req.IsInvite() || len(l.req.Body()) > 0 {
+		l.dialog.Recall(calls.AgreedOf(&d))
+	}
+	l.policy = d.Policy
+	l.proposal = l.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
+}
+
+func (l *laterOffer) opened(tx *sip.ClientTx) { l.client.watch(tx) }
+
+func (l *laterOffer) numbered(ctx context.Context, cseq uint32) { l.commitNumber(ctx, cseq, !l.led) }
+
+func (l *laterOffer) says() { l.dialog.Said(offeranswer.Us, calls.Requested(l.req), l.id.RemoteTag) }
+
+func (l *laterOffer) told(ctx context.Context, res *sip.Response) { l.isTold(ctx, res) }
+
+func (l *laterOffer) learn(ctx context.Context, minSE time.Duration) { l.learnMinSE(ctx, minSE) }
+
+// repeated has nothing to do: the 2xx is of the dialog.
+func (*laterOffer) repeated(*sip.Response) {}
+
+func (l *laterOffer) accepted(ctx context.Context, res *sip.Response) {
+	switch {
+	case !l.negotiates():
+		l.isTold(ctx, res)
+	case l.ofCall(res):
+		l.settle(calls.Detached(ctx), res, l.req.Contact(), calls.Sent{LocalAddr: l.localAddr})
+	}
+}
+
+func (l *laterOffer) over(res *sip.Response) {
+	if !l.end(res) {
+		return
+	}
+	if l.finish(); !l.set.Needed() {
+		l.r.c.calls.Sets.DropLater(l.set)
+	}
+}
+
+// commitNumber stores the number of a request, and where the application sends it if
+// that is its choice.
+func (x *exchange) commitNumber(ctx context.Context, cseq uint32, chosen bool) {
+	x.r.c.calls.Renew(calls.Detached(ctx), x.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		d.LocalCSeq = max(d.LocalCSeq, cseq)
+		if !chosen {
+			return d
+		}
+		if dest := destination(x.req, d); dest != "" {
+			d.Destination = dest
+		}
+		return d
+	})
+}
+
+// isTold notes what a response within a dialog describes.
+func (x *exchange) isTold(ctx context.Context, res *sip.Response) {
+	x.r.c.calls.Says(calls.Detached(ctx), x.dialog, x.id, offeranswer.Peer, calls.Responded(x.req, res))
+}
+
+// learnMinSE keeps the Min-SE of a 422 with the dialog.
+func (x *exchange) learnMinSE(ctx context.Context, minSE time.Duration) {
+	x.r.c.calls.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+		d.MinSE = max(d.MinSE, minSE)
+		return d
+	})
+}
+
+// settle commits what a 2xx within a dialog settled (RFC 4028 §7.2). contact is the
+// application's; the policy and the times of what was sent are those of x. It returns
+// what the dialog was and what is agreed, if that is news.
+func (x *exchange) settle(ctx context.Context, res *sip.Response, contact *sip.ContactHeader, sent calls.Sent) (before dialogstore.Dialog, agreed offeranswer.Agreed, news bool) {
+	c := x.r.c.calls
+	r := calls.Renewal{Request: x.req, At: time.Now(), Fields: sipmsg.Fields(res, x.policy), Seen: indialog.SightingIn(res), Contact: contact}
+	c.WarnMalformed(r.Fields, x.id)
+	r.Agreed, r.News = x.dialog.Said(offeranswer.Peer, calls.Responded(x.req, res), x.id.RemoteTag)
+	sent.At, sent.Policy, sent.Proposal = x.sentAt, x.policy, x.proposal
+	before, ok := c.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.Dialog { return r.Accepted(d, sent) })
+	if !ok {
+		return before, agreed, false
+	}
+	known := before
+	calls.Moved(x.dialog, &known, r.Seen, x.localAddr)
+	return before, r.Agreed, r.News
+}

@@ -1,0 +1,126 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// Refresh implements refresher.Pipeline.
+func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attempt) refresher.Outcome {
+	d, err := c.load(ctx, id, a.Session)
+	if err != nil {
+		return refresher.Outcome{Err: err}
+	}
+	if a.Method == sessiontimer.MethodAuto {
+		a.Method = indialog.Method(&d)
+	}
+	o := refresher.Outcome{Method: a.Method, Alternative: indialog.Alternative(&d, a.Method), OwnsCallID: d.OwnsCallID}
+	res, err := c.sendRefresh(ctx, d, a)
+	if err != nil {
+		o.Err = unsent(err)
+		return o
+	}
+	o.Status, o.RetryAfter = res.StatusCode, sipmsg.RetryAfter(res)
+	return o
+}
+
+// load is the dialog, if the session is still its own.
+func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Session) (dialogstore.Dialog, error) {
+	d, err := c.calls.Store.Load(ctx, id)
+	if err == nil && !d.Session.Equal(s) {
+		err = refresher.ErrSuperseded
+	}
+	return d, err
+}
+
+// sendRefresh sends a refresh when the dialog is free for it. What it says is from the
+// value of then; d is from before.
+func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
+	set, m := c.calls.Sets.Resume(d)
+	if c.calls.Gone(d) {
+		return nil, refresher.ErrGone
+	}
+	if m.Unproved() {
+		return nil, refresher.ErrBusy
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := m.BeginOwn(ctx, cancel, a.Method == sessiontimer.MethodReInvite); errors.Is(err, dialogset.ErrBusy) {
+		return nil, refresher.ErrBusy
+	} else if err != nil {
+		return nil, err
+	}
+	defer m.FinishOwn()
+	d, err := c.load(ctx, d.ID, a.Session)
+	if err != nil {
+		return nil, err
+	}
+	req, err := indialog.Refresh(&d, a.Method)
+	if err != nil {
+		return nil, err
+	}
+	o, err := c.newOwnRequest(set, m, &d, req)
+	if err != nil {
+		return nil, err
+	}
+	if req.IsInvite() {
+		m.Recall(calls.AgreedOf(&d))
+	}
+	o.proposal = o.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
+	o.lastChance = d.Session.LastChance()
+	o.waited = m.TakeSilence(d.Session)
+	o.noUpdate = a.UpdateRefused && req.IsInvite()
+	if a.Method == sessiontimer.MethodUpdate && !a.Last && indialog.Alternative(&d, a.Method) {
+		return o.runUntil(ctx, updateUntil(d.Session, time.Now()))
+	}
+	return o.run(ctx)
+}
+
+// runUntil is run for an UPDATE that a re-INVITE may follow: there are peers that
+// answer none, whatever their Allow says.
+func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
+	short, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	res, err := o.run(short)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", refresher.ErrGivenUp, sip.ErrTransactionTimeout)
+	}
+	return res, err
+}
+
+// updateUntil is when such an UPDATE is given up. Three quarters of a transaction's
+// life leave the re-INVITE the rest; but where the peer gives up before that, it goes
+// out while it still counts.
+func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
+	until := now.Add(48 * sip.T1)
+	if last := s.LastChance(); last.Before(until) {
+		until = last
+	}
+	if least := now.Add(sip.T2); until.Before(least) {
+		until = least
+	}
+	return until
+}
+
+// unsent is an error as the refresher judges it.
+func unsent(err error) error {
+	switch {
+	case errors.Is(err, sip.ErrTransactionTimeout) && !errors.Is(err, refresher.ErrGivenUp):
+		return fmt.Errorf("%w: %w", refresher.ErrUnanswered, err)
+	case errors.Is(err, sip.ErrUDPMTUCongestion):
+		return fmt.Errorf("%w: %w", refresher.ErrTooLong, err)
+	}
+	return err
+}

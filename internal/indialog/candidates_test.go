@@ -1,0 +1,140 @@
+package indialog
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	contact = "10.0.0.9:5060"
+	edge    = "10.0.0.7:5060" // a proxy
+	nat     = "192.0.2.9:40000"
+	chosen  = "192.0.2.9:5061"
+)
+
+func TestCandidates(t *testing.T) {
+	uris := Candidate{}
+	for _, c := range []struct {
+		name  string
+		facts Facts
+		want  []Candidate
+	}{
+		{"nothing but URIs", Facts{Transport: "udp", URI: contact}, []Candidate{uris}},
+		{"seen where its Contact says", Facts{Transport: "udp", URI: contact, Source: contact}, []Candidate{uris}},
+		{"behind a NAT", Facts{Transport: "udp", URI: contact, Source: nat, Behind: true}, []Candidate{{Addr: nat}, uris}},
+		{"a Contact elsewhere", Facts{Transport: "udp", URI: contact, Source: nat}, []Candidate{uris, {Addr: nat}}},
+		{"through a proxy", Facts{Transport: "udp", URI: edge, Source: edge}, []Candidate{uris}},
+		{"through a proxy that sends from elsewhere", Facts{Transport: "udp", URI: edge, Source: nat}, []Candidate{uris, {Addr: nat}}},
+		{"the application knows better", Facts{Transport: "udp", URI: contact, Source: nat, Behind: true, Chosen: chosen},
+			[]Candidate{{Addr: chosen}, {Addr: nat}, uris}},
+		{"it sends where the peer is seen", Facts{Transport: "udp", URI: contact, Source: nat, Chosen: nat}, []Candidate{{Addr: nat}, uris}},
+		{"what answered last", Facts{Transport: "udp", URI: contact, Source: nat, Answered: nat}, []Candidate{{Addr: nat}, uris}},
+		{"a stream", Facts{Transport: "tcp", URI: contact, Source: "10.0.0.9:51234"}, []Candidate{{Addr: "10.0.0.9:51234", Open: true}, uris}},
+		{"a stream to where the Contact leads", Facts{Transport: "tcp", URI: contact, Source: contact}, []Candidate{{Addr: contact}}},
+		{"an edge that takes no connection", Facts{Transport: "tls", URI: edge, Source: "10.0.0.7:51234"},
+			[]Candidate{{Addr: "10.0.0.7:51234", Open: true}, uris}},
+		{"a browser", Facts{Transport: "wss", URI: "x.invalid:5061", Source: nat, Behind: true}, []Candidate{{Addr: nat, Open: true}, uris}},
+		{"the stream was dead, the Contact answered", Facts{Transport: "tcp", URI: contact, Source: "10.0.0.9:51234", Answered: contact},
+			[]Candidate{{Addr: contact}, {Addr: "10.0.0.9:51234", Open: true}}},
+	} {
+		if diff := cmp.Diff(c.want, c.facts.Candidates()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestPatience(t *testing.T) {
+	left, total := 90*time.Second, time.Duration(0)
+	for others := 2; others >= 0; others-- {
+		wait := Patience(left, others)
+		if others > 0 && wait > left/2 {
+			t.Errorf("%v of %v, with %d more to try", wait, left, others)
+		}
+		left, total = left-wait, total+wait
+	}
+	if total != 90*time.Second {
+		t.Errorf("waited %v of 90 s", total)
+	}
+}
+
+func TestBelieve(t *testing.T) {
+	f := Facts{Transport: "udp", URI: contact, Source: nat, Chosen: chosen}
+	stream := Candidate{Addr: nat, Open: true}
+	for _, c := range []struct {
+		name   string
+		status int
+		place  Candidate
+		others int
+		want   bool
+	}{
+		{"a guess knows of no call: somebody else may", 481, Candidate{}, 1, false},
+		{"the source of a datagram is a guess too", 408, Candidate{Addr: nat}, 1, false},
+		{"nobody is left to ask", 481, Candidate{}, 0, true},
+		{"the application sends there", 481, Candidate{Addr: chosen}, 2, true},
+		{"the peer's own stream", 481, stream, 1, true},
+		{"what says nothing of an end", 503, Candidate{}, 1, true},
+		{"accepted", 200, Candidate{}, 1, true},
+	} {
+		if got := f.Believe(c.status, c.place, c.others); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	f.Answered = nat
+	if !f.Believe(481, Candidate{Addr: nat}, 1) {
+		t.Error("it has answered before")
+	}
+}
+
+func TestRemember(t *testing.T) {
+	f := Facts{Transport: "udp", URI: contact, Source: nat, Behind: true}
+	if got := f.Remember(Candidate{}); got != contact {
+		t.Errorf("the Contact answers, not the source: remembered %q", got)
+	}
+	f.Answered = contact
+	if got := f.Remember(Candidate{Addr: nat}); got != "" {
+		t.Errorf("what comes first answers again: remembered %q", got)
+	}
+}
+
+func TestBehind(t *testing.T) {
+	const (
+		public  = "192.0.2.9:40000"
+		carrier = "100.64.3.4:40000"
+		lan     = "10.0.0.9:5060"
+	)
+	for _, c := range []struct {
+		name string
+		seen Seen
+		want bool
+	}{
+		{"honest", Seen{"udp", "192.0.2.9", "192.0.2.9", 1, public, false}, false},
+		{"honest, in a LAN", Seen{"udp", "10.0.0.9", "10.0.0.9", 1, lan, false}, false},
+		{"honest, IPv6", Seen{"tcp", "[2001:db8::1]", "[2001:db8::1]", 1, "[2001:db8::1]:40000", false}, false},
+		{"behind a NAT", Seen{"udp", "192.168.1.5", "192.168.1.5", 1, public, false}, true},
+		{"behind a NAT that is private too", Seen{"udp", "192.168.1.5", "192.168.1.5", 1, lan, false}, true},
+		{"behind a carrier's NAT", Seen{"udp", "100.64.3.4", "100.64.3.4", 1, public, false}, true},
+		{"a carrier's address in the Contact", Seen{"udp", "100.64.3.4", "192.0.2.9", 2, public, false}, true},
+		{"seen at a carrier's address", Seen{"udp", "192.168.1.5", "192.168.1.5", 1, carrier, false}, true},
+		{"loopback in the Contact", Seen{"udp", "127.0.0.1", "192.0.2.9", 1, public, false}, true},
+		{"link-local in the Contact", Seen{"udp", "169.254.7.7", "192.0.2.9", 1, public, false}, true},
+		{"private Contact, a proxy between that records nothing", Seen{"udp", "192.168.1.5", "192.0.2.9", 2, public, false}, true},
+		{"private Contact, a private proxy between", Seen{"udp", "192.168.1.5", "10.0.0.9", 2, lan, false}, false},
+		{"private Contact behind a recording proxy", Seen{"udp", "192.168.1.5", "192.0.2.9", 2, public, true}, false},
+		{"public Contact elsewhere, through a proxy", Seen{"udp", "198.51.100.7", "192.0.2.9", 2, public, false}, false},
+		{"public Contact elsewhere, own Via says so too", Seen{"udp", "198.51.100.7", "198.51.100.7", 1, public, false}, true},
+		{"public Contact elsewhere, own Via does not", Seen{"udp", "198.51.100.7", "192.0.2.9", 1, public, false}, false},
+		{"a name in the Contact", Seen{"udp", "peer.example.com", "192.0.2.9", 1, public, false}, false},
+		{"a browser", Seen{"ws", "df7jal23ls0d.invalid", "df7jal23ls0d.invalid", 1, public, false}, true},
+		{"not a browser, over WebSocket", Seen{"ws", "192.0.2.9", "192.0.2.9", 1, public, false}, true},
+		{"a browser behind a recording proxy", Seen{"wss", "df7jal23ls0d.invalid", "192.0.2.9", 2, public, true}, false},
+		{".invalid over UDP", Seen{"udp", "df7jal23ls0d.invalid", "192.0.2.9", 1, public, false}, true},
+		{"IPv4 in IPv6", Seen{"udp", "192.0.2.9", "192.0.2.9", 1, "[::ffff:192.0.2.9]:40000", false}, false},
+		{"no source", Seen{"udp", "192.168.1.5", "192.168.1.5", 1, "", false}, false},
+	} {
+		if got := c.seen.Behind(); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package indialog
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Seen is how a message of the peer looked on arrival.
+type Seen struct {
+	Transport string
+	Contact   string // host
+	Via       string // host of the topmost
+	Hops      int    // how many Vias
+	Source    string // host:port
+	Routed    bool   // the dialog has a route set: a proxy answers for the way
+}
+
+// Behind reports whether the peer is not where its Contact says: it has no address
+// (RFC 7118 §5), or says in its Via too that it has another one than it was seen
+// at, or one that no stranger can reach.
+func (s Seen) Behind() bool {
+	if s.Routed || s.Contact == "" || s.Source == "" {
+		return false
+	}
+	if s.Transport == "ws" || s.Transport == "wss" || strings.HasSuffix(s.Contact, ".invalid") {
+		return true
+	}
+	from, err := netip.ParseAddrPort(s.Source)
+	to, err2 := netip.ParseAddr(strings.Trim(s.Contact, "[]"))
+	if err != nil || err2 != nil {
+		return false
+	}
+	if from.Addr().Unmap() == to.Unmap() {
+		return false
+	}
+	direct := s.Hops == 1 && s.Via == s.Contact
+	return direct || private(to.Unmap()) && !private(from.Addr().Unmap())
+}
+
+// sharedSpace is that of carrier-grade NAT (RFC 6598).
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+func private(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedSpace.Contains(a)
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// Hangup ends a call of ours: with a BYE to the peer, and one to the application as if
+// the peer had sent it.
+type Hangup func(ctx context.Context, s *dialogset.Set, remoteTag string, reason sessiontimer.Reason)
+
+// Server takes the requests of all peers. Its methods may be called by any number of
+// goroutines; a nil handler is one that the application does not have.
+type Server struct {
+	calls  *calls.Calls
+	hangup Hangup
+}
+
+// New makes the server side of calls.
+func New(c *calls.Calls, hangup Hangup) *Server { return &Server{c, hangup} }
+
+// Other takes a request of any method that has no function of its own here.
+func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	if sipmsg.ToTag(req) != "" {
+		s.heard(within(req))
+	}
+	switch {
+	case next == nil:
+	case req.Method == sip.PRACK:
+		s.pass(next, req, tx)
+	default:
+		next(req, tx)
+	}
+}
+
+// within names the dialog that a request of the peer says it is in.
+func within(req *sip.Request) dialogstore.ID {
+	return dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
+}
+
+func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func respond(tx sip.ServerTransaction, req *sip.Request, status int, reason string, headers ...sip.Header) {
+	res := sip.NewResponseFromRequest(req, status, reason, nil)
+	for _, h := range headers {
+		res.AppendHeader(h)
+	}
+	_ = tx.Respond(res)
+}
+
+// retryAfter is the random pause of RFC 3261 §14.2 and RFC 3311 §5.2.
+func retryAfter() sip.Header {
+	return sip.NewHeader("Retry-After", strconv.Itoa(rand.IntN(11)))
+}

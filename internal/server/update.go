@@ -1,0 +1,114 @@
+package server
+
+import (
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// Update gives an UPDATE to the application's handler of UPDATEs, or answers it.
+// rest is a handler of whatever has none, and gets what needs an application.
+func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	next := either(own, rest)
+	if len(req.Body()) > 0 {
+		s.awaitAck(req)
+	}
+	l, d, err := s.later(req, tx)
+	if err != nil {
+		if next != nil {
+			s.pass(next, req, tx)
+		} else {
+			s.otherUpdate(req, tx)
+		}
+		return
+	}
+	if l.outOfOrder(d) {
+		return
+	}
+	defer l.count(d)
+	left := next == nil && s.calls.LeavesUpdate()
+	answer, repeats := l.answerInForce(true)
+	here := !left && l.answersUpdate(own, rest, d, repeats)
+	if here && l.refusesExtensions(d) || l.tooSmall() {
+		return
+	}
+	if !l.begin(&updateTurn{dialog: l.dialog}, l.dialog.OpenUpdate(calls.Described(req))) {
+		return
+	}
+	defer l.close()
+	app := s.calls.Application()
+	switch {
+	case left:
+		l.reject(sip.StatusMethodNotAllowed, "Method Not Allowed")
+	case here:
+		l.answer(d, answer)
+	case next != nil:
+		next(req, l)
+	case !calls.Described(req):
+		l.reject(sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", offeranswer.SDP))
+	case app.Invite != nil && s.calls.OffersUpdate():
+		l.offerAsInvite(app)
+	default:
+		l.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+	}
+}
+
+// answersUpdate reports whether an UPDATE is answered here, which may repeat what is
+// agreed.
+func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog, repeats bool) bool {
+	switch {
+	case len(l.req.Body()) > 0:
+		return either(own, rest) == nil && repeats
+	case own == nil:
+		return l.s.calls.AnswersBodilessUpdate() || !l.s.calls.LeavesUpdate()
+	}
+	// Its handler may know an extension that is not listed.
+	return l.s.calls.AnswersBodilessUpdate() && len(calls.UnknownWithin(&d, l.req)) == 0
+}
+
+// otherUpdate takes an UPDATE outside the dialogs that are stored, for which
+// the application has no handler.
+func (s *Server) otherUpdate(req *sip.Request, tx sip.ServerTransaction) {
+	set := s.calls.Sets.Find(sipmsg.CallID(req), sipmsg.ToTag(req))
+	var told dialogset.Told
+	var ringing bool
+	if set != nil {
+		told, ringing = set.Early(sipmsg.FromTag(req))
+	}
+	switch {
+	case set != nil && set.Lives(sipmsg.FromTag(req)):
+		// The dialog is just being stored. A 481 would end the call.
+		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	case ringing && len(req.Body()) == 0:
+		s.answerEarly(told, req, tx)
+	case ringing:
+		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
+	case set == nil && s.calls.LeavesCallsAlone():
+		// A call with timers off, or of which the application is a proxy, is none
+		// of ours, and the application has no handler.
+		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
+	default:
+		respond(tx, req, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
+	}
+}
+
+// answerEarly accepts an UPDATE without an offer in an early dialog. It settles
+// nothing: the timer begins with the INVITE's 2xx.
+func (s *Server) answerEarly(told dialogset.Told, req *sip.Request, tx sip.ServerTransaction) {
+	if tags := calls.Unknown(req, told.Extensions); len(tags) > 0 {
+		s.refuseExtensions(tx, req, tags)
+		return
+	}
+	res := acceptance(req, nil)
+	if told.Contact != nil {
+		res.AppendHeader(sip.HeaderClone(told.Contact))
+	}
+	s.calls.MarkAnswer(res, sessiontimer.Answer{})
+	_ = tx.Respond(res)
+}
