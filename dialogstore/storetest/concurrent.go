@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
 // concurrent is what many goroutines may do to one dialog, and to many.
@@ -26,7 +27,7 @@ func yieldingCount(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 }
 
 func uncounted() dialogstore.Dialog {
-	d := filled()
+	d := sample.Filled()
 	d.LocalCSeq = 0
 	return d
 }
@@ -65,7 +66,7 @@ func updatesAtOnce(t testing.TB, s dialogstore.Store) {
 func createsAtOnce(t testing.TB, s dialogstore.Store) {
 	for round := range rounds {
 		var won atomic.Int32
-		d := filled()
+		d := sample.Filled()
 		d.CallID = fmt.Sprint("call-", round)
 		atOnce(func(w int) {
 			mine := d
@@ -85,7 +86,7 @@ func createsAtOnce(t testing.TB, s dialogstore.Store) {
 func deletesAtOnce(t testing.TB, s dialogstore.Store) {
 	for range rounds {
 		var won atomic.Int32
-		d := filled()
+		d := sample.Filled()
 		mustCreate(t, s, d)
 		atOnce(func(int) {
 			got, err := s.Delete(t.Context(), d.ID)
@@ -150,7 +151,7 @@ func everythingAtOnce(t testing.TB, s dialogstore.Store) {
 // live leads the life of a dialog of its own beside one that all share. It uses
 // no Fatalf, which is not for other goroutines.
 func live(t testing.TB, s dialogstore.Store, own, shared dialogstore.ID) {
-	d := filled()
+	d := sample.Filled()
 	d.ID = own
 	if err := s.Create(t.Context(), d); err != nil {
 		t.Errorf("Create = %v, want no error", err)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
 // manyDialogs is what dialogs have to do with each other: nothing.
@@ -20,7 +21,7 @@ var manyDialogs = []check{
 }
 
 func forks(t testing.TB, s dialogstore.Store) {
-	a := filled()
+	a := sample.Filled()
 	a.RemoteTag = "fork-a"
 	b := a
 	b.RemoteTag = "fork-b"
@@ -39,28 +40,11 @@ func forks(t testing.TB, s dialogstore.Store) {
 	wantLoad(t, s, b)
 }
 
-// alikeIDs creates what a key that is joined, folded or trimmed mixes up. The
-// separators are those that a tag may contain (RFC 3261 §25.1).
 func alikeIDs(t testing.TB, s dialogstore.Store) {
-	same := []dialogstore.ID{
-		{CallID: "c", LocalTag: "l", RemoteTag: "r"},
-		{CallID: "c", LocalTag: "r", RemoteTag: "l"},
-		{CallID: "C", LocalTag: "l", RemoteTag: "r"},
-		{CallID: "c", LocalTag: "L", RemoteTag: "r"},
-		{CallID: "c", LocalTag: "l", RemoteTag: "R"},
-		{CallID: "c", LocalTag: "l"}, // RFC 3261 §12.1: a peer of RFC 2543 has no tag
-		{CallID: "c@host/path:[x]?<y>{\"z\"}", LocalTag: "l", RemoteTag: "r"},
-	}
-	for _, sep := range "-.!%*_+`'~" {
-		b := fmt.Sprintf("b%cb", sep)
-		same = append(same,
-			dialogstore.ID{CallID: b, LocalTag: "b", RemoteTag: "b"},
-			dialogstore.ID{CallID: "b", LocalTag: b, RemoteTag: "b"},
-			dialogstore.ID{CallID: "b", LocalTag: "b", RemoteTag: b})
-	}
+	same := sample.AlikeIDs()
 	dialogs := make([]dialogstore.Dialog, len(same))
 	for i, id := range same {
-		dialogs[i] = filled()
+		dialogs[i] = sample.Filled()
 		dialogs[i].ID = id
 		dialogs[i].LocalCSeq = uint32(i)
 		mustCreate(t, s, dialogs[i])
@@ -75,7 +59,7 @@ func crowd(t testing.TB, s dialogstore.Store, n int) map[dialogstore.ID]dialogst
 	t.Helper()
 	dialogs := make(map[dialogstore.ID]dialogstore.Dialog, n)
 	for i := range n {
-		d := filled()
+		d := sample.Filled()
 		d.CallID = fmt.Sprintf("call-%d", i)
 		d.LocalCSeq = uint32(i)
 		mustCreate(t, s, d)

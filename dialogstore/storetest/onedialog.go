@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
 var errChange = errors.New("storetest: the change does not want to")
@@ -24,7 +25,7 @@ var oneDialog = []check{
 }
 
 func missing(t testing.TB, s dialogstore.Store) {
-	id := filled().ID
+	id := sample.Filled().ID
 	wantGone(t, s, id)
 	_, _, err := s.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		t.Errorf("Update of a dialog that is not there calls change with %v, want no call", d.ID)
@@ -36,13 +37,13 @@ func missing(t testing.TB, s dialogstore.Store) {
 }
 
 func create(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	wantLoad(t, s, d)
 }
 
 func createTwice(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	other := d
 	other.RemoteTarget = "sip:other@192.0.2.9"
@@ -51,7 +52,7 @@ func createTwice(t testing.TB, s dialogstore.Store) {
 }
 
 func update(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	want, _ := count(d)
 	before, after, err := s.Update(t.Context(), d.ID, func(got dialogstore.Dialog) (dialogstore.Dialog, error) {
@@ -67,7 +68,7 @@ func update(t testing.TB, s dialogstore.Store) {
 }
 
 func updateRefused(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	_, _, err := s.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		d, _ = count(d)
@@ -78,7 +79,7 @@ func updateRefused(t testing.TB, s dialogstore.Store) {
 }
 
 func updateOfID(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	moved := dialogstore.ID{CallID: "another", LocalTag: "x", RemoteTag: "y"}
 	want, _ := count(d)
@@ -95,7 +96,7 @@ func updateOfID(t testing.TB, s dialogstore.Store) {
 }
 
 func deleteOne(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	_, d, err := s.Update(t.Context(), d.ID, count)
 	if err != nil {
@@ -112,7 +113,7 @@ func deleteOne(t testing.TB, s dialogstore.Store) {
 }
 
 func updateAfterDelete(t testing.TB, s dialogstore.Store) {
-	d := filled()
+	d := sample.Filled()
 	mustCreate(t, s, d)
 	if _, err := s.Delete(t.Context(), d.ID); err != nil {
 		t.Fatalf("Delete = %v, want no error", err)
@@ -125,7 +126,7 @@ func updateAfterDelete(t testing.TB, s dialogstore.Store) {
 }
 
 func cancelled(t testing.TB, s dialogstore.Store) {
-	there, absent := filled(), filled()
+	there, absent := sample.Filled(), sample.Filled()
 	absent.CallID = "absent"
 	mustCreate(t, s, there)
 	ctx, cancel := context.WithCancel(t.Context())

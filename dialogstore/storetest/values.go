@@ -2,12 +2,10 @@ package storetest
 
 import (
 	"errors"
-	"math"
-	"reflect"
 	"testing"
-	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
 // values is that a store gives back what it was given, and shares none of it.
@@ -20,30 +18,18 @@ var values = []check{
 
 // everyField uses both ways in and all ways out.
 func everyField(t testing.TB, s dialogstore.Store) {
-	roundTrip(t, s, filled())
+	roundTrip(t, s, sample.Filled())
 }
 
 func everyFieldAlone(t testing.TB, s dialogstore.Store) {
-	for i := range leaves(reflect.ValueOf(new(dialogstore.Dialog)).Elem()) {
-		from, d := filled(), bare()
-		leaves(reflect.ValueOf(&d).Elem())[i].value.Set(leaves(reflect.ValueOf(&from).Elem())[i].value)
+	for _, d := range sample.Alone() {
 		roundTrip(t, s, d)
 	}
 }
 
 func extremes(t testing.TB, s dialogstore.Store) {
-	d := bare()
-	d.LocalCSeq, d.RemoteCSeq = math.MaxUint32, math.MaxInt32
-	d.Session.Interval = math.MaxUint32 * time.Second
-	d.Session.RefreshAfter = time.Nanosecond
-	d.RemoteURI = `"Zoë \"Z\" <&> 日本" <sip:z%00@[2001:db8::1]:5060;x='1';transport=tcp?a=b&c=d>;tag=~!*`
-	d.RouteSet = []string{"<sip:p1.example.com;lr>", "", "<sip:p1.example.com;lr>"}
-	d.PeerSDP = make([]byte, 4<<10)
-	for i := range d.PeerSDP {
-		d.PeerSDP[i] = byte(i)
-	}
-	roundTrip(t, s, d)
-	roundTrip(t, s, bare())
+	roundTrip(t, s, sample.Extreme())
+	roundTrip(t, s, sample.Bare())
 }
 
 // roundTrip stores d by Create and by Update, and leaves the store as it was.
@@ -74,7 +60,7 @@ func roundTrip(t testing.TB, s dialogstore.Store, d dialogstore.Dialog) {
 // read-only for both sides, so none is written to. The before of an Update is
 // not asked: after was made of it and may share its slices.
 func copies(t testing.TB, s dialogstore.Store) {
-	mine := filled()
+	mine := sample.Filled()
 	mustCreate(t, s, mine)
 	first, err1 := s.Load(t.Context(), mine.ID)
 	second, err2 := s.Load(t.Context(), mine.ID)
@@ -87,32 +73,16 @@ func copies(t testing.TB, s dialogstore.Store) {
 	}
 	taken := []*dialogstore.Dialog{&first, &second, &third}
 	for i, d := range taken {
-		scribble(d, i)
+		sample.Scribble(d, i)
 	}
 	for i, d := range taken {
-		want := filled()
+		want := sample.Filled()
 		want.Version = d.Version
-		scribble(&want, i)
+		sample.Scribble(&want, i)
 		wantSame(t, "a copy that another copy was changed after", *d, want)
 	}
-	wantSame(t, "the value that Create was given", mine, filled())
-	stored := filled()
+	wantSame(t, "the value that Create was given", mine, sample.Filled())
+	stored := sample.Filled()
 	stored.Version = third.Version
 	wantLoad(t, s, stored)
-}
-
-// scribble changes the fields of d, and adds to the end of its slices what only
-// the n-th writer would.
-func scribble(d *dialogstore.Dialog, n int) {
-	for _, l := range leaves(reflect.ValueOf(d).Elem()) {
-		if l.value.Kind() == reflect.Slice {
-			l.value.Set(reflect.Append(l.value, element(l.value.Type().Elem(), n)))
-			continue
-		}
-		if l.value.Kind() == reflect.String {
-			l.value.SetString(string(rune('a' + n)))
-			continue
-		}
-		l.value.SetZero()
-	}
 }

@@ -1,0 +1,157 @@
+// Package sample has dialogs for conformance suites: with each field set, with one of
+// them alone, with what is unusual, and with IDs that are easily mixed up.
+package sample
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+)
+
+// moment has nanoseconds and a zone, which a store may drop as long as it
+// stays the same moment.
+var moment = time.Date(2026, time.March, 1, 12, 30, 15, 123456789, time.FixedZone("", 3600))
+
+// Bare is a dialog with nothing but its name. Version is what
+// [dialogstore.Observed] sets, so that the suite fits an observed store too.
+func Bare() dialogstore.Dialog {
+	return dialogstore.Dialog{
+		ID:      dialogstore.ID{CallID: "call@host.example", LocalTag: "local", RemoteTag: "remote"},
+		Version: 1,
+	}
+}
+
+// Filled is a dialog without a zero field. It goes by reflection, so that a
+// field that comes to Dialog is covered from then on.
+func Filled() dialogstore.Dialog {
+	d := Bare()
+	for i, l := range leaves(reflect.ValueOf(&d).Elem()) {
+		l.value.Set(sample(l, i+1))
+	}
+	return d
+}
+
+// leaf is a field that is not a struct of further fields.
+type leaf struct {
+	name  string
+	value reflect.Value
+}
+
+// leaves are the fields of v, and of the structs in it, in order. The name of
+// the dialog and its Version are none.
+func leaves(v reflect.Value) []leaf {
+	var found []leaf
+	for i := range v.NumField() {
+		f := leaf{v.Type().Field(i).Name, v.Field(i)}
+		switch {
+		case f.value.Type() == reflect.TypeFor[dialogstore.ID](), f.name == "Version":
+		case f.value.Kind() == reflect.Struct && f.value.Type() != reflect.TypeFor[time.Time]():
+			found = append(found, leaves(f.value)...)
+		default:
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// sample is a value for the n-th leaf, different for each where its type has
+// room for it.
+func sample(l leaf, n int) reflect.Value {
+	v := reflect.New(l.value.Type()).Elem()
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(moment.Add(time.Duration(n) * time.Hour)))
+	case v.Kind() == reflect.String:
+		v.SetString(l.name)
+	case v.Kind() == reflect.Bool:
+		v.SetBool(true)
+	case v.Kind() == reflect.Uint8:
+		v.SetUint(1) // an enumeration: a name that surely exists
+	case v.CanUint():
+		v.SetUint(uint64(n))
+	case v.CanInt():
+		v.SetInt(int64(n) * int64(time.Second+time.Nanosecond))
+	case v.Kind() == reflect.Slice:
+		// With room to spare, which an append to a shared slice would use.
+		v.Set(reflect.MakeSlice(v.Type(), 0, 8))
+		v.Set(reflect.Append(v, element(v.Type().Elem(), n), element(v.Type().Elem(), n+1)))
+	default:
+		panic(fmt.Sprintf("sample: no value for %s, a %v", l.name, v.Type()))
+	}
+	return v
+}
+
+// element is a value for an element of a slice, by number.
+func element(t reflect.Type, n int) reflect.Value {
+	if t.Kind() == reflect.String {
+		return reflect.ValueOf(fmt.Sprint("element ", n)).Convert(t)
+	}
+	return reflect.ValueOf(byte(n)).Convert(t)
+}
+
+// Alone are dialogs that have one field of [Filled] each.
+func Alone() []dialogstore.Dialog {
+	from := Filled()
+	fields := leaves(reflect.ValueOf(&from).Elem())
+	all := make([]dialogstore.Dialog, len(fields))
+	for i := range all {
+		all[i] = Bare()
+		leaves(reflect.ValueOf(&all[i]).Elem())[i].value.Set(fields[i].value)
+	}
+	return all
+}
+
+// Extreme has large numbers, unusual texts, and every byte.
+func Extreme() dialogstore.Dialog {
+	d := Bare()
+	d.LocalCSeq, d.RemoteCSeq = math.MaxUint32, math.MaxInt32
+	d.Session.Interval = math.MaxUint32 * time.Second
+	d.Session.RefreshAfter = time.Nanosecond
+	d.RemoteURI = `"Zoë \"Z\" <&> 日本" <sip:z%00@[2001:db8::1]:5060;x='1';transport=tcp?a=b&c=d>;tag=~!*`
+	d.RouteSet = []string{"<sip:p1.example.com;lr>", "", "<sip:p1.example.com;lr>"}
+	d.PeerSDP = make([]byte, 4<<10)
+	for i := range d.PeerSDP {
+		d.PeerSDP[i] = byte(i)
+	}
+	return d
+}
+
+// AlikeIDs are what a key that is joined, folded or trimmed mixes up. The separators
+// are those that a tag may contain (RFC 3261 §25.1).
+func AlikeIDs() []dialogstore.ID {
+	same := []dialogstore.ID{
+		{CallID: "c", LocalTag: "l", RemoteTag: "r"},
+		{CallID: "c", LocalTag: "r", RemoteTag: "l"},
+		{CallID: "C", LocalTag: "l", RemoteTag: "r"},
+		{CallID: "c", LocalTag: "L", RemoteTag: "r"},
+		{CallID: "c", LocalTag: "l", RemoteTag: "R"},
+		{CallID: "c", LocalTag: "l"}, // RFC 3261 §12.1: a peer of RFC 2543 has no tag
+		{CallID: "c@host/path:[x]?<y>{\"z\"}", LocalTag: "l", RemoteTag: "r"},
+	}
+	for _, sep := range "-.!%*_+`'~" {
+		b := fmt.Sprintf("b%cb", sep)
+		same = append(same,
+			dialogstore.ID{CallID: b, LocalTag: "b", RemoteTag: "b"},
+			dialogstore.ID{CallID: "b", LocalTag: b, RemoteTag: "b"},
+			dialogstore.ID{CallID: "b", LocalTag: "b", RemoteTag: b})
+	}
+	return same
+}
+
+// Scribble changes the fields of d, and adds to the end of its slices what only the
+// n-th writer would. What the slices hold already it leaves alone.
+func Scribble(d *dialogstore.Dialog, n int) {
+	for _, l := range leaves(reflect.ValueOf(d).Elem()) {
+		switch l.value.Kind() {
+		case reflect.Slice:
+			l.value.Set(reflect.Append(l.value, element(l.value.Type().Elem(), n)))
+		case reflect.String:
+			l.value.SetString(string(rune('a' + n)))
+		default:
+			l.value.SetZero()
+		}
+	}
+}
