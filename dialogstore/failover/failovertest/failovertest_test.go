@@ -1,0 +1,107 @@
+package failovertest
+
+import (
+	"testing"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// A way on which nothing happens is as good as the registry behind it. It has no clock
+// that can be moved, so that what ages is skipped.
+func TestFaultyWithoutFaults(t *testing.T) {
+	Run(t, func(*testing.T) failover.Registry { return NewFaulty(failover.NewMemory()) })
+}
+
+func TestSkipsNameWhatIsMissing(t *testing.T) {
+	m := failover.NewMemory()
+	for _, lacks := range []func(failover.Registry) string{lacksClock, lacksFlush} {
+		if why := lacks(m); why != "" {
+			t.Errorf("for Memory checks are skipped since %s", why)
+		}
+		if why := lacks(NewFaulty(m)); why == "" {
+			t.Error("for a registry with the methods of the contract alone no check is skipped")
+		}
+	}
+}
+
+// recorder takes the place of a test that is expected to fail.
+type recorder struct {
+	testing.TB
+	failed chan struct{}
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Error(...any) { r.Errorf("") }
+
+func (r *recorder) Errorf(string, ...any) {
+	select {
+	case r.failed <- struct{}{}:
+	default:
+	}
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	panic(r) // ends the check alone
+}
+
+// fails runs the check against a registry and reports whether it found fault.
+func fails(t *testing.T, c check, r failover.Registry) bool {
+	rec := &recorder{t, make(chan struct{}, 1)}
+	func() {
+		defer func() {
+			if p := recover(); p != nil && p != any(rec) {
+				panic(p)
+			}
+		}()
+		c.run(rec, r)
+	}()
+	return len(rec.failed) > 0
+}
+
+func checkNamed(t *testing.T, name string) check {
+	t.Helper()
+	for _, g := range groups() {
+		for _, c := range g.checks {
+			if c.name == name {
+				return c
+			}
+		}
+	}
+	t.Fatalf("there is no check %q", name)
+	return check{}
+}
+
+func TestChecksFindFaults(t *testing.T) {
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			for _, name := range f.found {
+				c := checkNamed(t, name)
+				if !fails(t, c, f.in(failover.NewMemory())) {
+					t.Errorf("check %q passes a registry with this fault, want it found", name)
+				}
+				if fails(t, c, failover.NewMemory()) {
+					t.Errorf("check %q finds fault with Memory, want none", name)
+				}
+			}
+		})
+	}
+}
+
+// A check that no fault can fail proves nothing.
+func TestEachCheckFindsAFault(t *testing.T) {
+	found := make(map[string]bool)
+	for _, f := range faults {
+		for _, name := range f.found {
+			found[name] = true
+		}
+	}
+	for _, g := range groups() {
+		for _, c := range g.checks {
+			if !found[c.name] {
+				t.Errorf("no fault is known that check %q finds", c.name)
+			}
+		}
+	}
+}

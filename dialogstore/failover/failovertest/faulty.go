@@ -1,0 +1,163 @@
+package failovertest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// ErrFault is what a call of a [Faulty] registry returns when its fault names no error.
+var ErrFault = errors.New("failovertest: trouble of the registry")
+
+// Fault is what goes wrong with one call. The zero Fault is none.
+type Fault struct {
+	// Down keeps the call from reaching the registry.
+	Down bool
+	// Delay is how much later the call reaches the registry. It is done also when its
+	// caller has given up by then, as is a request that has been sent.
+	Delay time.Duration
+	// Lost loses the reply: the call is done, and the caller gets an error.
+	Lost bool
+	// Reply is how much later the reply arrives.
+	Reply time.Duration
+	// Err is what the caller gets where Down or Lost; nil is ErrFault.
+	Err error
+}
+
+// Faulty is the way of one node to a registry, with whatever happens on it. Give each
+// node one of its own around the registry that they share: a registry that is down is
+// down on each way, a node that is cut off on one. Any number of goroutines may use it.
+type Faulty struct {
+	registry failover.Registry
+	mu       sync.Mutex
+	fault    func(method string) Fault
+	pending  sync.WaitGroup
+}
+
+var _ failover.Registry = (*Faulty)(nil)
+
+// NewFaulty returns a way to registry on which nothing happens yet.
+func NewFaulty(registry failover.Registry) *Faulty { return &Faulty{registry: registry} }
+
+// Set makes fault choose what goes wrong with each call from now on, by the name of the
+// method. It is never called twice at once; nil ends the trouble.
+func (f *Faulty) Set(fault func(method string) Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// Always is for Set: it goes wrong with every call.
+func Always(fault Fault) func(method string) Fault {
+	return func(string) Fault { return fault }
+}
+
+// Wait returns when no call is under way any more that its caller gave up. A bubble of
+// testing/synctest needs that before its end.
+func (f *Faulty) Wait() { f.pending.Wait() }
+
+func (f *Faulty) next(method string) Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fault == nil {
+		return Fault{}
+	}
+	return f.fault(method)
+}
+
+// call does what a method of the registry does, with what goes wrong with it.
+func call[R any](ctx context.Context, f *Faulty, method string, do func(context.Context) (R, error)) (R, error) {
+	var none R
+	fault := f.next(method)
+	err := fault.Err
+	if err == nil {
+		err = ErrFault
+	}
+	switch {
+	case ctx.Err() != nil:
+		return none, ctx.Err()
+	case fault.Down:
+		return none, err
+	}
+	result, doneErr := delayed(ctx, f, fault, do)
+	if fault.Lost && doneErr == nil {
+		return none, err
+	}
+	return result, doneErr
+}
+
+// delayed calls the registry by a goroutine of its own where that takes time, which Wait
+// waits for.
+func delayed[R any](ctx context.Context, f *Faulty, fault Fault, do func(context.Context) (R, error)) (R, error) {
+	if fault.Delay <= 0 && fault.Reply <= 0 {
+		return do(ctx)
+	}
+	var result R
+	var err error
+	answered := make(chan struct{})
+	f.pending.Go(func() {
+		time.Sleep(fault.Delay)
+		result, err = do(context.WithoutCancel(ctx))
+		time.Sleep(fault.Reply)
+		close(answered)
+	})
+	select {
+	case <-answered:
+		return result, err
+	case <-ctx.Done():
+		var none R
+		return none, ctx.Err()
+	}
+}
+
+// Beat implements failover.Registry.
+func (f *Faulty) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
+	return call(ctx, f, "Beat", func(ctx context.Context) (failover.Pulse, error) { return f.registry.Beat(ctx, me) })
+}
+
+// Leave implements failover.Registry.
+func (f *Faulty) Leave(ctx context.Context, me failover.Node) error {
+	_, err := call(ctx, f, "Leave", func(ctx context.Context) (struct{}, error) { return struct{}{}, f.registry.Leave(ctx, me) })
+	return err
+}
+
+// Bury implements failover.Registry.
+func (f *Faulty) Bury(ctx context.Context, node failover.Node, count uint64) (bool, error) {
+	return call(ctx, f, "Bury", func(ctx context.Context) (bool, error) { return f.registry.Bury(ctx, node, count) })
+}
+
+// Put implements failover.Registry.
+func (f *Faulty) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
+	entries = slices.Clone(entries) // a delayed call reads them when its caller has given up
+	return call(ctx, f, "Put", func(ctx context.Context) ([]error, error) { return f.registry.Put(ctx, me, entries) })
+}
+
+// Drop implements failover.Registry.
+func (f *Faulty) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
+	keys = slices.Clone(keys)
+	return call(ctx, f, "Drop", func(ctx context.Context) ([]error, error) { return f.registry.Drop(ctx, me, keys) })
+}
+
+// Claim implements failover.Registry.
+func (f *Faulty) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
+	keys = slices.Clone(keys)
+	return call(ctx, f, "Claim", func(ctx context.Context) ([]failover.Claimed, error) {
+		return f.registry.Claim(ctx, me, from, keys)
+	})
+}
+
+// Owned implements failover.Registry.
+func (f *Faulty) Owned(ctx context.Context, owner failover.Node, limit int) ([]failover.Held, error) {
+	return call(ctx, f, "Owned", func(ctx context.Context) ([]failover.Held, error) { return f.registry.Owned(ctx, owner, limit) })
+}
+
+// Owner implements failover.Registry.
+func (f *Faulty) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
+	ids = slices.Clone(ids)
+	return call(ctx, f, "Owner", func(ctx context.Context) ([]failover.Ownership, error) { return f.registry.Owner(ctx, ids) })
+}
