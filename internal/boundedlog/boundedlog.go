@@ -1,5 +1,5 @@
-// Package boundedlog is a slog.Handler for records that strangers cause: it cuts what
-// they wrote, and of one text it lets through so many a second.
+// Package boundedlog is a slog.Handler for records that strangers can cause: it
+// truncates values and limits the rate of each message.
 package boundedlog
 
 import (
@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// Length is how much of a value is logged, in bytes.
+	// Length is the maximum length of a logged value in bytes.
 	Length = 128
-	// PerSecond is how many records with one text are, from level Info on. The next one
-	// after that says as "suppressed" how many were not.
+	// PerSecond is how many records with the same message are logged in a second, from
+	// level Info on. The next one has the number of dropped ones as "suppressed".
 	PerSecond = 20
 )
 
-// New bounds what next gets. Texts must be constants: each is remembered.
+// New returns a handler that bounds what next gets. Messages must be constants: each is
+// remembered.
 func New(next slog.Handler) slog.Handler {
 	return &handler{next, &limits{texts: make(map[string]*rate)}}
 }
 
 type handler struct {
 	next   slog.Handler
-	limits *limits // shared with those that it makes
+	limits *limits // shared with derived handlers
 }
 
 // Enabled implements slog.Handler.
@@ -67,7 +68,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{h.next.WithGroup(name), h.limits}
 }
 
-// cut shortens a string or the text of an error. A stack is none of the peer's.
+// cut shortens a string or an error's text. A stack is not the peer's and stays whole.
 func cut(a slog.Attr) slog.Attr {
 	if a.Key == "stack" {
 		return a
@@ -87,19 +88,19 @@ func cut(a slog.Attr) slog.Attr {
 	return slog.String(a.Key, strings.ToValidUTF8(text[:Length], "")+"…")
 }
 
-// limits counts by text.
+// limits counts records by message.
 type limits struct {
 	mu    sync.Mutex
 	texts map[string]*rate
 }
 
 type rate struct {
-	since      time.Time // when the second began that is counted
+	since      time.Time // the start of the second being counted
 	passed     int
-	suppressed int // since the last one passed
+	suppressed int // since the last record that passed
 }
 
-// allow reports whether a record may pass, and how many before it could not.
+// allow reports whether a record may pass, and how many were suppressed before it.
 func (l *limits) allow(text string, now time.Time) (suppressed int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

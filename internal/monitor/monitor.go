@@ -1,4 +1,4 @@
-// Package monitor is a lock on what others wait to see changed.
+// Package monitor provides a mutex on which goroutines can wait for a change.
 package monitor
 
 import (
@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// Monitor is a mutex whose holder may signal that what it guards has changed. The
-// zero Monitor is ready for use.
+// Monitor is a mutex whose holder can signal a change of the guarded state. The zero
+// Monitor is ready for use.
 type Monitor struct {
 	sync.Mutex
-	changed chan struct{} // made by whoever waits, closed by whoever changes something
+	changed chan struct{} // made by the first waiter, closed by Signal
 }
 
-// Signal wakes all that wait. The lock is held.
+// Signal wakes all waiters. The lock is held.
 func (m *Monitor) Signal() {
 	if m.changed != nil {
 		close(m.changed)
@@ -21,8 +21,8 @@ func (m *Monitor) Signal() {
 	}
 }
 
-// Await waits until ready, which is called with the lock held, returns true. It
-// returns with the lock held, and ctx's error if that ended first.
+// Await waits until ready returns true; ready is called with the lock held. Await
+// returns with the lock held, and with ctx's error if ctx ended first.
 func (m *Monitor) Await(ctx context.Context, ready func() bool) error {
 	m.Lock()
 	for !ready() {

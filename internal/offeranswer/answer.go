@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Answer is our answer to an offer that Repeats what is agreed: our description in
-// force, restated to that very offer (RFC 3264 §6): as many streams, those refused
-// that are refused, formats and crypto of the offer, the direction and setup role
-// that fit it. It reports false where that cannot be said without the application.
+// Answer returns our answer to an offer that Repeats what is agreed: our description in
+// force, adapted to this offer (RFC 3264 §6). It has as many streams, refuses the same
+// ones, and has formats, crypto, directions and setup roles that fit. Answer reports
+// false if only the application can answer.
 func (a Agreed) Answer(offer Description) (Description, bool) {
 	if len(a.Ours.Body) == 0 {
 		return Description{}, false
@@ -29,13 +29,13 @@ func (a Agreed) Answer(offer Description) (Description, bool) {
 	}
 	body := next.print()
 	if string(body) == string(ours.print()) {
-		return a.Ours, true // to the byte, whatever its last line ends with
+		return a.Ours, true // byte for byte, including the end of its last line
 	}
 	next.lines = raised(next.lines)
 	return Description{Body: next.print(), Type: a.Ours.Type}, true
 }
 
-// restated is our i-th stream as the answer to that of the offer. before is the
+// restated returns our i-th stream as the answer to that of the offer. before is the
 // peer's description in force.
 func (s session) restated(i int, offer, before session) (media, bool) {
 	theirs := offer.media[i]
@@ -71,8 +71,8 @@ func (s session) restated(i int, offer, before session) (media, bool) {
 	return m, true
 }
 
-// refusal answers a stream that is off (RFC 3264 §6): its kind and formats do not
-// matter, so they are the offer's.
+// refusal answers a refused stream (RFC 3264 §6). Its kind and formats do not matter, so
+// they are those of the offer.
 func refusal(offered media) media {
 	kind, _, proto, formats := offered.fields()
 	m := media{"m=" + kind + " 0 " + proto + " " + strings.Join(formats, " ")}
@@ -82,7 +82,7 @@ func refusal(offered media) media {
 	return m
 }
 
-// bundled takes refused streams out of the groups (RFC 8843 §7.3.3).
+// bundled removes refused streams from the groups (RFC 8843 §7.3.3).
 func bundled(lines []string, streams []media) []string {
 	out := slices.Clone(lines)
 	for i, l := range out {
@@ -102,7 +102,7 @@ func bundled(lines []string, streams []media) []string {
 	return out
 }
 
-// setupOf is the setup role of a stream: its own, else the session's.
+// setupOf returns the setup role of a stream: its own, else the session's.
 func (s session) setupOf(m media) string {
 	if role, ok := attribute(m, "setup"); ok {
 		return role
@@ -111,7 +111,7 @@ func (s session) setupOf(m media) string {
 	return role
 }
 
-// setup is the setup role of the session: its own, else that of the first stream.
+// setup returns the setup role of the session: its own, else that of the first stream.
 func (s session) setup() string {
 	role, ok := attribute(s.lines, "setup")
 	if !ok && len(s.media) > 0 {
@@ -120,8 +120,8 @@ func (s session) setup() string {
 	return role
 }
 
-// answering is our setup role in an answer (RFC 4145 §4.1, RFC 8842 §5.3). An offer
-// that leaves it open gets the role in force: ours, or the one that the peer's last
+// answering returns our setup role in an answer (RFC 4145 §4.1, RFC 8842 §5.3). If the
+// offer leaves it open it is the role in force: ours, or the one that the peer's last
 // choice left to us.
 func answering(ours, offered, before string) string {
 	switch offered {

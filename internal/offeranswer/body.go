@@ -18,17 +18,17 @@ type Description struct {
 	Body []byte
 	Type string // its Content-Type
 
-	// Beside is a fingerprint of the other parts of the multipart body that it came in;
-	// 0 if there are none.
+	// Beside is a fingerprint of the other parts of its multipart body; 0 if there are
+	// none.
 	Beside uint32
 }
 
-// maxParts bounds how many parts of a multipart body are looked at.
+// maxParts bounds how many parts of a multipart body are read.
 const maxParts = 16
 
-// Find finds the session description of a message: its body, or the first such
-// part of a multipart body (RFC 5621 §8). A body without a type counts as one if
-// it begins as one does.
+// Find returns the session description of a message: its body, or the first such part of
+// a multipart body (RFC 5621 §8). A body without a type counts as a session description
+// if it begins like one.
 func Find(contentType string, body []byte) (Description, bool) {
 	if len(body) == 0 {
 		return Description{}, false
@@ -75,7 +75,7 @@ func findPart(parts *multipart.Reader) (d Description, found bool) {
 	return d, true
 }
 
-// printable is a type without what a peer could break a message of ours with.
+// printable returns a type without characters that could break a message of ours.
 func printable(contentType string) string {
 	if strings.ContainsFunc(contentType, unicode.IsControl) {
 		return SDP
@@ -88,8 +88,8 @@ func isSDP(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(kind), SDP)
 }
 
-// attached reports whether a part is not about the session of this dialog: only
-// the disposition session is, and it is the default (RFC 3261 §20.11).
+// attached reports whether a part is not about the session of this dialog, as it is with
+// the disposition session, the default (RFC 3261 §20.11).
 func attached(disposition string) bool {
 	kind, _, _ := strings.Cut(disposition, ";")
 	kind = strings.TrimSpace(kind)

@@ -1,6 +1,6 @@
 package offeranswer
 
-// direction is which way media flows, from the view of who says so (RFC 3264 §5.1).
+// direction is which way media flows, from the sender's point of view (RFC 3264 §5.1).
 type direction uint8
 
 const (
@@ -12,10 +12,11 @@ const (
 
 var directionNames = [...]string{"inactive", "sendonly", "recvonly", "sendrecv"}
 
-// mirrored is what the other end may do at most (RFC 3264 §6.1).
+// mirrored returns the most that the other end may do (RFC 3264 §6.1).
 func (d direction) mirrored() direction { return d>>1 | d<<1&receives }
 
-// directionOf is that of the i-th stream: its own, else the session's, else both.
+// directionOf returns the direction of the i-th stream: its own, else the session's,
+// else both.
 func (s session) directionOf(i int) direction {
 	for _, lines := range [][]string{s.media[i], s.lines} {
 		for _, l := range lines {
@@ -36,7 +37,7 @@ func directionIn(line string) (direction, bool) {
 	return 0, false
 }
 
-// directed is the stream with another direction, where the one before stood.
+// directed returns the stream with another direction in the same place.
 func (m media) directed(d direction) media {
 	out, done := make(media, 0, len(m)+1), false
 	for _, l := range m {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// narrowed is our stream with the formats that the offer has too, in our order. It
+// narrowed returns our stream with the formats that the offer also has, in our order. It
 // reports false if there is none.
 func (m media) narrowed(offer media) (media, bool) {
 	kind, port, proto, formats := m.fields()
@@ -29,7 +29,7 @@ func (m media) narrowed(offer media) (media, bool) {
 	return out, true
 }
 
-// formatOf is the format that an attribute is about.
+// formatOf returns the format that an attribute is about.
 func formatOf(line string) (string, bool) {
 	for _, name := range []string{"a=rtpmap:", "a=fmtp:", "a=rtcp-fb:"} {
 		if rest, ok := strings.CutPrefix(line, name); ok {
@@ -40,9 +40,9 @@ func formatOf(line string) (string, bool) {
 	return "", false
 }
 
-// codec names what a format stands for: its encoding, clock and channels. Without
-// an rtpmap it is the format itself, whose number or name is fixed (RFC 3551 §6);
-// those numbers are the same where an rtpmap spells them out.
+// codec returns what a format stands for: its encoding, clock and channels. Without an
+// rtpmap it is the format itself, whose number or name is fixed (RFC 3551 §6). An rtpmap
+// that spells out such a number gives the same.
 func (m media) codec(format string) string {
 	if name, ok := static[format]; ok {
 		return name
@@ -57,21 +57,21 @@ func (m media) codec(format string) string {
 	return format
 }
 
-// static are the payload types of RFC 3551 that telephones use.
+// static lists the static payload types of RFC 3551 that telephones use.
 var static = map[string]string{
 	"0": "PCMU/8000", "3": "GSM/8000", "4": "G723/8000", "8": "PCMA/8000", "9": "G722/8000", "13": "CN/8000",
 	"15": "G728/8000", "18": "G729/8000",
 }
 
-// keyed is our stream with the one crypto line of ours that answers the offer's
-// (RFC 4568 §5.1.2): the same tag and suite, with our key; with none if the offer
-// has none. It reports false if the offer has crypto and nothing of ours fits.
+// keyed returns our stream with the one crypto line of ours that answers the offer's (RFC
+// 4568 §5.1.2): the same tag and suite with our key, or none if the offer has none. It
+// reports false if the offer has crypto lines and none of ours fits.
 func (m media) keyed(offer media) (media, bool) {
 	offered, mine := cryptoOf(offer), cryptoOf(m)
 	if len(offered) == 0 {
 		return slices.DeleteFunc(slices.Clone(m), func(l string) bool { return strings.HasPrefix(l, "a=crypto:") }), true
 	}
-	// The pair in force has one tag; else the peer's choice is the first of its own.
+	// The pair in force has one tag; otherwise the peer's choice is its first.
 	for _, sameTag := range []bool{true, false} {
 		for _, o := range offered {
 			for _, c := range mine {

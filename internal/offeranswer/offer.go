@@ -2,10 +2,9 @@ package offeranswer
 
 import "bytes"
 
-// Reoffer is what a refresh by re-INVITE offers: our description in force, to the
-// byte where it may stand as an offer. A callee whose answer chose a DTLS role
-// leaves the choice to the peer again (RFC 5763 §5, RFC 8842 §5.2), in a new
-// version.
+// Reoffer returns what a refresh by re-INVITE offers: our description in force, byte for
+// byte if it is fit to be an offer. A callee whose answer chose a DTLS role leaves the
+// choice to the peer again (RFC 5763 §5, RFC 8842 §5.2), in a new version.
 func (a Agreed) Reoffer() Description {
 	if !bytes.Contains(a.Ours.Body, []byte("a=setup:")) {
 		return a.Ours
@@ -29,8 +28,8 @@ func (a Agreed) Reoffer() Description {
 	return Description{Body: s.print(), Type: a.Ours.Type}
 }
 
-// dtls reports whether lines, or the session as a whole, name the certificate of a
-// DTLS association. Without one setup is about TCP (RFC 4145).
+// dtls reports whether lines, or the session as a whole, have the fingerprint of a DTLS
+// certificate. Without one, setup is about TCP (RFC 4145).
 func (s session) dtls(lines []string) bool {
 	return has(lines, "fingerprint") || has(s.lines, "fingerprint")
 }
@@ -44,5 +43,5 @@ func (s session) anyDTLS() bool {
 	return false
 }
 
-// chosen reports whether a setup role is that of an answer.
+// chosen reports whether a setup role is one that an answer chose.
 func chosen(role string) bool { return role == "active" || role == "passive" }

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// session is a session description in lines. What is not changed is printed as it
-// was read, which no library does: a refresh must repeat a description to the byte.
+// session is a session description as lines. Unchanged lines are printed as they were
+// read: a refresh must repeat a description byte for byte.
 type session struct {
 	lines []string // before the first stream
 	media []media
 	eol   string
 }
 
-// media is one stream: its m= line, then the others.
+// media is one stream: its m= line and the lines after it.
 type media []string
 
 func parse(body []byte) session {
@@ -53,8 +53,8 @@ func (s session) print() []byte {
 	return []byte(b.String())
 }
 
-// attribute is the value of the first a=name:value line, or whether a=name stands
-// there at all.
+// attribute returns the value of the first a=name:value line, and whether there is one or
+// a bare a=name.
 func attribute(lines []string, name string) (value string, ok bool) {
 	for _, l := range lines {
 		if rest, is := strings.CutPrefix(l, "a="+name); is {
@@ -69,13 +69,13 @@ func attribute(lines []string, name string) (value string, ok bool) {
 	return "", false
 }
 
-// has reports whether a line says a=name or a=name:…
+// has reports whether a line is a=name or a=name:…
 func has(lines []string, name string) bool {
 	_, ok := attribute(lines, name)
 	return ok
 }
 
-// set makes value the only attribute of the name, where the first one stood.
+// set makes value the only attribute of the name, in the place of the first one.
 func set(lines []string, name, value string) []string {
 	out, done := make([]string, 0, len(lines)+1), false
 	for _, l := range lines {
@@ -91,7 +91,7 @@ func set(lines []string, name, value string) []string {
 	return out
 }
 
-// fields are those of the m= line: kind, port, protocol, formats.
+// fields returns those of the m= line: kind, port, protocol, formats.
 func (m media) fields() (kind, port, proto string, formats []string) {
 	f := strings.Fields(strings.TrimPrefix(m[0], "m="))
 	if len(f) < 3 {
@@ -100,15 +100,15 @@ func (m media) fields() (kind, port, proto string, formats []string) {
 	return f[0], f[1], f[2], f[3:]
 }
 
-// refused reports whether the stream is off: its port is 0 (RFC 3264 §6, §8.2),
-// unless it stands in a bundle for which another stream has the port (RFC 8843 §6).
+// refused reports whether the stream is refused or off: its port is 0 (RFC 3264 §6,
+// §8.2), and it is not in a bundle whose port another stream has (RFC 8843 §6).
 func (m media) refused() bool {
 	_, port, _, _ := m.fields()
 	return port == "0" && !has(m, "bundle-only")
 }
 
-// raised is the o= line with the next version (RFC 3264 §8), as it must be
-// wherever anything else of the description changes.
+// raised returns the lines with the next version in o= (RFC 3264 §8), which any other
+// change of the description requires.
 func raised(lines []string) []string {
 	out := slices.Clone(lines)
 	for i, l := range out {

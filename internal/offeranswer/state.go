@@ -13,53 +13,53 @@ const (
 
 func (p Party) other() Party { return 1 - p }
 
-// Message is what matters of a SIP message for offer and answer.
+// Message is the part of a SIP message that matters for offer and answer.
 type Message struct {
-	Method   string // of the request, in a response too
-	CSeq     uint32 // of the request; in a PRACK and its responses the PRACK's own
+	Method   string // of the request, also in a response
+	CSeq     uint32 // of the request; for a PRACK and its responses that of the PRACK itself
 	Status   int    // 0 in a request
 	Reliable bool   // a provisional response that a PRACK acknowledges (RFC 3262)
 	Type     string // Content-Type
 	Body     []byte
 }
 
-// Agreed is what both ends have accepted. The zero value is nothing.
+// Agreed is what both ends have accepted. The zero value means nothing.
 type Agreed struct {
 	Ours, Peers Description
-	WeOffered   bool // ours was the offer, the peer's the answer
+	WeOffered   bool // ours was the offer and the peer's the answer
 }
 
-// State is the offer/answer state of a dialog, an early one too. The zero State
-// is that of a dialog in which nothing was said; after a restart it is made of
-// what was agreed. It is a plain value.
+// State is the offer/answer state of a dialog, early or confirmed. The zero State is that
+// of a dialog without any description yet. After a restart it is made from what was
+// agreed. It is a plain value.
 type State struct {
 	Agreed  Agreed
-	open    [2]exchange // an offer of each party that has no answer yet
+	open    [2]exchange // the offer of each party that has no answer yet
 	invites [2]invite   // the latest INVITE of each party
 }
 
 // exchange is an offer and the transaction that carries its answer.
 type exchange struct {
 	offer  Description
-	asker  Party // whoever sent the request of the transaction
+	asker  Party // the sender of the request of the transaction
 	method string
 	cseq   uint32
-	first  uint32      // the first of several INVITEs with the same offer, sent one after the other
-	early  Description // an answer in a response that nobody acknowledges: a promise
+	first  uint32      // the first of successive INVITEs with the same offer
+	early  Description // an answer in an unreliable response: a promise
 }
 
 // invite is an INVITE whose responses and ACK may carry a description.
 type invite struct {
 	pending bool
 	cseq    uint32
-	offered bool    // it had an offer, or one came in a response
-	before  *Agreed // what held before it, where that has changed while it is pending
+	offered bool    // it had an offer, or a response did
+	before  *Agreed // what was agreed before it, if that changed while it is pending
 }
 
-// After is the state once by has sent m and the other end has got it. A request
-// that gets no response counts as refused: pass a 408. Only session descriptions
-// count, alone or as a part of a multipart body; those in places where RFC 6337
-// §2.2 has neither offer nor answer are ignored.
+// After returns the state after by has sent m and the other end has received it. A
+// request without a response counts as refused: pass a 408. Only session descriptions
+// count, alone or in a multipart body. They are ignored where RFC 6337 §2.2 allows
+// neither offer nor answer.
 func (s State) After(by Party, m Message) State {
 	d, found := Find(m.Type, m.Body)
 	switch {
@@ -83,9 +83,9 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 	case "INVITE":
 		first := m.CSeq
 		if x := s.open[by]; x.asker == by && x.method == m.Method && x.offer.Equal(d) {
-			first = x.first // it goes to another place, and either may be answered
+			first = x.first // the same offer to another place: either may be answered
 		}
-		s = s.lapse(by) // whoever sends the next one is done with the one before
+		s = s.lapse(by) // the sender is done with its previous INVITE
 		if found {
 			s.open[by] = exchange{offer: d, asker: by, method: m.Method, cseq: m.CSeq, first: first}
 		}
@@ -99,8 +99,8 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 		}
 		return s
 	case "PRACK":
-		// It answers an offer in the response that it acknowledges, else it may
-		// make one of its own (RFC 3262 §5).
+		// It answers an offer in the response that it acknowledges; otherwise it
+		// may be an offer itself (RFC 3262 §5).
 		if x := s.open[other]; found && x.asker == by && x.method == "INVITE" {
 			return s.keep().agree(other, d)
 		}
@@ -114,8 +114,8 @@ func (s State) request(by Party, m Message, d Description, found bool) State {
 	return s
 }
 
-// provisional takes a description in a 1xx to an INVITE. Only a reliable one is an
-// offer or the answer; another merely promises what the 2xx will say (RFC 3261
+// provisional handles a description in a 1xx to an INVITE. Only in a reliable 1xx is it
+// an offer or the answer; in another it promises what the 2xx will say (RFC 3261
 // §13.2.1).
 func (s State) provisional(by Party, m Message, d Description) State {
 	asker := by.other()
@@ -149,15 +149,15 @@ func (s State) success(by Party, m Message, d Description, found bool) State {
 	case found && m.Method == "INVITE":
 		s = s.lateOffer(by, m, d)
 	}
-	// The ACK has something to say only where it answers an offer in this response.
+	// The ACK matters only if it answers an offer in this response.
 	if m.Method == "INVITE" && s.invites[asker].cseq == m.CSeq && !s.awaits(by, asker, m.Method, m.CSeq) {
 		s.invites[asker] = invite{}
 	}
 	return s
 }
 
-// lateOffer takes an offer in a response to an INVITE that had none (RFC 3261
-// §13.2.1). A later description in the same INVITE transaction repeats it.
+// lateOffer handles an offer in a response to an INVITE that had none (RFC 3261 §13.2.1).
+// Later descriptions in the same INVITE transaction repeat it.
 func (s State) lateOffer(by Party, m Message, d Description) State {
 	v := &s.invites[by.other()]
 	if !v.pending || v.cseq != m.CSeq || v.offered {
@@ -168,8 +168,8 @@ func (s State) lateOffer(by Party, m Message, d Description) State {
 	return s
 }
 
-// withdrawn rolls back what a refused or cancelled transaction of asker left open,
-// on either side (RFC 3261 §14.1, RFC 3311 §5.1). With an INVITE goes what was
+// withdrawn rolls back what a refused or cancelled transaction of asker left open on
+// either side (RFC 3261 §14.1, RFC 3311 §5.1). For an INVITE that includes what was
 // agreed while it was pending (RFC 6141 §3.4).
 func (s State) withdrawn(asker Party, m Message) State {
 	for p := range s.open {
@@ -192,13 +192,14 @@ func (s *State) awaits(p, asker Party, method string, cseq uint32) bool {
 	return len(x.offer.Body) > 0 && x.asker == asker && x.method == method && x.cseq == cseq
 }
 
-// repeated reports whether m answers an INVITE of asker whose offer was sent again since.
+// repeated reports whether m answers an INVITE of asker whose offer has been sent again
+// since.
 func (s *State) repeated(asker Party, m Message) bool {
 	x := &s.open[asker]
 	return m.Method == "INVITE" && s.awaits(asker, asker, m.Method, x.cseq) && x.first <= m.CSeq && m.CSeq < x.cseq
 }
 
-// keep remembers what is agreed, for the case that a pending INVITE is refused.
+// keep saves what is agreed, in case a pending INVITE is refused.
 func (s State) keep() State {
 	for i := range s.invites {
 		if v := &s.invites[i]; v.pending && v.before == nil {
@@ -209,8 +210,9 @@ func (s State) keep() State {
 	return s
 }
 
-// agree closes the open offer of p with its answer. That of an INVITE is history where
-// both go on to another request: its answer was a promise, or has been overtaken.
+// agree closes the open offer of p with its answer. If that offer was not in an INVITE, an
+// open one in an INVITE of the other party is dropped: its answer was only a promise, or
+// this exchange has overtaken it.
 func (s State) agree(p Party, answer Description) State {
 	offer, other := s.open[p].offer, p.other()
 	if s.open[p].method != "INVITE" && s.open[other].method == "INVITE" {
@@ -224,14 +226,14 @@ func (s State) agree(p Party, answer Description) State {
 		s.Agreed = Agreed{Ours: answer, Peers: offer}
 	}
 	if s.Agreed.Peers.Beside == 0 {
-		s.Agreed.Peers.Beside = before // nothing beside it is nothing new
+		s.Agreed.Peers.Beside = before // no other parts: nothing new
 	}
-	s.Agreed.Ours.Beside = 0 // is not repeated
+	s.Agreed.Ours.Beside = 0 // never repeated
 	return s
 }
 
-// unanswered takes a 2xx that owes an answer and has none. What was agreed stays.
-// Where nothing was, the offer is all that there is to refresh with.
+// unanswered handles a 2xx that should have an answer and has none. What was agreed
+// stays. If nothing was, our offer is all there is to refresh with.
 func (s State) unanswered(p Party) State {
 	if p == Us && len(s.Agreed.Ours.Body) == 0 {
 		s.Agreed = Agreed{Ours: s.open[p].offer, WeOffered: true}
@@ -240,7 +242,7 @@ func (s State) unanswered(p Party) State {
 	return s
 }
 
-// lapse ends the INVITE of asker, with the offers in it that nobody answered.
+// lapse ends the INVITE of asker and its unanswered offers.
 func (s State) lapse(asker Party) State {
 	for p, x := range s.open {
 		if x.asker == asker && x.method == "INVITE" {
@@ -251,22 +253,22 @@ func (s State) lapse(asker Party) State {
 	return s
 }
 
-// Offering reports whether p has made an offer that is not answered yet: no other
-// may be made (RFC 3264 §4).
+// Offering reports whether p has made an offer that is not answered yet, during which no
+// other may be made (RFC 3264 §4).
 func (s *State) Offering(p Party) bool { return len(s.open[p].offer.Body) > 0 }
 
-// Open reports whether an offer or an INVITE is pending. Without, a message that has
-// no description and is no INVITE changes nothing.
+// Open reports whether an offer or an INVITE is pending. If not, a message that has no
+// description and is no INVITE changes nothing.
 func (s *State) Open() bool {
 	return s.Offering(Us) || s.Offering(Peer) || s.invites[Us].pending || s.invites[Peer].pending
 }
 
-// Equal reports whether two states agree on the same, word for word.
+// Equal reports whether a and b are the same, byte for byte.
 func (a Agreed) Equal(b Agreed) bool {
 	return a.Ours.Equal(b.Ours) && a.Peers.Equal(b.Peers) && a.WeOffered == b.WeOffered
 }
 
-// Equal reports whether two descriptions are the same, word for word.
+// Equal reports whether d and o are the same, byte for byte.
 func (d Description) Equal(o Description) bool {
 	return d.Type == o.Type && d.Beside == o.Beside && bytes.Equal(d.Body, o.Body)
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Repeats reports whether an offer of the peer asks for nothing but what is agreed:
-// it is the peer's description in force, but for the version, and for a DTLS role
-// that it leaves open again. What comes beside it, as a location, must not be new.
+// Repeats reports whether an offer of the peer asks only for what is agreed: it is the
+// peer's description in force, except for the version and a DTLS role that it leaves
+// open again. Other parts of its body, such as a location, must not be new.
 func (a Agreed) Repeats(offer Description) bool {
 	if offer.Beside != 0 && offer.Beside != a.Peers.Beside {
 		return false
@@ -19,16 +19,16 @@ func (a Agreed) Repeats(offer Description) bool {
 	return len(a.Peers.Body) > 0 && slices.Equal(essence(offer.Body), essence(a.Peers.Body))
 }
 
-// Raised reports whether an offer that Repeats what is agreed says by its version
-// alone that something is new (RFC 3264 §8). Browsers raise it each time; whoever
-// negotiated with them wants to do it again.
+// Raised reports whether an offer that Repeats what is agreed has a new version (RFC 3264
+// §8). Browsers raise it each time, and the application that negotiates with them
+// expects to see that.
 func (a Agreed) Raised(offer Description) bool {
 	now, before := parse(offer.Body), parse(a.Peers.Body)
 	return !slices.Equal(now.lines, before.lines) && slices.Equal(unversioned(now.lines), unversioned(before.lines)) &&
 		slices.EqualFunc(now.media, before.media, func(m, o media) bool { return slices.Equal(m, o) })
 }
 
-// unversioned are the lines but for the version of the session.
+// unversioned returns the lines without the version of the session.
 func unversioned(lines []string) []string {
 	out := slices.Clone(lines)
 	for i, l := range out {
@@ -40,7 +40,7 @@ func unversioned(lines []string) []string {
 	return out
 }
 
-// essence is what must be equal for a description to ask for the same.
+// essence returns the lines that must be equal for descriptions to ask for the same.
 func essence(body []byte) []string {
 	var lines []string
 	for line := range strings.SplitSeq(string(body), "\n") {
@@ -62,8 +62,8 @@ func essence(body []byte) []string {
 	return lines
 }
 
-// Held reports whether media of the agreed session is stopped, in either way. An
-// offer without a description may then be meant to resume it.
+// Held reports whether media of the agreed session is stopped in either direction. A
+// re-INVITE without a description may then be meant to resume it.
 func (a Agreed) Held() bool {
 	for _, d := range []Description{a.Ours, a.Peers} {
 		s := parse(d.Body)
@@ -76,10 +76,11 @@ func (a Agreed) Held() bool {
 	return false
 }
 
-// unaddressed reports the hold of old: c=IN IP4 0.0.0.0 (RFC 3264 §8.4).
+// unaddressed reports whether the stream is on hold the old way, by c=IN IP4 0.0.0.0
+// (RFC 3264 §8.4).
 func (s session) unaddressed(m media) bool { return strings.HasSuffix(s.connection(m), " 0.0.0.0") }
 
-// connection is the c= line of a stream.
+// connection returns the c= line of a stream.
 func (s session) connection(m media) string {
 	for _, lines := range [][]string{m, s.lines} {
 		for _, l := range lines {
@@ -91,8 +92,8 @@ func (s session) connection(m media) string {
 	return ""
 }
 
-// SameMedia reports whether two descriptions send media to the same places in the
-// same formats. Where they differ whoever sends the media must be told.
+// SameMedia reports whether two descriptions ask for media at the same places in the same
+// formats. If not, the sender of the media must be told.
 func SameMedia(a, b Description) bool {
 	return bytes.Equal(a.Body, b.Body) || slices.Equal(essence(a.Body), essence(b.Body))
 }

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Random draws a number from 0 to n-1.
+// Random returns a random number from 0 to n-1.
 type Random func(n int) int
 
-// Offer draws what an application may offer (RFC 3264 §5, §8): the streams of what it
-// agreed on last, each maybe changed, and one more at times.
+// Offer generates an offer that an application may make (RFC 3264 §5, §8): the streams
+// agreed on last, each possibly changed, and sometimes one more.
 func (draw Random) Offer(name string, version int, now []byte) []byte {
 	kinds := []string{"audio"}
 	if len(now) > 0 {
@@ -38,7 +38,7 @@ func (draw Random) Offer(name string, version int, now []byte) []byte {
 	return text(lines)
 }
 
-// Answer draws what an application may answer (RFC 3264 §6).
+// Answer generates an answer that an application may give (RFC 3264 §6).
 func (draw Random) Answer(name string, version int, offer []byte) []byte {
 	o, lines := read(offer), head(name, version)
 	for i, s := range o.streams {
@@ -74,7 +74,7 @@ func (draw Random) Answer(name string, version int, offer []byte) []byte {
 	return text(lines)
 }
 
-// directions: bit 0 is to send, bit 1 to receive.
+// directions by bits: bit 0 is send, bit 1 receive.
 var directions = [...]string{"inactive", "sendonly", "recvonly", "sendrecv"}
 
 func head(name string, version int) []string {
@@ -90,7 +90,7 @@ func events(formats []string) []string {
 	return nil
 }
 
-// port is sometimes 0: the stream is off.
+// port is sometimes 0, which switches the stream off.
 func (draw Random) port(n int) int {
 	if draw(6) == 0 {
 		return 0
@@ -98,7 +98,7 @@ func (draw Random) port(n int) int {
 	return n
 }
 
-// someOf draws one or more of the values, in their order.
+// someOf returns one or more of the values, in their order.
 func (draw Random) someOf(values ...string) []string {
 	mask := 1 + draw(1<<len(values)-1)
 	var out []string

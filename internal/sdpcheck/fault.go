@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// AnswerFault says what is forbidden of an answer; empty for nothing.
+// AnswerFault returns what is wrong with an answer; empty for nothing.
 func AnswerFault(offer, answer []byte) string {
 	o, a := read(offer), read(answer)
 	if len(o.streams) != len(a.streams) {
@@ -54,8 +54,8 @@ func streamFault(o, a description, offered, answered stream) string {
 	return ""
 }
 
-// OfferFault says what is forbidden of an offer that refreshes a description which is
-// agreed (RFC 3264 §8); empty for nothing.
+// OfferFault returns what is wrong with an offer that refreshes an agreed description (RFC
+// 3264 §8); empty for nothing.
 func OfferFault(before, offer []byte) string {
 	b, o := read(before), read(offer)
 	if len(o.streams) < len(b.streams) {
@@ -74,8 +74,8 @@ func OfferFault(before, offer []byte) string {
 	return VersionFault(before, offer)
 }
 
-// VersionFault says whether a description has the version of the one before though it
-// is another, or another though it is the same (RFC 3264 §8).
+// VersionFault returns what is wrong with the version of a description: it must differ from
+// that of the description before if anything else does, and only then (RFC 3264 §8).
 func VersionFault(before, after []byte) string {
 	was, is := read(before).origin(), read(after).origin()
 	if bytes.Equal(before, after) != (was == is) {

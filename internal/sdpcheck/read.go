@@ -1,6 +1,6 @@
-// Package sdpcheck draws session descriptions, and says what RFC 3264 and what it
-// stands with forbid of an answer. It is for tests, and reads descriptions by itself:
-// what it judges is not to err where it does.
+// Package sdpcheck generates random session descriptions, and checks answers against RFC
+// 3264 and the RFCs around it. It is for tests. It has a parser of its own, so that it
+// does not share the faults of the code under test.
 package sdpcheck
 
 import (
@@ -36,7 +36,7 @@ func read(body []byte) (d description) {
 	return d
 }
 
-// sends and receives are the directions of a stream.
+// sends and receives report the directions of a stream.
 func (d description) flows(s stream) (sends, receives bool) {
 	for _, lines := range [][]string{s.lines, d.lines} {
 		for _, l := range lines {
@@ -55,7 +55,7 @@ func (d description) flows(s stream) (sends, receives bool) {
 	return true, true
 }
 
-// values are those of the attribute lines with a name.
+// values returns the values of the attribute lines with the name.
 func (s stream) values(name string) (out []string) {
 	for _, l := range s.lines {
 		if v, ok := strings.CutPrefix(l, "a="+name+":"); ok {
@@ -72,7 +72,7 @@ func (s stream) setup() string {
 	return ""
 }
 
-// keys are tag and suite of the crypto lines.
+// keys returns tag and suite of the crypto lines.
 func (s stream) keys() (out []string) {
 	for _, v := range s.values("crypto") {
 		f := strings.Fields(v)

@@ -7,16 +7,17 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// Who calls, or answers, chooses what a call is named and where it leads. Beyond these
-// bounds, and with a control character in a name, a call has no session timer: the
-// application has it as it would without us.
+// The peer chooses the names and the routes of a call. A call that exceeds these bounds,
+// or has a control character in a name, has no session timer; the application gets it
+// unchanged.
 const (
 	maxID     = 512  // bytes of a Call-ID or tag
 	maxRoutes = 70   // RFC 3261 §8.1.1.6: no request passes more proxies
-	maxNames  = 8192 // bytes of what Keepable looks at together
+	maxNames  = 8192 // bytes of everything that Keepable checks, together
 )
 
-// ErrRoutes is returned by Keepable for a message that no request can have become.
+// ErrRoutes is returned by Keepable for a message with more proxies than a request can
+// pass.
 var ErrRoutes = errors.New("more than 70 routes")
 
 var (
@@ -25,8 +26,8 @@ var (
 	errControls = errors.New("control characters")
 )
 
-// Keepable says why nothing is kept of the dialog that m makes; nil if it may be. A
-// bare LF passes sipgo's parser, and would begin a header field of the sender's choice
+// Keepable returns nil if the dialog that m makes may be stored, else the reason why not.
+// A bare LF passes sipgo's parser, and would start a header field of the sender's choice
 // in each request of ours.
 func Keepable(m Message) error {
 	if len(CallID(m)) > maxID || len(FromTag(m)) > maxID || len(ToTag(m)) > maxID {
@@ -56,8 +57,7 @@ func Keepable(m Message) error {
 	return nil
 }
 
-// Target is where a Contact says that its sender is; nil where it does not, or not in
-// a way that can be kept.
+// Target returns the URI of a Contact; nil if there is none, or if it exceeds the bounds.
 func Target(contact *sip.ContactHeader) *sip.Uri {
 	if contact == nil || contact.Address.Wildcard {
 		return nil
@@ -69,13 +69,14 @@ func Target(contact *sip.ContactHeader) *sip.Uri {
 	return &contact.Address
 }
 
-// measured is what a part of a message takes, about, and whether it could end a line.
+// measured is the approximate size of a part of a message, and whether it has control
+// characters.
 type measured struct {
 	bytes    int
 	controls bool
 }
 
-// header measures a header field. Those of all messages are not printed for that.
+// header measures a header field. The ones in every message are not printed for that.
 func (m *measured) header(h sip.Header) {
 	switch h := h.(type) {
 	case *sip.FromHeader:

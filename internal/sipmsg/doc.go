@@ -1,4 +1,4 @@
 // Package sipmsg reads and writes the text of SIP messages where sipgo does not: header
-// fields under any name and in any case, marks in lists, what fits a datagram, tags,
-// routes, and what of a stranger's message may be kept. It has no state.
+// fields by either name and in any case, tokens in lists, lengths, tags and routes, and
+// the bounds on a stranger's message. It has no state.
 package sipmsg

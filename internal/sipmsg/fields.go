@@ -15,7 +15,7 @@ func Fields(m Message, p sessiontimer.Policy) sessiontimer.Fields {
 		switch h.(type) {
 		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.ContactHeader,
 			*sip.RecordRouteHeader, *sip.RouteHeader, *sip.MaxForwardsHeader, *sip.ContentLengthHeader, *sip.ContentTypeHeader:
-			// Their names are none of ours and their values are dear to print.
+			// None of our names, and expensive to print.
 		default:
 			f.Add(h.Name(), h.Value())
 		}
@@ -23,8 +23,8 @@ func Fields(m Message, p sessiontimer.Policy) sessiontimer.Fields {
 	return f
 }
 
-// Set makes value the only one of the header field; an empty value removes
-// it. short is its compact form, if it has one.
+// Set makes value the only value of the header field; an empty value removes it. short is
+// the compact form of the name, if it has one.
 func Set(m Message, name, short, value string) {
 	Remove(m, name, short)
 	if value != "" {
@@ -32,7 +32,7 @@ func Set(m Message, name, short, value string) {
 	}
 }
 
-// Remove takes out all header fields of either name.
+// Remove removes all header fields of either name.
 func Remove(m Message, name, short string) {
 	for {
 		h := First(m, name, short)
@@ -43,8 +43,8 @@ func Remove(m Message, name, short string) {
 	}
 }
 
-// First finds a header field by either name; sipgo's GetHeader does not
-// know the compact forms that matter here.
+// First returns the first header field of either name. sipgo's GetHeader does not know
+// the compact forms that matter here.
 func First(m Message, name, short string) sip.Header {
 	for _, h := range m.Headers() {
 		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
@@ -54,7 +54,7 @@ func First(m Message, name, short string) sip.Header {
 	return nil
 }
 
-// HasToken reports whether a list header field has a token.
+// HasToken reports whether a list header field has the token.
 func HasToken(m Message, name, short, token string) bool {
 	for _, h := range m.Headers() {
 		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
@@ -66,8 +66,8 @@ func HasToken(m Message, name, short, token string) bool {
 	return false
 }
 
-// AddToken adds the token of a list header field unless some field of that name
-// has it. It joins the first field, since many parsers read only that one.
+// AddToken adds the token of a list header field unless a field of that name has it. It
+// extends the first field, because many parsers read only that one.
 func AddToken(m Message, field sip.Header, short string) {
 	name, token := field.Name(), field.Value()
 	if HasToken(m, name, short, token) {
@@ -85,8 +85,8 @@ func AddToken(m Message, field sip.Header, short string) {
 	m.ReplaceHeader(sip.NewHeader(h.Name(), list+token))
 }
 
-// RemoveToken takes a token out of a list header field, and the field if it was
-// the only one.
+// RemoveToken removes a token from a list header field, and the field if it was the only
+// one.
 func RemoveToken(m Message, name, short, token string) {
 	h := First(m, name, short)
 	if h == nil || !sessiontimer.HasToken(h.Value(), token) {
@@ -105,9 +105,9 @@ func RemoveToken(m Message, name, short, token string) {
 	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
 }
 
-// OptionTags is what the fields of a name list, to be listed again in refreshes
-// (RFC 4028 §7.4). It leaves out timer, which each request lists as it needs,
-// and 100rel, for which refreshes would owe a PRACK.
+// OptionTags returns what the fields of a name list, for refreshes to repeat (RFC 4028
+// §7.4). It leaves out timer, which is added where needed, and 100rel, with which
+// refreshes would need PRACK.
 func OptionTags(m Message, name, short string) string {
 	var tags []string
 	for _, h := range m.Headers() {
@@ -124,8 +124,8 @@ func OptionTags(m Message, name, short string) string {
 	return strings.Join(tags, ", ")
 }
 
-// What is written where a message has no field of the name. Messages share them;
-// none is ever changed.
+// Fields for messages that have none of the name. Messages share them, so they are never
+// changed.
 var (
 	SupportedTimer = sip.NewHeader("Supported", sessiontimer.OptionTag)
 	RequireTimer   = sip.NewHeader("Require", sessiontimer.OptionTag)

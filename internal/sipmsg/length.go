@@ -5,10 +5,10 @@ import "github.com/emiago/sipgo/sip"
 // maxDatagram is the largest message that sipgo sends over UDP.
 func maxDatagram() int { return sip.UDPMTUSize - 200 }
 
-// maxMessage is the largest message that passes from one sipgo to another. It refuses
-// to send larger datagrams, and a refused response leaves the peer without any; it
-// closes a stream on which a larger message comes, and takes no more of a WebSocket
-// frame than its buffer holds.
+// maxMessage returns the largest message that sipgo can send and receive. It refuses to
+// send larger datagrams, and a refused response leaves the peer without any. It closes a
+// stream on a larger message, and reads no more of a WebSocket frame than its buffer
+// holds.
 func maxMessage(transport string) int {
 	switch sip.NetworkToLower(transport) {
 	case "udp":
@@ -19,7 +19,7 @@ func maxMessage(transport string) int {
 	return sip.ParseMaxMessageLength
 }
 
-// Fits reports whether m passes. req is m, or what m answers.
+// Fits reports whether m can be sent. req is m, or the request that m answers.
 func Fits(m Message, req *sip.Request) bool {
 	most := Longest(m)
 	if most <= maxDatagram() {
@@ -34,7 +34,7 @@ func Fits(m Message, req *sip.Request) bool {
 	return int(n) <= limit
 }
 
-// lengthWriter counts what a message would be on the wire.
+// lengthWriter counts the bytes written to it.
 type lengthWriter int
 
 func (w *lengthWriter) WriteString(s string) (int, error) {
@@ -42,8 +42,8 @@ func (w *lengthWriter) WriteString(s string) (int, error) {
 	return len(s), nil
 }
 
-// Longest is what m cannot exceed on the wire. Most messages are far below the
-// limit, and printing one to know costs as much as sending it.
+// Longest returns an upper bound for the length of m on the wire. Most messages are far
+// below the limit, and printing one to find out costs as much as sending it.
 func Longest(m Message) int {
 	const number, punctuation = 20, 16
 	n := punctuation + len("SIP/2.0") + len(m.Body())

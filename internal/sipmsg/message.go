@@ -2,7 +2,7 @@ package sipmsg
 
 import "github.com/emiago/sipgo/sip"
 
-// Message is what this package needs of sip.Request and sip.Response.
+// Message is the part of sip.Request and sip.Response that this package needs.
 type Message interface {
 	sip.Message
 	Headers() []sip.Header
@@ -10,7 +10,7 @@ type Message interface {
 	ReplaceHeader(sip.Header)
 }
 
-// CallID is the Call-ID of m; empty if there is none.
+// CallID returns the Call-ID of m; empty if there is none.
 func CallID(m sip.Message) string {
 	if h := m.CallID(); h != nil {
 		return h.Value()
@@ -18,7 +18,7 @@ func CallID(m sip.Message) string {
 	return ""
 }
 
-// ToTag is the tag in To; empty if there is none.
+// ToTag returns the tag in To; empty if there is none.
 func ToTag(m sip.Message) string {
 	if h := m.To(); h != nil {
 		return h.Params.GetOr("tag", "")
@@ -26,7 +26,7 @@ func ToTag(m sip.Message) string {
 	return ""
 }
 
-// FromTag is the tag in From; empty if there is none.
+// FromTag returns the tag in From; empty if there is none.
 func FromTag(m sip.Message) string {
 	if h := m.From(); h != nil {
 		return h.Params.GetOr("tag", "")
@@ -34,7 +34,7 @@ func FromTag(m sip.Message) string {
 	return ""
 }
 
-// ContentType is the Content-Type of m; empty if it has none, or no body.
+// ContentType returns the Content-Type of m; empty if it has none, or no body.
 func ContentType(m sip.Message) string {
 	if len(m.Body()) == 0 {
 		return ""

@@ -10,15 +10,16 @@ func SetCSeq(req *sip.Request, n uint32) {
 	}
 }
 
-// NewBranch gives a request to be sent again a transaction of its own.
+// NewBranch gives a request that is sent again a new transaction.
 func NewBranch(req *sip.Request) {
 	req.Via().Params.Add("branch", sip.GenerateBranchN(16))
 }
 
-// Forwarded tells a proxy's request by its second Via: the call is not ours.
+// Forwarded reports whether the application relays the request, as a second Via shows. The
+// call is not ours then.
 func Forwarded(req *sip.Request) bool { return Vias(req) > 1 }
 
-// Vias counts the hops of a request.
+// Vias returns the number of hops of a request.
 func Vias(req *sip.Request) int {
 	vias := 0
 	for _, h := range req.Headers() {

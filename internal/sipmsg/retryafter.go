@@ -8,9 +8,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// RetryAfter is what the header field of that name asks for, which may carry a
-// comment and parameters (RFC 3261 §20.33); 0 if there is none, or nothing that can
-// be read.
+// RetryAfter returns the delay in the Retry-After header field, which may have a comment
+// and parameters (RFC 3261 §20.33); 0 if there is none or it is unreadable.
 func RetryAfter(res *sip.Response) time.Duration {
 	h := res.GetHeader("Retry-After")
 	if h == nil {

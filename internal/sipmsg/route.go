@@ -7,8 +7,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// RouteSet is the Record-Route of a message that made a dialog, reversed for the
-// UAC (RFC 3261 §12.1).
+// RouteSet returns the Record-Route of a message that made a dialog, reversed for the UAC
+// (RFC 3261 §12.1).
 func RouteSet(m Message, reversed bool) []string {
 	var set []string
 	for _, h := range m.Headers() {
@@ -42,7 +42,7 @@ func splitRoutes(list string) []string {
 	return append(out, strings.TrimSpace(list[start:]))
 }
 
-// AddrSpec is the URI of a Contact header value.
+// AddrSpec returns the URI in a Contact header value.
 func AddrSpec(contact string) string {
 	if _, rest, ok := strings.Cut(contact, "<"); ok {
 		uri, _, _ := strings.Cut(rest, ">")
@@ -52,7 +52,7 @@ func AddrSpec(contact string) string {
 	return uri
 }
 
-// Implied is where a request goes by its URI alone.
+// Implied returns where a request goes by its URI alone.
 func Implied(req *sip.Request) string {
 	bare := sip.NewRequest(req.Method, req.Recipient)
 	bare.SetTransport(req.Transport())

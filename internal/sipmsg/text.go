@@ -10,7 +10,7 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Text is what m writes, for the price of one string.
+// Text returns what m writes, with one allocation.
 func Text(m interface{ StringWrite(io.StringWriter) }) string {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)

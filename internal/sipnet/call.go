@@ -11,7 +11,7 @@ import (
 
 // Invite calls the address, or the SIP URI, in a new dialog and returns the
 // INVITE as it was sent. It carries SDP as body unless headers end in a body of
-// their own, or in an empty element, which means none. See Request for headers.
+// their own, or in an empty element, which means no body. See Request for headers.
 func (p *Peer) Invite(to string, headers ...string) *sip.Request {
 	uri := to
 	if !strings.HasPrefix(strings.ToLower(to), "sip") {
@@ -51,7 +51,7 @@ func (p *Peer) Request(method sip.RequestMethod, headers ...string) *sip.Request
 
 // Ack acknowledges a final response to an INVITE of the peer's. After a 2xx it
 // goes to the remote target as a transaction of its own (RFC 3261 §13.2.2.4),
-// else with branch, URI and route of the INVITE (§17.1.1.3).
+// otherwise it has branch, URI and route of the INVITE (§17.1.1.3).
 func (p *Peer) Ack(res *sip.Response, headers ...string) *sip.Request {
 	invite := p.mustInvite()
 	number, to := res.CSeq().SeqNo, res.To().Value()

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// SDP is the body the peer offers and answers with where a test gives none.
+// SDP is the body that the peer offers and answers with if a test gives none.
 const SDP = "v=0\r\no=- 1 1 IN IP4 10.0.0.99\r\ns=-\r\nc=IN IP4 10.0.0.99\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
 
-// compose builds a message from its start line, the headers the peer would send
-// and those the test wants.
+// compose builds a message from its start line, the headers that the peer would send and
+// those that the test wants.
 //
 //   - An extra header takes the place of a base header of the same name, compact
-//     form or not, and stands as it was written.
+//     form or not, and is sent as written.
 //   - An extra element "-Name" only removes the base header.
 //   - A last element that begins with "v=0" is the body; an empty last element
 //     means no body. Otherwise the body is as given.

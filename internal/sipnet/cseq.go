@@ -12,9 +12,8 @@ type Reporter interface {
 	Errorf(format string, args ...any)
 }
 
-// CheckCSeq reports every request among msgs whose CSeq breaks RFC 3261, lost
-// ones included. For each side of a dialog, whose numbers begin with the INVITE that
-// made it:
+// CheckCSeq reports every request among msgs, including lost ones, whose CSeq breaks RFC
+// 3261. For each side of a dialog, starting with the INVITE that made it:
 //
 //   - the number rises with every new transaction (§12.2.1.1); a request with a
 //     branch seen before is a retransmission and must not have changed it;
@@ -23,8 +22,8 @@ type Reporter interface {
 //   - a CANCEL carries number and branch of an INVITE sent before (§9.1);
 //   - the method in CSeq is that of the request (§8.1.1.5).
 //
-// A request with several Via headers was checked when its sender sent it, and is
-// not checked again where a proxy forwards it.
+// A request with several Via headers is not checked: it was checked when its sender sent
+// it to the proxy.
 func CheckCSeq(t Reporter, msgs []Message) {
 	t.Helper()
 	sides := make(cseqSides)
@@ -53,8 +52,8 @@ func CheckCSeq(t Reporter, msgs []Message) {
 	}
 }
 
-// cseqSide is one side of one dialog: who counts its own requests. What has no To
-// tag yet has no peer.
+// cseqSide is one side of one dialog, with its own sequence of numbers. Before there is a
+// To tag, it has no peer.
 type cseqSide struct{ callID, tag, peer string }
 
 type cseqSides map[cseqSide]*cseqState
@@ -75,9 +74,9 @@ func (sides cseqSides) of(side cseqSide) *cseqState {
 	return s
 }
 
-// response notes the first final response to an INVITE. Its From tag is that of
-// the request, so it is noted with the side that sent the INVITE. A dialog that it
-// makes goes on after that.
+// response notes the first final response to an INVITE. Its From tag is that of the
+// request, so it belongs to the side that sent the INVITE. A dialog that it makes goes on
+// from there.
 func (sides cseqSides) response(side cseqSide, res *sip.Response) {
 	if methodOf(res.CSeq()) != sip.INVITE {
 		return
@@ -103,7 +102,7 @@ type cseqTx struct {
 }
 
 type cseqState struct {
-	before   *cseqState // what was sent before there was a dialog; nil for that itself
+	before   *cseqState // what was sent before the dialog; nil for that state itself
 	last     uint32
 	started  bool
 	requests map[cseqTx]uint32
@@ -111,7 +110,7 @@ type cseqState struct {
 	finals   map[uint32]int    // status of the final response to INVITE by number
 }
 
-// request notes a request and returns what is wrong with it, if anything is.
+// request notes a request and returns what is wrong with it, or nothing.
 func (s *cseqState) request(req *sip.Request) string {
 	cseq := req.CSeq()
 	if methodOf(cseq) != req.Method {
@@ -147,7 +146,8 @@ func (s *cseqState) request(req *sip.Request) string {
 	return ""
 }
 
-// of is where an INVITE was sent, if anywhere: within the dialog, or before.
+// of returns the state in which an INVITE was sent: within the dialog, or before; nil if
+// in neither.
 func (s *cseqState) of(number uint32) *cseqState {
 	if _, ok := s.invites[number]; !ok && s.before != nil {
 		return s.before

@@ -10,7 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// dialog is what a peer must know to send a request in a dialog (RFC 3261 §12).
+// dialog is what a peer needs to send a request in a dialog (RFC 3261 §12).
 // From and To are values of the headers as the peer sends them.
 type dialog struct {
 	callID   string
@@ -20,11 +20,11 @@ type dialog struct {
 	routes   []string     // in the order of sending
 	fallback string       // host:port to send to when URI and routes name no IP address
 	cseq     uint32       // of the last request other than ACK and CANCEL
-	settled  bool         // the INVITE got its 2xx: the route set stands
+	settled  bool         // the INVITE got its 2xx: the route set is final
 	invite   *sip.Request // the last INVITE sent
 }
 
-// accept makes the dialog of an INVITE that the peer answers (RFC 3261 §12.1.1).
+// accept makes the dialog for an INVITE that the peer answers (RFC 3261 §12.1.1).
 func (p *Peer) accept(req *sip.Request, res *sip.Response) {
 	if req.CallID() == nil || p.dlg != nil && p.dlg.callID == req.CallID().Value() {
 		return // unusable; or a re-INVITE or a second response
@@ -40,7 +40,7 @@ func (p *Peer) accept(req *sip.Request, res *sip.Response) {
 	p.dlg.refreshTarget(req)
 }
 
-// learn takes from an incoming message what it says about the dialog.
+// learn updates the dialog from an incoming message.
 func (p *Peer) learn(msg sip.Message) {
 	d := p.dlg
 	if d == nil || msg.CallID() == nil || msg.CallID().Value() != d.callID || msg.CSeq() == nil {
@@ -67,13 +67,13 @@ func (p *Peer) learn(msg sip.Message) {
 	}
 }
 
-// methodOf is the method in CSeq. sipgo counts all blanks before it but one as part
-// of it.
+// methodOf returns the method in CSeq. sipgo takes all spaces before it except one for a
+// part of it.
 func methodOf(h *sip.CSeqHeader) sip.RequestMethod {
 	return sip.RequestMethod(strings.TrimSpace(string(h.MethodName)))
 }
 
-// restart forgets what responses said, but for the caller's CSeq number.
+// restart forgets everything learnt from responses except the caller's CSeq number.
 func (d *dialog) restart() {
 	d.to, d.target, d.routes = "<"+d.uri+">", d.uri, nil
 	d.fallback = hostPort(d.uri)

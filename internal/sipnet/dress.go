@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Rule rewrites the header lines of a message: what Pattern finds in them becomes
-// To, as regexp.Regexp.ReplaceAllString has it, or is put in capitals.
+// Rule rewrites the header lines of a message: matches of Pattern become To, as in
+// regexp.Regexp.ReplaceAllString, or upper case.
 type Rule struct {
 	Pattern  string
 	To       string
-	Upper    bool // and not To
-	Requests bool // responses stay as they are
+	Upper    bool // instead of To
+	Requests bool // leave responses alone
 }
 
-// Dress is a Peer's Dress by rules, one after the other; nil without any.
+// Dress returns a Peer's Dress that applies the rules in order; nil without rules.
 func Dress(rules ...Rule) func(raw string) string {
 	if len(rules) == 0 {
 		return nil

@@ -28,9 +28,8 @@ func (p *Peer) ExpectRequest(t T, method sip.RequestMethod) *sip.Request {
 }
 
 // ExpectResponse returns the next new message, which must be a response with the
-// given status. Provisional responses are passed over when a final one is wanted,
-// and a 100 is passed over when another provisional one is. It waits for at most
-// 64*T1.
+// given status. It skips provisional responses if the status is final, and a 100 if it is
+// another provisional one. It waits for at most 64*T1.
 func (p *Peer) ExpectResponse(t T, code int) *sip.Response {
 	t.Helper()
 	deadline := time.Now().Add(patience())
@@ -52,8 +51,8 @@ func (p *Peer) ExpectResponse(t T, code int) *sip.Response {
 	}
 }
 
-// Quiet waits for d and reports the first message that arrives, be it a
-// retransmission or not. It returns at once then.
+// Quiet waits for d and reports the first message that arrives, including retransmissions.
+// It returns at once then.
 func (p *Peer) Quiet(t T, d time.Duration) {
 	t.Helper()
 	if msg, ok := p.RecvAny(d); ok {

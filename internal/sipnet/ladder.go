@@ -11,7 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// The ladder's measures, in characters.
+// Dimensions of the ladder, in characters.
 const (
 	ladderMargin = 13 // from the left edge to the first lifeline
 	ladderGap    = 30 // between two lifelines
@@ -45,7 +45,7 @@ func NewLadder(w io.Writer, names ...string) *Ladder {
 	return l
 }
 
-// Alias makes an address, say "10.0.0.1:5060", another word for a column's name.
+// Alias makes an address, such as "10.0.0.1:5060", another name for a column.
 func (l *Ladder) Alias(addr, name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,8 +104,8 @@ func (l *Ladder) row(at time.Duration, from, to, label string, lost bool, notes 
 	l.print(out)
 }
 
-// arrow draws a label on an arrow of the given width. A lost one ends in an x
-// after three quarters of its way.
+// arrow draws a label on an arrow of the given width. A lost one ends in an x after three
+// quarters of the way.
 func arrow(width int, label string, rightward, lost bool) []rune {
 	text := []rune(label)
 	if room := width - ladderLead - 4; len(text) > room {

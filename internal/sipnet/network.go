@@ -19,7 +19,7 @@ type Network struct {
 
 	// turn is held from the filter to the delivery of one write, so that filter,
 	// record and delivery agree on the order. It is a one-slot channel and not a
-	// mutex: a bubble sees through a goroutine that waits on a channel.
+	// mutex: waiting for a channel does not stop the time of a bubble.
 	turn chan struct{}
 
 	mu        sync.Mutex
@@ -53,7 +53,7 @@ func New() *Network {
 	}
 }
 
-// Close closes every endpoint the network made and forgets what is in flight.
+// Close closes every endpoint of the network and drops what is in flight.
 // Readers blocked on an endpoint return net.ErrClosed. Closing twice is harmless.
 func (n *Network) Close() {
 	n.mu.Lock()
@@ -89,23 +89,24 @@ func (n *Network) Close() {
 // Elapsed returns the time since New.
 func (n *Network) Elapsed() time.Duration { return time.Since(n.start) }
 
-// Silence makes the sockets at addr fall silent: whatever is sent to or from
-// addr, over UDP or TCP, is swallowed, and nobody is told. What addr sent before
-// still arrives; what was on its way to addr does not.
+// Silence makes the sockets at addr fall silent: everything sent to or from addr, over UDP
+// or TCP, is lost without an error. What addr sent before still arrives; what was on its
+// way to addr does not.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent[addr] = true
 }
 
-// Restore undoes Silence. What was swallowed in between stays lost.
+// Restore undoes Silence. What was lost in between stays lost.
 func (n *Network) Restore(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.silent, addr)
 }
 
-// nextSerial numbers what must be unique on this network, such as Via branches.
+// nextSerial returns numbers for values that must be unique on this network, such as Via
+// branches.
 func (n *Network) nextSerial() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -43,7 +43,7 @@ type packetConn struct {
 	in   *inbox[datagram]
 }
 
-// ReadFrom returns the next datagram; what does not fit into b is lost.
+// ReadFrom returns the next datagram; the part that does not fit into b is lost.
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	d, err := c.in.take()
 	if err != nil {

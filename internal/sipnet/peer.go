@@ -16,18 +16,18 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
-// Peer is a SIP endpoint over UDP, or one stream, without any SIP stack: it sends what the test
-// says and shows what arrives. It never answers or retransmits by itself. It
-// follows one dialog, the last that Invite began or Reply accepted. A Peer is for
-// one goroutine.
+// Peer is a SIP endpoint over UDP, or one stream, without any SIP stack: it sends what the
+// test says and returns what arrives. It never answers or retransmits by itself. It
+// follows one dialog, the last one that Invite began or Reply accepted. A Peer is for one
+// goroutine.
 type Peer struct {
-	// Dress, if not nil, rewrites each message before it is sent: names and blanks
-	// as no stack that is known here writes them.
+	// Dress, if not nil, rewrites each message before it is sent, for unusual names
+	// and spaces.
 	Dress func(raw string) string
-	// Outbound, if not empty, is the address that all requests go to. They have no
-	// Route then: the peer stands for its proxies, too.
+	// Outbound, if not empty, is the address that all requests go to, without a Route:
+	// the peer also plays its proxies.
 	Outbound string
-	// Number is the CSeq number before that of the first INVITE.
+	// Number is one less than the CSeq number of the first INVITE.
 	Number uint32
 
 	net  *Network
@@ -63,8 +63,7 @@ func (p *Peer) Tag() string { return p.tag }
 func (p *Peer) Close() { _ = p.conn.Close() }
 
 // Send sends raw to the address, with every line end made CRLF and the literal
-// "Content-Length: *" made the length of the body. Nothing else is touched but by
-// Dress.
+// "Content-Length: *" made the length of the body. Only Dress changes anything else.
 func (p *Peer) Send(to string, raw string) {
 	addr, err := netip.ParseAddrPort(to)
 	if err != nil {
@@ -99,8 +98,8 @@ func (p *Peer) Recv(timeout time.Duration) (sip.Message, bool) {
 	}
 }
 
-// RecvAny returns the next message, be it a retransmission or not. What is no
-// SIP message is passed over.
+// RecvAny returns the next message, including retransmissions. Packets that are no SIP
+// messages are skipped.
 func (p *Peer) RecvAny(timeout time.Duration) (sip.Message, bool) {
 	if err := p.conn.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, false

@@ -14,7 +14,7 @@ type Message struct {
 	At        time.Duration // since New
 	From, To  string        // host:port
 	Transport string        // "udp" or "tcp"
-	Dropped   bool          // it never arrived anywhere
+	Dropped   bool          // it never arrived
 	SIP       sip.Message   // nil if it could not be parsed
 	Raw       []byte        // not to be changed
 }
@@ -27,17 +27,16 @@ func (n *Network) Messages() []Message {
 	return slices.Clone(n.log)
 }
 
-// Observe has f called with every message written from now on. Calls never
-// overlap and come in the order of Messages, but perhaps on another goroutine
-// than the writer's.
+// Observe calls f with every message written from now on. Calls never overlap and come in
+// the order of Messages, but not always from the writer's goroutine.
 func (n *Network) Observe(f func(Message)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.observers = append(n.observers, f)
 }
 
-// StopRecording keeps no further messages and shows none to observers. It is for
-// benchmarks, whose figures would be those of the record.
+// StopRecording stops keeping messages and showing them to observers. It is for benchmarks,
+// which would otherwise measure the recording.
 func (n *Network) StopRecording() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -63,16 +62,16 @@ func (n *Network) record(p Packet, dropped bool) {
 	n.log = append(n.log, m)
 }
 
-// looksLikeSIP tells a SIP message, even a malformed one, from anything else by
-// the version in its first line.
+// looksLikeSIP reports whether data is a SIP message, even a malformed one, by the version
+// in its first line.
 func looksLikeSIP(data []byte) bool {
 	first, _, _ := bytes.Cut(bytes.TrimLeft(data, "\r\n"), []byte("\n"))
 	return bytes.Contains(first, []byte("SIP/2.0"))
 }
 
-// showObservers shows the messages not yet shown. Whoever comes while another
-// goroutine is at it leaves the rest to that one, which keeps the order and lets
-// an observer write to the network itself.
+// showObservers shows the messages not yet shown. If another goroutine is already showing
+// messages it leaves the rest to that one, which keeps the order and lets an observer
+// write to the network itself.
 func (n *Network) showObservers() {
 	n.mu.Lock()
 	busy := n.observing
@@ -92,7 +91,7 @@ func (n *Network) showObservers() {
 	}
 }
 
-// nextUnseen takes the next message to show; without one, the showing is over.
+// nextUnseen returns the next message to show, or notes that there is none.
 func (n *Network) nextUnseen() (Message, []func(Message), bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

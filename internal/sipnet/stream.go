@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Listener opens a TCP listener at addr. Nobody can dial it: its Accept returns
-// the near ends of the streams that ConnectTCP makes. It panics on an address
-// that is malformed or in use.
+// Listener opens a TCP listener at addr. It cannot be dialled: its Accept returns the near
+// ends of the streams that ConnectTCP makes. It panics on an address that is malformed or
+// in use.
 func (n *Network) Listener(addr string) net.Listener {
 	l := &listener{
 		net:  n,
@@ -36,7 +36,7 @@ func (n *Network) Listener(addr string) net.Listener {
 
 // ConnectTCP makes one stream between the listeners at addrA and addrB and hands
 // each its own end, so that a SIP stack serving the listeners pools the stream
-// on both sides and never dials. It panics where nobody listens.
+// on both sides and never dials. It panics if there is no listener.
 func (n *Network) ConnectTCP(addrA, addrB string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -61,9 +61,9 @@ func (n *Network) newStream(a, b *net.TCPAddr) (near, far *stream) {
 	return near, far
 }
 
-// Stall makes the process at addr hang: the windows of its streams are zero, so that
-// a write to it waits for Resume, its deadline or the end of the stream; and whoever
-// dials it waits for Resume, since a handshake is never answered.
+// Stall makes the process at addr hang. The windows of its streams are zero: a write to it
+// waits for Resume, its deadline or the end of the stream. It answers no handshakes: a
+// dial waits for Resume.
 func (n *Network) Stall(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -77,7 +77,7 @@ func (n *Network) Stall(addr string) {
 	}
 }
 
-// Resume undoes Stall: what waits is written, and dials go on.
+// Resume undoes Stall: waiting writes and dials go on.
 func (n *Network) Resume(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -92,9 +92,9 @@ func (n *Network) Resume(addr string) {
 	}
 }
 
-// Dial is what a dial to addr comes to: it is refused, since streams are made by
-// ConnectTCP; where the process has stalled, not before Resume or Close. It is for
-// the Control of a net.Dialer, which thus neither heeds a context nor connects.
+// Dial returns the result of a dial to addr. It is refused, because only ConnectTCP makes
+// streams; if the process at addr has stalled, not before Resume or Close. It is for the
+// Control of a net.Dialer, which then neither observes a context nor connects.
 func (n *Network) Dial(addr string) error {
 	n.mu.Lock()
 	over := n.stalled[addr]
@@ -156,7 +156,7 @@ type stream struct {
 	peer          *stream
 	in            *inbox[[]byte]
 	window        *inbox[struct{}]
-	turn          chan struct{} // held by who writes: those who wait go in order
+	turn          chan struct{} // held by the writer; the others wait in order
 }
 
 func (s *stream) Read(b []byte) (int, error) {
@@ -203,8 +203,8 @@ func (s *stream) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Close lets the other end read what was written before, and then io.EOF. The
-// other end of a silent stream is not told.
+// Close lets the other end read what was written before, and then io.EOF. The other end of
+// a silent stream gets neither.
 func (s *stream) Close() error {
 	if _, err := s.in.close(); err != nil {
 		return s.fail("close", err)
@@ -236,7 +236,7 @@ func (s *stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline matters to a stalled stream only: other writes do not wait.
+// SetWriteDeadline matters only for a stalled stream: other writes do not wait.
 func (s *stream) SetWriteDeadline(t time.Time) error {
 	if err := s.window.setDeadline(t); err != nil {
 		return s.fail("set", err)

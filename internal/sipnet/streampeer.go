@@ -11,7 +11,7 @@ import (
 )
 
 // StreamPeer opens a peer at addr that is connected to the listener at to by one
-// stream. over is what its Via says, TCP or TLS; there is no encryption either way.
+// stream. over is the transport in its Via, TCP or TLS; neither is encrypted.
 func (n *Network) StreamPeer(addr, to, over string) *Peer {
 	l := n.Listener(addr)
 	n.ConnectTCP(addr, to)
@@ -57,7 +57,7 @@ func (f *framed) ReadFrom(b []byte) (int, net.Addr, error) {
 // WriteTo writes to the stream, wherever it leads.
 func (f *framed) WriteTo(b []byte, _ net.Addr) (int, error) { return f.Write(b) }
 
-// SetReadDeadline counts for the next ReadFrom.
+// SetReadDeadline applies to the next ReadFrom.
 func (f *framed) SetReadDeadline(t time.Time) error { return f.Conn.SetReadDeadline(t) }
 
 // Close closes the stream and its listener.

@@ -14,12 +14,12 @@ type Tap struct {
 }
 
 // TapPacketConn wraps c, a real socket for example, and calls seen before each
-// WriteTo, from the goroutine that writes. data is not to be kept.
+// WriteTo, from the writing goroutine. It must not keep data.
 func TapPacketConn(c net.PacketConn, seen func(from, to string, data []byte, dropped bool)) *Tap {
 	return &Tap{PacketConn: c, seen: seen}
 }
 
-// Silence makes the connection swallow all that is read and written from now on.
+// Silence makes the connection discard everything read and written from now on.
 // Writes are still seen, as dropped.
 func (t *Tap) Silence() { t.silent.Store(true) }
 

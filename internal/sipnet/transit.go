@@ -10,7 +10,7 @@ type Packet struct {
 	At        time.Duration // since New
 	From, To  string        // host:port
 	Transport string        // "udp" or "tcp"
-	Data      []byte        // not to be kept or changed
+	Data      []byte        // must not be kept or changed
 }
 
 // Verdict is what a filter decides about a packet. The zero Verdict delivers it
@@ -21,10 +21,10 @@ type Verdict struct {
 	Duplicate bool          // deliver it twice
 }
 
-// SetFilter has f decide about every packet from now on; nil delivers them all.
+// SetFilter lets f decide about every packet from now on; nil delivers them all.
 // Calls to f never overlap. f must not write to the network itself. Datagrams
 // with different delays overtake each other, writes to one TCP stream do not.
-// Packets swallowed by Silence are not shown to f.
+// Packets lost to Silence are not shown to f.
 func (n *Network) SetFilter(f func(Packet) Verdict) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -73,8 +73,8 @@ func (n *Network) pass(p Packet, via any, land func()) {
 	}
 }
 
-// launch delivers now, or lets the delivery fly for the given delay. The bytes
-// of one stream direction never overtake each other.
+// launch delivers now, or after the given delay. The bytes of one stream direction never
+// overtake each other.
 func (n *Network) launch(to string, via any, delay time.Duration, land func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,8 +105,8 @@ func (n *Network) launch(to string, via any, delay time.Duration, land func()) {
 	f.timer = time.AfterFunc(due-now, n.arrive)
 }
 
-// arrive lands every flight whose time has come, in order. Which timer called
-// does not matter, for timers of the same instant run in any order.
+// arrive delivers every flight that is due, in order. It does not matter which timer
+// called: timers of the same instant run in any order.
 func (n *Network) arrive() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

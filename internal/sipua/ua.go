@@ -1,6 +1,6 @@
-// Package sipua is a plain sipgo application on the in-memory network, for
-// tests: it calls, answers and hangs up as sipgo's documentation says, and
-// knows nothing of session timers but the line that adds them.
+// Package sipua is a plain sipgo application on the in-memory network, for tests: it
+// calls, answers and hangs up as in sipgo's documentation. The only line about session
+// timers is the one that adds them.
 package sipua
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Event is an event of the timers and when it came.
+// Event is an event of the timers and its time.
 type Event struct {
 	At time.Duration
 	sessiontimer.Event
@@ -146,7 +146,7 @@ func (u *UA) handle(server interface {
 	})
 }
 
-// again accepts a re-INVITE, which sipgo's dialogs know nothing of.
+// again accepts a re-INVITE, which sipgo's dialogs do not handle.
 func (u *UA) again(req *sip.Request, tx sip.ServerTransaction) {
 	res := sip.NewSDPResponseFromRequest(req, []byte(u.SDP))
 	res.AppendHeader(&sip.ContactHeader{Address: u.uri()})
@@ -192,7 +192,7 @@ func (u *UA) serve(server *sipgo.Server) {
 	synctest.Wait()
 }
 
-// Call invites to and waits for the answer.
+// Call calls to and waits for the answer.
 func (u *UA) Call(to *UA) *sipgo.DialogClientSession {
 	u.t.Helper()
 	d, err := u.Try(to)
@@ -207,7 +207,7 @@ func (u *UA) Try(to *UA, headers ...sip.Header) (*sipgo.DialogClientSession, err
 	return u.TryURI(context.Background(), to.uri(), headers...)
 }
 
-// TryURI invites any URI.
+// TryURI is Try for any URI.
 func (u *UA) TryURI(ctx context.Context, to sip.Uri, headers ...sip.Header) (*sipgo.DialogClientSession, error) {
 	d, err := u.Invite(ctx, to, headers...)
 	if err != nil {
@@ -225,7 +225,7 @@ func (u *UA) Invite(ctx context.Context, to sip.Uri, headers ...sip.Header) (*si
 	return u.calls.Invite(ctx, to, []byte(u.SDP), headers...)
 }
 
-// Answered is the latest call taken.
+// Answered returns the latest answered call.
 func (u *UA) Answered() *sipgo.DialogServerSession {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -235,7 +235,7 @@ func (u *UA) Answered() *sipgo.DialogServerSession {
 	return u.taken[len(u.taken)-1]
 }
 
-// Taken is the number of calls that the INVITE handler has seen.
+// Taken returns the number of calls that the INVITE handler has seen.
 func (u *UA) Taken() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -248,14 +248,14 @@ func (u *UA) record(e sessiontimer.Event) {
 	u.events = append(u.events, Event{u.net.Elapsed(), e})
 }
 
-// Events are the events so far.
+// Events returns the events so far.
 func (u *UA) Events() []Event {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return append([]Event(nil), u.events...)
 }
 
-// Kill ends the process of u: its peers hear nothing more and are not told.
+// Kill makes u vanish: its peers receive nothing more, not even an error.
 func (u *UA) Kill() {
 	u.closeTimers()
 	synctest.Wait()
@@ -265,8 +265,8 @@ func (u *UA) Kill() {
 	synctest.Wait()
 }
 
-// Stop ends user agents and their network in the order that leaves nothing
-// behind in a bubble.
+// Stop ends user agents and their network in an order that leaves no goroutine behind in a
+// bubble.
 func Stop(n *sipnet.Network, uas ...*UA) {
 	for _, u := range uas {
 		u.closeTimers()

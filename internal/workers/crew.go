@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Crew counts goroutines, so that whoever started them can wait for their end, for
-// as long as it likes. The zero Crew is empty; its methods may be called by any
-// number of goroutines.
+// Crew counts goroutines, so that their owner can wait for their end with a timeout. The
+// zero Crew is empty. Any number of goroutines may call its methods.
 type Crew struct {
 	mu   sync.Mutex
 	size int
-	gone chan struct{} // made by who waits, closed by the last to end
+	gone chan struct{} // made by a waiter, closed by the last goroutine to end
 }
 
 // Go runs f in a goroutine of the crew.
@@ -34,7 +33,8 @@ func (c *Crew) leave() {
 	}
 }
 
-// WaitFor returns how many are left: 0 once all have ended, or else after d.
+// WaitFor waits for at most d and returns how many goroutines are left, 0 as soon as all
+// have ended.
 func (c *Crew) WaitFor(d time.Duration) (left int) {
 	limit := time.NewTimer(d)
 	defer limit.Stop()
@@ -47,7 +47,7 @@ func (c *Crew) WaitFor(d time.Duration) (left int) {
 	return c.size
 }
 
-// over is closed when nobody is left.
+// over returns a channel that is closed when no goroutine is left.
 func (c *Crew) over() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

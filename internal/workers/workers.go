@@ -1,6 +1,5 @@
-// Package workers runs jobs in goroutines that are used again. What answers a SIP
-// message takes a deep stack, and to grow one anew each time costs more than much
-// of what is done on it.
+// Package workers runs jobs in reused goroutines. Handling a SIP message needs a large
+// stack, and growing one for each message costs more than much of the work itself.
 package workers
 
 import (
@@ -8,11 +7,11 @@ import (
 	"time"
 )
 
-// IdleFor is how long a worker waits for another job. They take turns, so that there
-// are as many as there are jobs in this time, or under way.
+// IdleFor is how long a worker waits for another job. Workers take turns, so there are
+// as many as jobs started within this time, or under way.
 const IdleFor = 100 * time.Millisecond
 
-// Workers run jobs. Its methods may be called by any number of goroutines.
+// Workers run jobs. Any number of goroutines may call its methods.
 type Workers struct {
 	jobs chan func()
 	over chan struct{} // closed by stop
@@ -20,13 +19,13 @@ type Workers struct {
 	crew Crew
 }
 
-// New has no worker before there is a job.
+// New returns Workers without any worker yet.
 func New() *Workers {
 	over := make(chan struct{})
 	return &Workers{jobs: make(chan func()), over: over, stop: sync.OnceFunc(func() { close(over) })}
 }
 
-// Run does not wait for the job.
+// Run starts a job and does not wait for it.
 func (w *Workers) Run(job func()) {
 	select {
 	case w.jobs <- job:
@@ -35,16 +34,16 @@ func (w *Workers) Run(job func()) {
 	}
 }
 
-// Stop ends the workers that have no job, and from now on each after its job.
+// Stop ends idle workers at once, and all others after their job.
 func (w *Workers) Stop() { w.stop() }
 
-// Wait returns when there is no worker, after Stop and the last Run.
+// Wait returns when no worker is left, after Stop and the last Run.
 func (w *Workers) Wait() { <-w.crew.over() }
 
-// WaitFor is Wait for d at most; it returns how many workers are left.
+// WaitFor waits for at most d and returns how many workers are left.
 func (w *Workers) WaitFor(d time.Duration) (left int) { return w.crew.WaitFor(d) }
 
-// work runs a job and those that come after it.
+// work runs a job and the ones after it.
 func (w *Workers) work(job func()) {
 	idle := time.NewTimer(IdleFor)
 	defer idle.Stop()
