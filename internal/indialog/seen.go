@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// Seen is how a message of the peer looked on arrival.
+// Seen describes a message of the peer as it arrived.
 type Seen struct {
 	Transport string
 	Contact   string // host
 	Via       string // host of the topmost
 	Hops      int    // how many Vias
 	Source    string // host:port
-	Routed    bool   // the dialog has a route set: a proxy answers for the way
+	Routed    bool   // the dialog has a route set: the proxies know the way
 }
 
-// Behind reports whether the peer is not where its Contact says: it has no address
-// (RFC 7118 §5), or says in its Via too that it has another one than it was seen
-// at, or one that no stranger can reach.
+// Behind reports whether the peer is behind a NAT, and not where its Contact says: it has
+// no address (RFC 7118 §5), or both Contact and Via name an address other than the
+// message's source, or its address is private and the source is not.
 func (s Seen) Behind() bool {
 	if s.Routed || s.Contact == "" || s.Source == "" {
 		return false
@@ -37,7 +37,7 @@ func (s Seen) Behind() bool {
 	return direct || private(to.Unmap()) && !private(from.Addr().Unmap())
 }
 
-// sharedSpace is that of carrier-grade NAT (RFC 6598).
+// sharedSpace is the address space of carrier-grade NAT (RFC 6598).
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 func private(a netip.Addr) bool {
