@@ -1,0 +1,90 @@
+package sim
+
+import "time"
+
+// exchange is one transaction of a call as the wire saw it. Times are 0 for what did
+// not happen.
+type exchange struct {
+	node    *node
+	own     bool // the peer sent the request
+	method  string
+	number  uint32
+	branch  string
+	reason  string
+	sent    time.Duration // first
+	arrived time.Duration // the request, first
+	written time.Duration // a final response, first
+	final   time.Duration // it arrived, first
+	status  int           // of the final response that arrived, else of the one that was written
+	ack     time.Duration // an ACK was sent
+	acked   time.Duration // it arrived
+}
+
+// refresh reports whether it is an INVITE or UPDATE.
+func (e *exchange) refresh() bool { return e.method == "INVITE" || e.method == "UPDATE" }
+
+// exchanges are those of each call of a peer, in order.
+func (w *world) exchanges(p *peer) map[string][]*exchange {
+	calls := make(map[string][]*exchange)
+	for _, packet := range w.wire.tapes[p.addr].packets {
+		m, ok := parse(packet.text)
+		if !ok {
+			continue
+		}
+		own, addr := packet.from == p.addr, packet.from
+		if own {
+			addr = packet.to
+		}
+		n := w.wire.nodes[addr]
+		switch {
+		case m.status > 0:
+			respond(calls[m.callID], m, packet)
+		case m.method == "ACK":
+			acknowledge(calls[m.callID], m, own, packet)
+		default:
+			calls[m.callID] = request(calls[m.callID], m, own, n, packet)
+		}
+	}
+	return calls
+}
+
+func request(all []*exchange, m message, own bool, n *node, p packet) []*exchange {
+	for _, e := range all {
+		if e.branch == m.branch && e.method == m.method {
+			e.arrived = earlier(e.arrived, p.arrives)
+			return all
+		}
+	}
+	return append(all, &exchange{node: n, own: own, method: m.method, number: m.number, branch: m.branch,
+		reason: m.reason, sent: p.at, arrived: p.arrives})
+}
+
+func respond(all []*exchange, m message, p packet) {
+	for _, e := range all {
+		if e.branch != m.branch || e.method != m.method || m.status < 200 {
+			continue
+		}
+		e.written = earlier(e.written, p.at)
+		if e.status == 0 || e.final == 0 || p.arrives > 0 && p.arrives < e.final {
+			e.status = m.status
+		}
+		e.final = earlier(e.final, p.arrives)
+	}
+}
+
+func acknowledge(all []*exchange, m message, own bool, p packet) {
+	for _, e := range all {
+		if e.method == "INVITE" && e.own == own && e.number == m.number {
+			e.ack = earlier(e.ack, p.at)
+			e.acked = earlier(e.acked, p.arrives)
+		}
+	}
+}
+
+// earlier is the earlier of two moments, of which 0 is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Kind is how a peer behaves. The zero Kind does what RFC 3261, 3311 and 4028 say and
+// leaves refreshing to the node.
+type Kind struct {
+	Interval  time.Duration // Session-Expires that it asks for and accepts at most
+	LaxCSeq   bool          // accepts requests of any number
+	LaxExpiry bool          // never hangs up an expired session
+	NoUpdate  bool          // knows no UPDATE
+	Plain     bool          // knows no session timer
+	Refreshes bool          // wants to refresh
+	Impatient bool          // hangs up when its own refresh is not answered (RFC 4028 §10), instead of trying again
+	Filters   bool          // takes packets only from where its requests go
+	Slow      time.Duration // answers refreshes that much later
+	MinSE     time.Duration // refuses a refresh with a smaller interval by 422
+}
+
+// drawKind draws one. Long intervals are more frequent, since short ones are most of
+// the work.
+func drawKind(random *rand.Rand) Kind {
+	one := func(of int) bool { return random.IntN(of) == 0 }
+	k := Kind{
+		Interval:  1800 * time.Second,
+		LaxCSeq:   one(4),
+		LaxExpiry: one(4),
+		NoUpdate:  one(3),
+		Plain:     one(30),
+		Refreshes: one(4),
+		Impatient: one(2),
+		Filters:   one(10),
+	}
+	switch {
+	case one(25):
+		k.Interval = pick[time.Duration](random, 90, 91, 120, 300) * time.Second
+	case one(8):
+		k.Interval = pick[time.Duration](random, 600, 900, 3600, 3600) * time.Second
+	}
+	if one(10) {
+		k.Slow = time.Duration(200+random.IntN(4000)) * time.Millisecond
+	}
+	if one(12) {
+		k.MinSE = pick[time.Duration](random, 200, 2000, 4000) * time.Second
+	}
+	return k
+}
+
+func pick[T any](random *rand.Rand, from ...T) T { return from[random.IntN(len(from))] }

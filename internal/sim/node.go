@@ -1,0 +1,144 @@
+package sim
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// node is a user agent of the cluster, through all its lives.
+type node struct {
+	w    *world
+	name string
+	addr string
+
+	// Only the conductor starts and stops nodes.
+	ua     *sipua.UA
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	ctx   context.Context // of this life
+	calls map[string]sipua.Dialog
+	up    bool
+	lives int           // so many times it has started
+	since time.Duration // when it last started
+	away  []span        // when it did not run: crashed, stopped or paused
+	until time.Duration // it is paused until then
+}
+
+// span is from one moment up to another; without an end it is still open.
+type span struct{ from, to time.Duration }
+
+// start begins a life of n, in which it knows nothing of those before.
+func (n *node) start() {
+	n.mu.Lock()
+	n.up, n.since = true, n.w.now()
+	n.lives++
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.calls = make(map[string]sipua.Dialog)
+	if len(n.away) > 0 && n.away[len(n.away)-1].to == 0 {
+		n.away[len(n.away)-1].to = n.since
+	}
+	n.mu.Unlock()
+	opts := append([]middleware.Option{middleware.WithEventHandler(nil)}, n.w.stack.Options(n)...)
+	ua := sipua.New(n.w, n.w.net, n.name, n.addr, "udp", opts...)
+	n.ua = ua
+	ua.Accept = func(d *sipgo.DialogServerSession) {
+		n.keep(d.InviteRequest.CallID().Value(), d)
+		_ = d.RespondSDP([]byte(ua.SDP))
+	}
+	if n.w.stack.Started != nil {
+		n.w.stack.Started(n)
+	}
+}
+
+// crash ends it without a word: nothing that it still does has any effect.
+func (n *node) crash() {
+	n.mu.Lock()
+	n.up = false
+	n.away = append(n.away, span{from: n.w.now()})
+	n.mu.Unlock()
+	n.cancel()
+	n.ua.Kill()
+}
+
+// leave hands the calls over first.
+func (n *node) leave() {
+	ctx, cancel := context.WithTimeout(n.ctx, 10*time.Second)
+	defer cancel()
+	_ = n.w.stack.Leave(ctx, n.ua.Timers)
+	n.crash()
+}
+
+func (n *node) keep(id string, d sipua.Dialog) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.calls != nil {
+		n.calls[id] = d
+	}
+}
+
+// running is the context of this life; false between two.
+func (n *node) running() (context.Context, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ctx, n.up
+}
+
+// dial has the application of n call a peer.
+func (n *node) dial(addr string) {
+	life, up := n.running()
+	if !up {
+		return
+	}
+	ctx, cancel := context.WithTimeout(life, timeout+4*time.Second)
+	defer cancel()
+	ua := n.ua
+	host, port, _ := sip.ParseAddr(addr)
+	d, err := ua.Invite(ctx, sip.Uri{Scheme: "sip", User: "peer", Host: host, Port: port})
+	if err != nil {
+		return
+	}
+	if err := d.WaitAnswer(ctx, sipgo.AnswerOptions{}); err != nil {
+		return
+	}
+	if d.Ack(ctx) == nil {
+		n.keep(d.InviteRequest.CallID().Value(), d)
+	}
+}
+
+// hangUp has the application of n hang up, if it has that call.
+func (n *node) hangUp(id string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.calls[id]
+	delete(n.calls, id)
+	if d == nil || !n.up {
+		return false
+	}
+	life := n.ctx
+	go func() {
+		ctx, cancel := context.WithTimeout(life, timeout+4*time.Second)
+		defer cancel()
+		_ = d.(interface{ Bye(context.Context) error }).Bye(ctx)
+	}()
+	return true
+}
+
+// ran reports whether n ran all the time from one moment to another.
+func (n *node) ran(from, to time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, s := range n.away {
+		if s.from < to && (s.to == 0 || s.to > from) {
+			return false
+		}
+	}
+	return true
+}

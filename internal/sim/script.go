@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// script is what is still to be done, in order.
+type script []step
+
+type step struct {
+	at time.Duration
+	do func(*script)
+}
+
+func (s *script) next() step {
+	first := (*s)[0]
+	*s = (*s)[1:]
+	return first
+}
+
+func (s *script) add(at time.Duration, do func(*script)) {
+	i, _ := slices.BinarySearchFunc(*s, at, func(e step, at time.Duration) int {
+		if e.at <= at {
+			return -1
+		}
+		return 1
+	})
+	*s = slices.Insert(*s, i, step{at, do})
+}
+
+// script makes the steps of the plan's faults.
+func (w *world) script() script {
+	var s script
+	for _, f := range w.plan.Faults {
+		s.add(f.At, func(s *script) { w.fault(f, s) })
+	}
+	return s
+}
+
+// fault has it happen. What hits a node that does not run is none.
+func (w *world) fault(f Fault, s *script) {
+	n, until := w.nodes[f.Node], w.now()+f.For
+	up, paused := n.state()
+	switch f.Kind {
+	case Weather:
+		w.wire.weather(f.Rate, until)
+	case Partition:
+		w.wire.cut(n, f.Rate, until)
+	case Pause:
+		if up && paused < w.now() {
+			n.pause(until)
+		}
+	case Crash:
+		if up && paused < w.now() {
+			n.crash()
+			s.add(until, func(*script) { n.start() })
+		}
+	case Leave:
+		if up && paused < w.now() && w.stack.Leave != nil {
+			n.leave()
+			s.add(until, func(*script) { n.start() })
+		}
+	default:
+		w.registry.fault(f, n, s)
+	}
+}
+
+// pause has nothing of n reach others, nor others reach it, before it goes on.
+func (n *node) pause(until time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.until = until
+	n.away = append(n.away, span{n.w.now(), until})
+}
+
+// fault is one of the registry.
+func (r *registry) fault(f Fault, n *node, s *script) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until := span{r.w.now(), r.w.now() + f.For}
+	switch f.Kind {
+	case CutOff:
+		r.cutOff[n] = append(r.cutOff[n], until)
+		return
+	case RegistryDown:
+		r.down = until
+	case RegistrySlow:
+		r.slow = until
+	case RepliesLost:
+		r.lossy, r.share = until, f.Rate
+	case RegistryEmpty:
+		r.Flush()
+		r.undo()
+	case RegistryBack:
+		restore := r.Snapshot()
+		s.add(until.to, func(*script) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			restore()
+			r.undo()
+		})
+	case RegistryJumped:
+		by := f.For
+		if f.Rate < 0.5 {
+			by = -by
+		}
+		r.Advance(by)
+	}
+	r.trouble = append(r.trouble, until)
+}

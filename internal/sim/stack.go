@@ -1,0 +1,31 @@
+package sim
+
+import (
+	"context"
+
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// Stack is what the nodes of a run are made of.
+type Stack struct {
+	Name  string
+	Nodes [2]int // least and most
+	Peers [2]int
+
+	// Options are those of a node that starts, besides those of the simulation.
+	Options func(n *node) []middleware.Option
+	// Started is called when a node has started. May be nil.
+	Started func(n *node)
+	// Leave hands the calls of a node over before a planned stop. Nil: there is no
+	// such thing, and a planned stop is no fault.
+	Leave func(context.Context, *middleware.Timers) error
+	// Shared reports whether calls outlive their node, so that what is said of a
+	// registry is judged.
+	Shared bool
+}
+
+// Alone is a node without failover: its calls end with it.
+var Alone = Stack{
+	Name: "alone", Nodes: [2]int{1, 2}, Peers: [2]int{50, 500},
+	Options: func(*node) []middleware.Option { return nil },
+}

@@ -1,0 +1,169 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+)
+
+// world is one run in its bubble.
+type world struct {
+	*testing.T
+	plan     Plan
+	stack    Stack
+	net      *sipnet.Network
+	wire     *wire
+	nodes    []*node
+	peers    []*peer
+	registry *registry // nil without failover
+
+	foundMu sync.Mutex
+	found   []Violation
+}
+
+// Violation is a rule that does not hold.
+type Violation struct {
+	Rule string
+	Text string
+	Call *Call         // nil where it is about no single call
+	At   time.Duration // when it showed
+}
+
+// settling is how long a run goes on after the last fault: all sessions have expired
+// that nobody refreshes, and their transactions are over.
+const settling = 4000*time.Second + 2*timeout
+
+// Run runs the plan of a seed to its end, and fails t with what does not hold.
+func Run(t *testing.T, stack Stack, seed uint64) (figures Figures) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
+		w.run()
+		figures = w.figures()
+		w.report()
+	})
+	return figures
+}
+
+// inspect is Run for what is expected to be found.
+func inspect(t *testing.T, stack Stack, seed uint64, found func(Violation)) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
+		w.run()
+		for _, v := range w.found {
+			found(v)
+		}
+	})
+}
+
+func (w *world) run() {
+	w.conduct()
+	w.judgeRest()
+	w.judge()
+	w.end()
+}
+
+func newWorld(t *testing.T, stack Stack, plan Plan) *world {
+	w := &world{T: t, plan: plan, stack: stack, net: sipnet.New()}
+	w.net.StopRecording()
+	w.wire = &wire{w: w, random: rand.New(rand.NewPCG(plan.Seed, 2)), nodes: make(map[string]*node),
+		tapes: make(map[string]*tape), cuts: make(map[path][]span), final: make(map[string]bool)}
+	if stack.Shared {
+		w.registry = newRegistry(w, plan.Seed)
+	}
+	for i := range plan.Nodes {
+		n := &node{w: w, name: fmt.Sprintf("n%d", i), addr: fmt.Sprintf("127.0.1.%d:5060", i+1)}
+		w.nodes = append(w.nodes, n)
+		w.wire.nodes[n.addr] = n
+	}
+	random := rand.New(rand.NewPCG(plan.Seed, 3))
+	for i := range plan.Peers {
+		p := newPeer(w, i, rand.New(rand.NewPCG(random.Uint64(), random.Uint64())))
+		w.peers = append(w.peers, p)
+		w.wire.tapes[p.addr] = &tape{}
+	}
+	w.net.SetFilter(w.wire.filter)
+	return w
+}
+
+func (w *world) now() time.Duration { return w.net.Elapsed() }
+
+// conduct runs the plan.
+func (w *world) conduct() {
+	for _, n := range w.nodes {
+		n.start()
+	}
+	for _, p := range w.peers {
+		p.mu.Lock()
+		p.live(spread(p.random, 10*time.Minute))
+		p.mu.Unlock()
+	}
+	script := w.script()
+	for len(script) > 0 {
+		step := script.next()
+		time.Sleep(step.at - w.now())
+		step.do(&script)
+	}
+	time.Sleep(w.plan.Faulty - w.now())
+	for _, p := range w.peers {
+		p.rest()
+	}
+	time.Sleep(settling)
+	synctest.Wait()
+}
+
+// end has all calls hung up, and stops what runs. A goroutine that is left fails the
+// bubble.
+func (w *world) end() {
+	for _, p := range w.peers {
+		p.finish()
+	}
+	time.Sleep(3 * timeout)
+	synctest.Wait()
+	w.judgeEnd(w.byID())
+	for _, n := range w.nodes {
+		n.cancel()
+		_ = n.ua.Timers.Close()
+	}
+	synctest.Wait()
+	w.net.Close()
+	synctest.Wait()
+	for _, n := range w.nodes {
+		_ = n.ua.UA.Close()
+	}
+	synctest.Wait()
+}
+
+// anyNode is one that runs, nil if none does.
+func (w *world) anyNode(random *rand.Rand) *node {
+	from := random.IntN(len(w.nodes))
+	for i := range w.nodes {
+		n := w.nodes[(from+i)%len(w.nodes)]
+		if up, _ := n.state(); up {
+			return n
+		}
+	}
+	return nil
+}
+
+// hangUp has the application that has a call hang it up.
+func (w *world) hangUp(c *Call) bool {
+	for _, n := range w.nodes {
+		if n.hangUp(c.ID) {
+			c.AppEnds = w.now()
+			return true
+		}
+	}
+	return false
+}
+
+// violated notes that a rule does not hold, as showed at a moment.
+func (w *world) violated(rule string, c *Call, at time.Duration, format string, args ...any) {
+	w.foundMu.Lock()
+	defer w.foundMu.Unlock()
+	w.found = append(w.found, Violation{rule, fmt.Sprintf("at %.3f s ", at.Seconds()) + fmt.Sprintf(format, args...), c, at})
+}
