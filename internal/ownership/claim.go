@@ -17,8 +17,10 @@ const (
 	claimBatch = 200
 	// pageSize is how many calls of a node are looked at, and mostPaged how many are
 	// where none of those before may be claimed.
-	pageSize  = 1000
+	pageSize  = 1024
 	mostPaged = 1 << 20
+	// lookFurther is the time until the next page, where it is larger.
+	lookFurther = 50 * time.Millisecond
 	// longestLook is the longest time between two looks at what a dead node still owns.
 	longestLook = time.Minute
 )
@@ -181,18 +183,23 @@ func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error
 		}
 		n += len(batch)
 	}
-	e.pageAfter(n, len(held))
+	if e.pageAfter(n, len(held)) {
+		due = time.Now().Add(lookFurther)
+	}
 	return n, due, nil
 }
 
-// pageAfter looks further where a full page had nothing to claim.
-func (e *estate) pageAfter(claimed, held int) {
-	switch {
-	case claimed > 0:
+// pageAfter has the next page be larger where a full one had nothing to claim: what is
+// ours to claim may be behind it. It reports whether that is so.
+func (e *estate) pageAfter(claimed, held int) (larger bool) {
+	if claimed > 0 {
 		e.page = pageSize
-	case held == e.page:
-		e.page = min(mostPaged, 2*e.page)
 	}
+	larger = claimed == 0 && held == e.page && e.page < mostPaged
+	if larger {
+		e.page *= 2
+	}
+	return larger
 }
 
 // errNotDead says that a node is not as it was seen, or that we cannot know.

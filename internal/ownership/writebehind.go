@@ -38,11 +38,10 @@ func (n *Node) writeBehind() {
 			continue
 		}
 		err := n.write(batch)
-		n.swept(err == nil)
+		n.written(batch, err)
 		wait := flushEvery
 		switch {
 		case err != nil:
-			n.writeAgain(batch)
 			n.trouble.begin(time.Now(), err)
 			failures++
 			wait = min(longestBackoff, flushEvery<<min(failures, 10))
@@ -61,11 +60,11 @@ func (n *Node) writeBehind() {
 func (n *Node) nextBatch(batch []marked) []marked {
 	n.mu.Lock()
 	batch = n.marks.take(batch, batchSize)
+	n.stats.writing.Store(int64(len(batch)))
 	n.mu.Unlock()
 	if len(batch) < batchSize {
 		batch = n.sweepInto(batch)
 	}
-	n.stats.writing.Store(int64(len(batch)))
 	return batch
 }
 
@@ -81,12 +80,17 @@ func (n *Node) awaitWork() bool {
 	}
 }
 
-func (n *Node) writeAgain(batch []marked) {
+// written takes in what became of a batch.
+func (n *Node) written(batch []marked, err error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, m := range batch {
-		n.marks.again(m.id, m.mark)
+	n.stats.writing.Store(0)
+	if err != nil {
+		for _, m := range batch {
+			n.marks.again(m.id, m.mark)
+		}
 	}
+	n.mu.Unlock()
+	n.swept(err == nil)
 }
 
 // write writes a batch: first the states of those that live.

@@ -1,0 +1,86 @@
+package failover_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+func TestDefaults(t *testing.T) {
+	a, err := failover.Configure()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := failover.Configure()
+	if a.Lease != 6*time.Second || a.Beat != 500*time.Millisecond || a.Eligible != nil || a.Address != "" {
+		t.Errorf("defaults are %+v", a)
+	}
+	if a.Name == "" || a.Name == b.Name {
+		t.Errorf("two nodes without a name are %q and %q", a.Name, b.Name)
+	}
+	if d := a.Takeover(dialogstore.Dialog{}); d.End || d.Contact != "" || d.SDP != nil {
+		t.Errorf("by default a takeover means %+v, should keep the call", d)
+	}
+	if err := a.Fits(sessiontimer.Floor); err != nil {
+		t.Errorf("the defaults do not fit the smallest interval of RFC 4028: %v", err)
+	}
+}
+
+func TestOptionsOutOfRange(t *testing.T) {
+	for _, c := range []struct {
+		option  string
+		opts    []failover.Option
+		allowed string // part of what is said
+	}{
+		{"WithName", []failover.Option{failover.WithName("a\nb")}, "1 to 128 bytes"},
+		{"WithName", []failover.Option{failover.WithName(strings.Repeat("a", 129))}, "1 to 128 bytes"},
+		{"WithLease", []failover.Option{failover.WithLease(49 * time.Millisecond)}, "50ms or more"},
+		{"WithLease", []failover.Option{failover.WithLease(-time.Second)}, "50ms or more"},
+		{"WithBeat", []failover.Option{failover.WithBeat(-1)}, "a third of the lease, which is 6s"},
+		{"WithBeat", []failover.Option{failover.WithBeat(2*time.Second + 1)}, "a third of the lease"},
+		{"WithTakeover", []failover.Option{failover.WithTakeover(nil)}, "Keep, End or a function"},
+		{"WithAddress", []failover.Option{failover.WithAddress("192.0.2.1")}, "host:port"},
+		{"WithAddress", []failover.Option{failover.WithAddress(":5060")}, "host:port"},
+		{"WithAddress", []failover.Option{failover.WithAddress("192.0.2.1:0")}, "host:port"},
+	} {
+		_, err := failover.Configure(c.opts...)
+		var config *sessiontimer.ConfigError
+		if !errors.As(err, &config) || config.Option != c.option || !strings.Contains(config.Allowed, c.allowed) {
+			t.Errorf("%s: %v; should name it and say %q", c.option, err, c.allowed)
+		}
+	}
+	good := []failover.Option{failover.WithName("a"), failover.WithLease(50 * time.Millisecond), failover.WithBeat(time.Millisecond),
+		failover.WithTakeover(failover.End), failover.WithAddress("[2001:db8::1]:5060")}
+	if _, err := failover.Configure(good...); err != nil {
+		t.Errorf("values within range are refused: %v", err)
+	}
+}
+
+// RFC 4028 §10: of 90 s there are 12 s from the refresh to the last chance.
+func TestLeaseFits(t *testing.T) {
+	for _, c := range []struct {
+		lease, beat, smallest time.Duration
+		fits                  bool
+	}{
+		{6 * time.Second, 2 * time.Second, 90 * time.Second, true},
+		{10 * time.Second, 2*time.Second - 1, 90 * time.Second, true},
+		{10 * time.Second, 2 * time.Second, 90 * time.Second, false},
+		{6 * time.Second, time.Second, 30 * time.Second, false},
+		{100 * time.Millisecond, 10 * time.Millisecond, time.Second, true},
+		{20 * time.Second, 2 * time.Second, 30 * time.Minute, true},
+	} {
+		s, err := failover.Configure(failover.WithLease(c.lease), failover.WithBeat(c.beat))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config *sessiontimer.ConfigError
+		if err := s.Fits(c.smallest); (err == nil) != c.fits || err != nil && !errors.As(err, &config) {
+			t.Errorf("a lease of %v with a beat of %v and an interval of %v: %v; should fit: %v", c.lease, c.beat, c.smallest, err, c.fits)
+		}
+	}
+}

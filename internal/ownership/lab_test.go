@@ -1,0 +1,340 @@
+package ownership
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// lab is some nodes on one registry, in virtual time.
+type lab struct {
+	*testing.T
+	registry *failover.Memory
+	start    time.Time
+	nodes    []*labNode
+}
+
+func inLab(t *testing.T, run func(l *lab)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{T: t, registry: failover.NewMemory(), start: time.Now()}
+		defer func() {
+			for _, n := range l.nodes {
+				n.stop()
+			}
+		}()
+		run(l)
+	})
+}
+
+// at waits until so long after the start.
+func (l *lab) at(d time.Duration) {
+	time.Sleep(time.Until(l.start.Add(d)))
+	synctest.Wait()
+}
+
+// pass waits.
+func (l *lab) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// labNode is a node with its way to the registry, and what its host is told.
+type labNode struct {
+	*Node
+	lab  *lab
+	way  *way
+	logs *logged
+
+	mu       sync.Mutex
+	adopted  []*Adoption
+	at       []time.Duration // since the start of the lab
+	released []*Release
+	stopped  bool
+}
+
+// node starts a node.
+func (l *lab) node(name string, opts ...failover.Option) *labNode {
+	l.Helper()
+	n := l.prepare(name, opts...)
+	n.Start()
+	return n
+}
+
+func (l *lab) prepare(name string, opts ...failover.Option) *labNode {
+	l.Helper()
+	s, err := failover.Configure(append([]failover.Option{failover.WithName(name)}, opts...)...)
+	if err != nil {
+		l.Fatal(err)
+	}
+	n := &labNode{lab: l, way: &way{Memory: l.registry, lab: l}, logs: new(logged)}
+	n.Node = New(Config{Registry: n.way, Settings: s, Host: n, Policy: sessiontimer.DefaultPolicy(),
+		Logger: slog.New(slog.NewTextHandler(n.logs, nil))})
+	l.nodes = append(l.nodes, n)
+	return n
+}
+
+// stop ends the node as a crash would: nothing more of it reaches the registry.
+func (n *labNode) stop() {
+	n.lab.Helper()
+	if n.stopped {
+		return
+	}
+	n.stopped = true
+	n.way.cut()
+	if left := n.Close(time.Minute); left > 0 {
+		n.lab.Errorf("%s: %d goroutines are left", n.me.Name, left)
+	}
+}
+
+// Adopt implements Host.
+func (n *labNode) Adopt(_ context.Context, a *Adoption) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.adopted, n.at = append(n.adopted, a), append(n.at, time.Since(n.lab.start))
+}
+
+// Release implements Host.
+func (n *labNode) Release(r *Release) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.released = append(n.released, r)
+}
+
+// calls begins that many calls of the node; each is a second older than the next one.
+func (n *labNode) calls(many int) (ids []dialogstore.ID) {
+	n.lab.Helper()
+	for i := range many {
+		d := call(fmt.Sprintf("%s-%d", n.me.Name, i))
+		d.Session.Since = time.Now().Add(-time.Duration(many-i) * 10 * time.Millisecond)
+		n.create(d)
+		ids = append(ids, d.ID)
+	}
+	return ids
+}
+
+func (n *labNode) create(d dialogstore.Dialog) {
+	n.lab.Helper()
+	if err := n.Create(context.Background(), d); err != nil {
+		n.lab.Fatal(err)
+	}
+}
+
+// refresh is what a refresh makes of a call.
+func (n *labNode) refresh(id dialogstore.ID) {
+	n.lab.Helper()
+	_, _, err := n.Update(context.Background(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		d.Version++
+		d.LocalCSeq++
+		d.Session.Since = time.Now()
+		return d, nil
+	})
+	if err != nil {
+		n.lab.Error(err)
+	}
+}
+
+// call is a call that we began.
+func call(callID string) dialogstore.Dialog {
+	return dialogstore.Dialog{
+		ID:           dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
+		Version:      1,
+		RemoteTarget: "sip:peer@192.0.2.7",
+		Contact:      "<sip:us@192.0.2.1>",
+		LocalCSeq:    10,
+		SDP:          []byte("v=0"),
+		SDPType:      "application/sdp",
+		OwnsCallID:   true,
+		Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
+		Policy:       sessiontimer.DefaultPolicy(),
+	}
+}
+
+// owner is the name of the node that owns a call; empty if none does.
+func (l *lab) owner(id dialogstore.ID) string { return l.ownership(id).Owner.Name }
+
+func (l *lab) ownership(id dialogstore.ID) failover.Ownership {
+	l.Helper()
+	o, err := l.registry.Owner(context.Background(), []dialogstore.ID{id})
+	if err != nil {
+		l.Fatal(err)
+	}
+	return o[0]
+}
+
+// stored is a call as the registry has it.
+func (l *lab) stored(id dialogstore.ID) failover.Entry {
+	l.Helper()
+	e, err := l.registry.Read(context.Background(), []dialogstore.ID{id})
+	if err != nil {
+		l.Fatal(err)
+	}
+	return e[0]
+}
+
+// ownedBy counts the calls by the names of their owners.
+func (l *lab) ownedBy(ids []dialogstore.ID) map[string]int {
+	l.Helper()
+	by := make(map[string]int)
+	for _, id := range ids {
+		by[l.owner(id)]++
+	}
+	return by
+}
+
+// way is a node's way to the registry, with its faults. Each is set by a test.
+type way struct {
+	*failover.Memory
+	lab *lab
+
+	mu    sync.Mutex
+	down  bool                           // nothing gets there
+	slow  time.Duration                  // how long each answer takes
+	lose  func(method string) bool       // whether what was done gets no answer
+	deaf  bool                           // it looks at no context
+	asked []request                      // in order
+	watch func(method string, calls int) // is told of what gets there
+}
+
+type request struct {
+	method string
+	calls  int
+	at     time.Duration // since the start of the lab
+}
+
+var errDown = errors.New("connection refused")
+
+func (w *way) cut()                   { w.set(func() { w.down = true }) }
+func (w *way) heal()                  { w.set(func() { w.down = false }) }
+func (w *way) slowBy(d time.Duration) { w.set(func() { w.slow = d }) }
+
+func (w *way) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// requests are those of a method so far.
+func (w *way) requests(method string) (all []request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.asked {
+		if r.method == method {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// through is a call of the registry.
+func through[T any](ctx context.Context, w *way, method string, calls int, do func() (T, error)) (T, error) {
+	var none T
+	w.mu.Lock()
+	w.asked = append(w.asked, request{method, calls, time.Since(w.lab.start)})
+	down, slow, lost, deaf, watch := w.down, w.slow, w.lose != nil && w.lose(method), w.deaf, w.watch
+	w.mu.Unlock()
+	if down {
+		return none, errDown
+	}
+	if watch != nil {
+		watch(method, calls)
+	}
+	v, err := do()
+	if lost {
+		return none, errors.New("connection reset")
+	}
+	late := time.NewTimer(slow)
+	defer late.Stop()
+	done := ctx.Done()
+	if deaf {
+		done = nil
+	}
+	if slow > 0 {
+		select {
+		case <-late.C:
+		case <-done:
+			return none, ctx.Err()
+		}
+	}
+	return v, err
+}
+
+func (w *way) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
+	return through(ctx, w, "Beat", 0, func() (failover.Pulse, error) { return w.Memory.Beat(ctx, me) })
+}
+
+func (w *way) Leave(ctx context.Context, me failover.Node) error {
+	_, err := through(ctx, w, "Leave", 0, func() (int, error) { return 0, w.Memory.Leave(ctx, me) })
+	return err
+}
+
+func (w *way) Bury(ctx context.Context, node failover.Node, count uint64) (bool, error) {
+	return through(ctx, w, "Bury", 0, func() (bool, error) { return w.Memory.Bury(ctx, node, count) })
+}
+
+func (w *way) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
+	return through(ctx, w, "Put", len(entries), func() ([]error, error) { return w.Memory.Put(ctx, me, entries) })
+}
+
+func (w *way) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
+	return through(ctx, w, "Drop", len(keys), func() ([]error, error) { return w.Memory.Drop(ctx, me, keys) })
+}
+
+func (w *way) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
+	return through(ctx, w, "Claim", len(keys), func() ([]failover.Claimed, error) { return w.Memory.Claim(ctx, me, from, keys) })
+}
+
+func (w *way) Owned(ctx context.Context, owner failover.Node, limit int) ([]failover.Held, error) {
+	return through(ctx, w, "Owned", limit, func() ([]failover.Held, error) { return w.Memory.Owned(ctx, owner, limit) })
+}
+
+func (w *way) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
+	return through(ctx, w, "Owner", len(ids), func() ([]failover.Ownership, error) { return w.Memory.Owner(ctx, ids) })
+}
+
+// logged is what a node has logged.
+type logged struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (b *logged) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Buffer.Write(p)
+}
+
+// count is how many lines have the text.
+func (b *logged) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Count(b.String(), text)
+}
+
+// names are the Call-IDs of what was adopted, in order.
+func (n *labNode) names() (all []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, a := range n.adopted {
+		all = append(all, a.Dialog.CallID)
+	}
+	return all
+}
+
+func sorted(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return names
+}

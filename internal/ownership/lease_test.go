@@ -1,0 +1,70 @@
+package ownership
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// The lease counts by whichever clock says more: a machine that sleeps stops the
+// monotonic one, and setting the wall clock back makes no lease longer.
+func TestElapsed(t *testing.T) {
+	now := time.Now()
+	wall := func(d time.Duration) time.Time { return now.Round(0).Add(d) } // without the monotonic clock
+	for _, c := range []struct {
+		name     string
+		from, to time.Time
+		want     time.Duration
+	}{
+		{"both clocks", now, now.Add(time.Second), time.Second},
+		{"the wall clock alone", wall(0), wall(time.Minute), time.Minute},
+		{"before", now, now.Add(-time.Second), -time.Second},
+	} {
+		if got := elapsed(c.from, c.to); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The lease is good for as long as the last good beat, counted from before it was sent,
+// is younger than it.
+func TestLeaseIsGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lease{length: 6 * time.Second}
+		start := time.Now()
+		if l.good(start) {
+			t.Error("good before the first beat")
+		}
+		l.renew(start)
+		for after, want := range map[time.Duration]bool{0: true, 6*time.Second - 1: true, 6 * time.Second: false, time.Hour: false} {
+			if got := l.good(start.Add(after)); got != want {
+				t.Errorf("good %v after the beat: %v, should be %v", after, got, want)
+			}
+		}
+		l.suspect.Store(true)
+		if l.good(start) {
+			t.Error("good though others may claim calls of ours")
+		}
+	})
+}
+
+// A beat counts from when it was sent: a slow registry makes the lease shorter.
+func TestLeaseOfSlowBeats(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		a.way.slowBy(2 * time.Second)
+		l.at(1999 * time.Millisecond)
+		if a.Good() {
+			t.Error("good before the first answer")
+		}
+		l.at(20 * time.Second)
+		if !a.Good() || a.Stats().LeaseAge < 2*time.Second {
+			t.Errorf("good: %v, with a lease of age %v; want at least the 2 s that an answer takes", a.Good(), a.Stats().LeaseAge)
+		}
+		a.way.cut()
+		l.at(30 * time.Second)
+		if a.Good() {
+			t.Error("good though no beat has been answered for more than a lease")
+		}
+	})
+}

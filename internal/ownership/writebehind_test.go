@@ -1,0 +1,305 @@
+package ownership
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// The latest state of a call wins, a batch every 50 ms at most, and a call that is older
+// than that is not lost.
+func TestLatestStateIsWritten(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		d := call("one")
+		a.create(d)
+		for range 40 {
+			l.pass(10 * time.Millisecond)
+			a.refresh(d.ID)
+		}
+		l.pass(50 * time.Millisecond)
+		puts := a.way.requests("Put")
+		if len(puts) > 10 {
+			t.Errorf("%d writes in 450 ms, want one every 50 ms at most", len(puts))
+		}
+		for i := 1; i < len(puts); i++ {
+			if gap := puts[i].at - puts[i-1].at; gap < 50*time.Millisecond {
+				t.Errorf("writes %v apart", gap)
+			}
+		}
+		if e := l.stored(d.ID); e.Dialog.LocalCSeq != 50 || e.Epoch != 1 {
+			t.Errorf("stored is CSeq %d in epoch %d, want 50 in epoch 1", e.Dialog.LocalCSeq, e.Epoch)
+		}
+	})
+}
+
+// Nobody waits for the registry, however long it takes, and no more of it is kept than
+// that it has to hear of a call.
+func TestNobodyWaitsForTheRegistry(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		a.way.slowBy(5 * time.Second)
+		ids := a.calls(2000)
+		for range 5 {
+			for _, id := range ids {
+				a.refresh(id)
+			}
+			l.pass(time.Second)
+		}
+		for _, id := range ids[:1000] {
+			if _, err := a.Delete(context.Background(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(l.start); took != 5*time.Second {
+			t.Errorf("what is done in 5 s took %v", took)
+		}
+		if got := a.Stats().Waiting; got > 2000+batchSize {
+			t.Errorf("%d calls are to be written, of 2000", got)
+		}
+		a.way.slowBy(0)
+		l.pass(20 * time.Second)
+		if got := a.Stats(); got.Waiting != 0 || got.Owned != 1000 {
+			t.Errorf("%+v: want nothing to write of 1000 calls", got)
+		}
+		if by := l.ownedBy(ids); by["a"] != 1000 || by[""] != 1000 {
+			t.Errorf("owned in the registry: %v", by)
+		}
+	})
+}
+
+// A registry that looks at no context costs a bounded number of goroutines.
+func TestDeafRegistry(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		a.way.set(func() { a.way.deaf, a.way.slow = true, 10*time.Minute })
+		a.calls(10)
+		l.pass(9 * time.Minute)
+		if got := len(a.way.asked); got > mostAsked {
+			t.Errorf("asked %d times at once, want %d at most", got, mostAsked)
+		}
+		a.way.slowBy(0)
+		l.pass(2 * time.Minute)
+		if got := a.Stats(); got.Waiting != 0 || got.Degraded {
+			t.Errorf("%+v: want all to be well again", got)
+		}
+	})
+}
+
+// What strangers can make alone is not written, nor that it went.
+func TestUnprovedIsNotWritten(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		one, two := call("one"), call("two")
+		one.OwnsCallID, two.OwnsCallID = false, false
+		a.create(one)
+		a.create(two)
+		a.refresh(one.ID)
+		l.pass(time.Second)
+		if _, err := a.Delete(context.Background(), two.ID); err != nil {
+			t.Fatal(err)
+		}
+		a.writeAll(time.Now())
+		l.pass(time.Second)
+		if n := len(a.way.requests("Put")) + len(a.way.requests("Drop")); n != 0 {
+			t.Errorf("%d writes before the peer is proved", n)
+		}
+		a.Proved(one.ID)
+		l.pass(time.Second)
+		if got := l.owner(one.ID); got != "a" {
+			t.Errorf("owned by %q once the peer is proved", got)
+		}
+		if len(a.held) != 0 {
+			t.Errorf("%d entries are kept of ordinary calls", len(a.held))
+		}
+	})
+}
+
+// Create fails for a dialog that is there, and does not make it unproved.
+func TestCreateTwice(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		d := call("one")
+		a.create(d)
+		d.OwnsCallID = false
+		if err := a.Create(context.Background(), d); err == nil {
+			t.Error("created twice")
+		}
+		l.pass(time.Second)
+		a.refresh(d.ID)
+		l.pass(time.Second)
+		if got := l.stored(d.ID).Dialog.LocalCSeq; got != 11 {
+			t.Errorf("stored CSeq %d, want 11", got)
+		}
+	})
+}
+
+// A call that came and went before the registry heard of it is not worth a word; one
+// that it has heard of is removed, and does not come back.
+func TestEndedCalls(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		l.pass(10 * time.Millisecond)
+		one, two := call("one"), call("two")
+		a.create(one)
+		l.pass(time.Second)
+		a.way.slowBy(100 * time.Millisecond)
+		a.refresh(one.ID)
+		l.pass(time.Millisecond) // it is being written
+		for _, d := range []dialogstore.Dialog{two, one} {
+			if d.ID == two.ID {
+				a.create(d)
+			}
+			if _, err := a.Delete(context.Background(), d.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.pass(time.Second)
+		drops := a.way.requests("Drop")
+		if len(drops) != 1 || drops[0].calls != 1 {
+			t.Errorf("drops %v, want one of one call", drops)
+		}
+		if got := l.owner(one.ID); got != "" {
+			t.Errorf("the ended call is owned by %q", got)
+		}
+	})
+}
+
+// An outage: few tries, one warning and one line when it is over; then all is written at
+// a bounded pace.
+func TestOutage(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		ids := a.calls(3000)
+		l.at(10 * time.Second)
+		a.way.cut()
+		for i := range 60 {
+			for _, id := range ids {
+				a.refresh(id)
+			}
+			a.create(call(fmt.Sprint("short-", i)))
+			if _, err := a.Delete(context.Background(), call(fmt.Sprint("short-", i)).ID); err != nil {
+				t.Fatal(err)
+			}
+			l.pass(time.Second)
+		}
+		before := len(a.way.requests("Put"))
+		if got := a.Stats(); !got.Degraded || got.Waiting > 3000+60 || got.LeaseAge < time.Minute {
+			t.Errorf("during the outage: %+v", got)
+		}
+		a.way.heal()
+		l.pass(10 * time.Second)
+		if got := a.Stats(); got.Degraded || got.Waiting != 0 {
+			t.Errorf("after the outage: %+v", got)
+		}
+		during := 0
+		puts := a.way.requests("Put")
+		for i, p := range puts {
+			if p.at > 10*time.Second && i < before {
+				during++
+			}
+			if p.calls > batchSize {
+				t.Errorf("%d calls at once", p.calls)
+			}
+			if i > before && p.at-puts[i-1].at < backlogEvery {
+				t.Errorf("batches %v apart", p.at-puts[i-1].at)
+			}
+		}
+		if during == 0 || during > 50 {
+			t.Errorf("%d tries in a minute's outage", during)
+		}
+		for _, id := range ids {
+			if got := l.stored(id).Dialog.LocalCSeq; got != 70 {
+				t.Fatalf("stored CSeq %d of %v, want 70", got, id)
+			}
+		}
+		if begin, end := a.logs.count("out of reach"), a.logs.count("in reach again"); begin != 1 || end != 1 {
+			t.Errorf("%d warnings and %d lines when it was over, want one of each", begin, end)
+		}
+	})
+}
+
+// A registry that was emptied, or went back to what it was before, gets all calls again,
+// at a bounded pace.
+func TestLostWrites(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(l *lab) func()
+	}{
+		{"emptied", func(l *lab) func() { return l.registry.Flush }},
+		{"gone back", func(l *lab) func() { return l.registry.Snapshot() }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				a := l.node("a")
+				l.pass(time.Second)
+				lose := c.lose(l)
+				ids := a.calls(5000)
+				l.pass(5 * time.Second)
+				if by := l.ownedBy(ids); by["a"] != 5000 {
+					t.Fatalf("owned before: %v", by)
+				}
+				lose()
+				lost := time.Since(l.start)
+				l.pass(2 * time.Second)
+				if by := l.ownedBy(ids); by["a"] != 5000 {
+					t.Errorf("owned after: %v", by)
+				}
+				last := time.Duration(0)
+				for _, p := range a.way.requests("Put") {
+					if p.at > lost && last > lost && p.at-last < backlogEvery {
+						t.Errorf("batches %v apart", p.at-last)
+					}
+					last = p.at
+				}
+				if got := a.logs.count("has lost what was written"); got != 1 {
+					t.Errorf("said %d times", got)
+				}
+			})
+		})
+	}
+}
+
+// A call without a timer does not fall out of the registry.
+func TestUntimedCallStays(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a", failover.WithLease(time.Minute), failover.WithBeat(20*time.Second))
+		d := call("one")
+		d.Session.Interval, d.Session.Refresher = 0, 0
+		a.create(d)
+		l.pass(72 * time.Hour)
+		if got := l.owner(d.ID); got != "a" {
+			t.Errorf("owned by %q after three days", got)
+		}
+	})
+}
+
+// What was stored before Start is written then, and what is waiting when the node is
+// closed still is.
+func TestStartAndClose(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.prepare("a")
+		ids := a.calls(1200)
+		l.pass(time.Second)
+		if n := len(a.way.requests("Put")); n != 0 {
+			t.Errorf("%d writes before Start", n)
+		}
+		a.Start()
+		synctest.Wait()
+		if left := a.Close(5 * time.Second); left != 0 {
+			t.Errorf("%d goroutines left", left)
+		}
+		if by := l.ownedBy(ids); by["a"] != 1200 {
+			t.Errorf("owned: %v", by)
+		}
+		a.refresh(ids[0])
+		if got := a.Stats().Waiting; got != 0 {
+			t.Errorf("%d calls wait to be written after Close", got)
+		}
+	})
+}
