@@ -15,10 +15,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
 )
 
-// patience is how long the calls may take to end when the program does.
+// patience is how long the program waits for its calls to end when it stops.
 const patience = 3 * time.Second
 
-// calls are the calls that are up: plain diago, and nothing about timers.
+// calls are the calls that are up. This file is plain diago, without a word of timers.
 type calls struct {
 	ctx   context.Context // ends when the program stops
 	cmd   *cli.Command
@@ -30,7 +30,7 @@ func newCalls(ctx context.Context, cmd *cli.Command) *calls {
 	return &calls{ctx: ctx, cmd: cmd, auth: diago.NewDigestServer()}
 }
 
-// serve is a call. diago hangs up when it returns.
+// serve handles a call. diago hangs up when it returns.
 func (c *calls) serve(d *diago.DialogServerSession) {
 	if !c.board.Begin() {
 		_ = d.Respond(sip.StatusServiceUnavailable, "Shutting Down", nil)
@@ -59,7 +59,7 @@ func (c *calls) serve(d *diago.DialogServerSession) {
 	<-done
 }
 
-// admit asks for user name and password, if there are any to ask for.
+// admit challenges the caller if there are a user name and password.
 func (c *calls) admit(d *diago.DialogServerSession) bool {
 	if c.cmd.User == "" {
 		return true
@@ -73,7 +73,7 @@ func (c *calls) admit(d *diago.DialogServerSession) bool {
 	return false
 }
 
-// talk plays a tone and sends back what it hears until the call's media close.
+// talk plays a tone and echoes what it hears until the call's media is closed.
 func talk(m *diago.DialogMedia) error {
 	playback, err := m.PlaybackCreate()
 	if err != nil {
@@ -85,18 +85,18 @@ func talk(m *diago.DialogMedia) error {
 	return m.Echo()
 }
 
-// tone is half a second of 440 Hz, 16 bit a sample.
+// tone returns half a second of 440 Hz with 16 bits per sample.
 func tone(rate uint32) io.Reader {
 	samples := make([]int16, rate/2)
 	for i := range samples {
 		samples[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(i)/float64(rate)))
 	}
 	var pcm bytes.Buffer
-	_ = binary.Write(&pcm, binary.LittleEndian, samples) // a buffer takes all
+	_ = binary.Write(&pcm, binary.LittleEndian, samples) // a buffer does not fail
 	return &pcm
 }
 
-// hangUpAll waits for the calls to end, after ctx did.
+// hangUpAll waits for the calls to end after ctx has.
 func (c *calls) hangUpAll() {
 	if !c.board.Close(patience + time.Second) {
 		c.cmd.Say("gave up on calls that would not end")

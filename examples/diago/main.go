@@ -1,5 +1,5 @@
-// Diago answers a phone: it plays a tone and then sends back what it hears, for
-// as long as the session timer sees the caller alive.
+// Diago answers calls: it plays a tone and then echoes what it hears, for as long as the
+// session timer finds the caller alive.
 //
 //	go run ./examples/diago -h
 package main
@@ -22,7 +22,7 @@ import (
 )
 
 func main() {
-	cmd := cli.New("diago", "answers every call with a tone and an echo, and keeps its session timer. With -user and -password callers must know them.",
+	cmd := cli.New("diago", "answers every call with a tone and an echo, and keeps its session timer. With -user and -password, callers must authenticate.",
 		"go run ./examples/diago -listen 127.0.0.1:5060 -unsafe-intervals -session-expires 10s",
 		"127.0.0.1:5060")
 	cmd.DurationFlag()
@@ -43,7 +43,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer ua.Close()
 
-	// Session timers: this call, and New of diagotimer for NewDiago of diago.
+	// Session timers: this call, and diagotimer.New instead of diago.NewDiago.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 
-	// The sockets outlive ctx: the calls are still to be hung up.
+	// The sockets outlive ctx, to hang up the calls.
 	serving, stop := context.WithCancel(context.Background())
 	defer stop()
 	calls := newCalls(ctx, cmd)
@@ -72,7 +72,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// transport is what -listen and -transport ask for.
+// transport returns the transport of -listen and -transport.
 func transport(cmd *cli.Command) (diago.Transport, error) {
 	t := diago.Transport{Transport: cmd.Transport}
 	host, port, err := net.SplitHostPort(cmd.Listen)
@@ -90,8 +90,8 @@ func transport(cmd *cli.Command) (diago.Transport, error) {
 	return t, nil
 }
 
-// bound is where diago listens, and where others call it: its own Contact says
-// which port 0 became, and which address a wildcard stands for.
+// bound returns where diago listens, and the URI to call it at: its Contact has the port
+// that was chosen for 0, and the address for a wildcard.
 func bound(dg *diago.Diago, t diago.Transport) (addr, uri string, err error) {
 	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: t.BindHost}, diago.NewDialogOptions{Transport: t.Transport})
 	if err != nil {

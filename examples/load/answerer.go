@@ -19,14 +19,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// answerer is the side that answers.
+// answerer is the answering side.
 type answerer struct {
 	addr  string // HOST:PORT
 	close func()
 }
 
-// role is what a split run tells its second process in an environment variable:
-// to answer, and what calls.
+// role is passed to the second process of a split run in an environment variable: it says
+// to answer, and which calls.
 type role struct {
 	Stub     bool
 	Interval time.Duration
@@ -80,8 +80,8 @@ func (r role) start(listen func() (net.PacketConn, error)) (*answerer, error) {
 	return a, nil
 }
 
-// startProcess answers in a process of its own, this program again. It ends with
-// its standard input, so also if this process is killed.
+// startProcess answers in a second process of this program. That ends when its standard
+// input closes, even if this process is killed.
 func (r role) startProcess(ctx context.Context) (*answerer, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -114,7 +114,7 @@ func (r role) startProcess(ctx context.Context) (*answerer, error) {
 	return &answerer{addr: strings.TrimSpace(addr), close: stop}, nil
 }
 
-// answerForParent is the whole of the answering process; it returns its exit
+// answerForParent is the main function of the answering process. It returns the exit
 // status.
 func answerForParent(in io.Reader, out io.Writer) int {
 	var r role

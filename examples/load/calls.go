@@ -10,18 +10,18 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// mostAtOnce bounds the calls that are being set up at the same time.
+// mostAtOnce bounds the calls being set up at the same time.
 const mostAtOnce = 500
 
-// ownCalls makes the context of calls being set up, which close ends too. Its
-// cause lets sipgo give a call up without waiting for an answer.
+// ownCalls returns the context of the calls being set up, which close also ends. Its cause
+// makes sipgo give up a call without waiting for an answer.
 func (l *load) ownCalls(ctx context.Context) {
 	own, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() { giveUp(sipgo.WaitAnswerForceCancelErr) })
 	l.ctx, l.giveUp = own, func(cause error) { forget(); giveUp(cause) }
 }
 
-// setUp returns when all calls are there.
+// setUp returns when all calls are up.
 func (l *load) setUp(ctx context.Context) error {
 	if l.stubbed {
 		return l.setUpStubs(ctx)
@@ -36,8 +36,8 @@ func (l *load) setUp(ctx context.Context) error {
 	return nil
 }
 
-// callAtRate begins n calls, perSecond each second; fewer if ctx ends, which does
-// not end those that have begun.
+// callAtRate begins n calls at the given rate. It stops early if ctx ends, which does not
+// end the calls that have begun.
 func (l *load) callAtRate(ctx context.Context, perSecond float64, n int) error {
 	places := make(chan struct{}, mostAtOnce)
 	start := time.Now()
@@ -78,7 +78,7 @@ func (l *load) call(ctx context.Context) {
 	}
 }
 
-// sleepUntil returns at that time, or with an error as soon as ctx ends.
+// sleepUntil waits until then. It returns an error as soon as ctx ends.
 func sleepUntil(ctx context.Context, at time.Time) error {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()

@@ -8,7 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	calls, rate    int
 	expires, burst time.Duration
@@ -30,20 +30,20 @@ func command() (*cli.Command, *config) {
 		"go run ./examples/load -calls 10000 -rate 2000")
 	cfg := &config{calls: 10_000, rate: 2000, hold: 20 * time.Second, method: sessiontimer.MethodUpdate, stub: "auto", limit: 5000, listen: listen}
 	cmd.Count(&cfg.calls, "calls", "N", "how many calls are held")
-	cmd.Count(&cfg.rate, "rate", "N", "calls set up a second, and refreshes a second afterwards")
-	cmd.Seconds(&cfg.expires, "session-expires", "DUR", "the interval, halfway through which calls are refreshed; 0 = 2*calls/rate")
-	cmd.Seconds(&cfg.burst, "burst", "DUR", "set all calls up within this time instead of at -rate; 0 = do not")
+	cmd.Count(&cfg.rate, "rate", "N", "calls set up per second, and refreshes per second afterwards")
+	cmd.Seconds(&cfg.expires, "session-expires", "DUR", "the session interval; calls are refreshed at half of it; 0 = 2*calls/rate")
+	cmd.Seconds(&cfg.burst, "burst", "DUR", "set up all calls within this time instead of at -rate; 0 = off")
 	cmd.Seconds(&cfg.hold, "hold", "DUR", "how long to measure once the calls are set up")
-	cmd.Seconds(&cfg.outage, "outage", "DUR", "lose every message for this long in the middle of -hold; 0 = do not")
-	cmd.Count(&cfg.arrivals, "arrivals", "N", "further calls set up a second during -hold")
+	cmd.Seconds(&cfg.outage, "outage", "DUR", "lose every message for this long in the middle of -hold; 0 = off")
+	cmd.Count(&cfg.arrivals, "arrivals", "N", "further calls set up per second during -hold")
 	cli.Choice(cmd, &cfg.method, "method", "auto|update|invite", "how calls are refreshed",
 		sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite)
-	cli.Choice(cmd, &cfg.stub, "stub", "auto|yes|no", "dialogs stored without a call: if memory is short, always, never",
+	cli.Choice(cmd, &cfg.stub, "stub", "auto|yes|no", "store dialogs without real calls: if memory is short, always, never",
 		"auto", "yes", "no")
-	cmd.Switch(&cfg.split, "split", "the answering side in a process of its own")
-	cmd.Share(&cfg.jitter, "jitter", "SHARE", "spread refreshes over this share of the time before the half, up to 0.5")
-	cmd.Count(&cfg.limit, "limit", "N", "most refreshes started in a second, and most unanswered")
-	cmd.Text(&cfg.data, "data", "FILE", "write a line of CSV for each second")
+	cmd.Switch(&cfg.split, "split", "run the answering side in a process of its own")
+	cmd.Share(&cfg.jitter, "jitter", "SHARE", "spread refreshes over this share of the time before half the interval, up to 0.5")
+	cmd.Count(&cfg.limit, "limit", "N", "maximum of refreshes started per second, and of unanswered ones")
+	cmd.Text(&cfg.data, "data", "FILE", "write a line of CSV per second")
 	cmd.Text(&cfg.plot, "plot", "FILE", "draw refreshes and their lateness as SVG")
 	cmd.Closing = closing
 	return cmd, cfg
@@ -55,8 +55,8 @@ Intervals below 90s, which RFC 4028 forbids on a real network, are used if the r
 needs them. Progress goes to standard error, and at the end a table to standard
 output, in which
 
-  lateness  is from when a refresh was due until it was sent first; with -jitter it
-            is less than 0
+  lateness  is the time from when a refresh was due until it was first sent; it is
+            negative with -jitter
   CPU       is what the process used while it measured, divided by the refreshes
   memory    is heap and stacks after a garbage collection; a call of sipgo includes
             its session, and its transactions for the 32s that sipgo keeps them

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// number prints 1,234,567.
+// number formats n as 1,234,567.
 func number(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {

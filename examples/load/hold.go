@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// hold measures for as long as the flags say. Calls that arrive meanwhile and are
-// not answered yet at the end are waited for, so that they count as what they
-// become.
+// hold measures for the time of the flags. At the end it waits for the arrivals that are
+// not answered yet, so that they are counted correctly.
 func (l *load) hold(ctx context.Context, r *report) error {
 	meanwhile, stop := context.WithTimeout(ctx, l.plan.hold)
 	defer stop()

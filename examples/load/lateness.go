@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// underWay stands for the time when a refresh is due that is sent and not answered.
+// underWay takes the place of the due time while a refresh has no answer yet.
 const underWay = -1
 
-// lateness compares when refreshes are sent with when they were due. It is used
-// by many goroutines at once.
+// lateness compares the times when refreshes are sent with the times when they were due.
+// It may be used by many goroutines at once.
 type lateness struct {
 	base time.Time
 
 	mu         sync.Mutex
-	due        []time.Duration // of each call, since base; 0 if nothing is
+	due        []time.Duration // of each call, since base; 0 if nothing is due
 	second     []time.Duration // since the last sample
 	held       []time.Duration // since begin
 	unanswered int
@@ -24,14 +24,14 @@ type lateness struct {
 }
 
 func newLateness(calls int) *lateness {
-	// No call is due at base itself.
+	// No refresh is due at base itself.
 	return &lateness{base: time.Now().Add(-time.Hour), due: make([]time.Duration, calls)}
 }
 
-// expect notes when the next refresh of a call is due; the one before is answered.
+// expect notes when the next refresh of a call is due. The previous one is answered.
 func (l *lateness) expect(i int, at time.Time) { l.set(i, at.Sub(l.base)) }
 
-// forget a call that has ended.
+// forget removes a call that has ended.
 func (l *lateness) forget(i int) { l.set(i, 0) }
 
 func (l *lateness) set(i int, due time.Duration) {
@@ -46,9 +46,9 @@ func (l *lateness) set(i int, due time.Duration) {
 	l.due[i] = due
 }
 
-// sent looks at a datagram that leaves, or would if the line were not down. Of a
-// request that is sent again only the first counts: after it nothing is due until
-// the refresh has its answer.
+// sent inspects a datagram that leaves, or would if the line were not down. Only the first
+// transmission of a request counts: after it nothing is due until the refresh is
+// answered.
 func (l *lateness) sent(data []byte) {
 	now := time.Since(l.base)
 	if !bytes.HasPrefix(data, []byte("UPDATE ")) && !bytes.HasPrefix(data, []byte("INVITE ")) {
@@ -67,7 +67,7 @@ func (l *lateness) sent(data []byte) {
 	l.most = max(l.most, l.unanswered)
 }
 
-// callOf is the number of the call that a message belongs to, -1 if none of ours.
+// callOf returns the number of the call that a message belongs to; -1 if it is not ours.
 func callOf(data []byte) int {
 	_, rest, found := bytes.Cut(data, []byte("\r\nCall-ID: "))
 	id, _, _ := bytes.Cut(rest, []byte("\r\n"))
@@ -77,21 +77,22 @@ func callOf(data []byte) int {
 	return indexOf(string(id))
 }
 
-// begin forgets what came before.
+// begin resets the measurement.
 func (l *lateness) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held, l.most = nil, l.unanswered
 }
 
-// all is what was sent since begin, sorted, and how many were unanswered at most.
+// all returns the latenesses since begin, sorted, and the most refreshes that were
+// unanswered.
 func (l *lateness) all() (sent []time.Duration, unanswered int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Sorted(slices.Values(l.held)), l.most
 }
 
-// sample is what was sent since the sample before, sorted.
+// sample returns the latenesses since the last sample, sorted.
 func (l *lateness) sample() []time.Duration {
 	l.mu.Lock()
 	sent := l.second
@@ -101,7 +102,7 @@ func (l *lateness) sample() []time.Duration {
 	return sent
 }
 
-// percentile of what is sorted; 0 if that is empty.
+// percentile returns a percentile of sorted values; 0 if there are none.
 func percentile(sorted []time.Duration, p float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0

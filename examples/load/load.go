@@ -18,10 +18,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// callIDs names calls by number, so that what is seen of one needs no map.
+// callIDs contain the number of the call, so that looking one up needs no map.
 const callIDs = "load-"
 
-// sdp is what both sides say, and one copy of it for all calls.
+// sdp is the session description of both sides, shared by all calls.
 var sdp = []byte(sipnet.SDP)
 
 // load is the calling side, the one that refreshes.
@@ -38,7 +38,7 @@ type load struct {
 
 	ctx    context.Context // of calls being set up
 	giveUp context.CancelCauseFunc
-	wg     sync.WaitGroup // of them, and of what begins them
+	wg     sync.WaitGroup // of them, and of the goroutines that begin them
 
 	began    time.Time
 	begun    atomic.Int64 // calls, of all
@@ -49,7 +49,7 @@ type load struct {
 	stopping atomic.Bool
 }
 
-// newLoad makes a load whose calls are given up when ctx ends.
+// newLoad returns a load whose calls are given up when ctx ends.
 func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*load, error) {
 	l := &load{plan: p, cmd: cmd, late: newLateness(p.indexes()), began: time.Now()}
 	host, port, err := sip.ParseAddr(target)
@@ -83,8 +83,8 @@ func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*loa
 	return l, nil
 }
 
-// close stops what is being set up, then the timers, and leaves the calls as they
-// are. When it returns nothing is under way any more.
+// close stops setting up calls, then the timers, and leaves the calls up. When it returns
+// nothing is under way.
 func (l *load) close() {
 	l.stopping.Store(true)
 	l.giveUp(sipgo.WaitAnswerForceCancelErr)
@@ -94,7 +94,7 @@ func (l *load) close() {
 	_ = l.line.Close()
 }
 
-// event keeps account of the timers.
+// event counts the events of the timers.
 func (l *load) event(e sessiontimer.Event) {
 	call := e.Info()
 	switch e.(type) {
@@ -114,7 +114,7 @@ func (l *load) event(e sessiontimer.Event) {
 	}
 }
 
-// indexOf is the number of a call; -1 if it is none of ours.
+// indexOf returns the number of a call; -1 if it is not ours.
 func indexOf(callID string) int {
 	digits, ours := strings.CutPrefix(callID, callIDs)
 	i, err := strconv.Atoi(digits)

@@ -1,5 +1,5 @@
-// Load holds many calls between two user agents and tells what the session
-// timers cost and how late their refreshes are.
+// Load holds many calls between two user agents and reports what the session timers cost
+// and how late their refreshes are.
 //
 //	go run ./examples/load -h
 package main
@@ -21,7 +21,7 @@ func main() {
 	cmd.Main(func(ctx context.Context) error { return run(ctx, cmd, cfg) })
 }
 
-// run is the whole of a run.
+// run makes one run.
 func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 	p, err := newPlan(cfg)
 	if err != nil {
@@ -40,11 +40,11 @@ func run(ctx context.Context, cmd *cli.Command, cfg *config) error {
 	return measure(ctx, cmd, p, far.addr)
 }
 
-// afterCollection is for refreshes that the garbage collection which measures
-// memory has held up: the timers are not to blame for those.
+// afterCollection lets the refreshes pass that were delayed by the garbage collection
+// which measures memory. The timers are not to blame for those.
 const afterCollection = time.Second
 
-// measure holds calls to target and prints what it finds.
+// measure holds calls to target and prints the results.
 func measure(ctx context.Context, cmd *cli.Command, p plan, target string) error {
 	l, err := newLoad(ctx, cmd, p, target)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// line is the calling side's socket. It shows what is written to it, and while it
-// is down that and all that arrives is lost.
+// line is the calling side's socket. It reports what is written to it. While it is down,
+// everything written or received is lost.
 type line struct {
 	net.PacketConn
 	sent func(data []byte)
@@ -36,7 +36,7 @@ func (l *line) WriteTo(b []byte, to net.Addr) (int, error) {
 	return l.PacketConn.WriteTo(b, to)
 }
 
-// loseAll lets the line be down in the middle of the measured time.
+// loseAll takes the line down in the middle of the measurement.
 func (l *load) loseAll(ctx context.Context, r *report) {
 	fall := time.Now().Add((l.plan.hold - l.outage) / 2)
 	if sleepUntil(ctx, fall) != nil {
@@ -50,9 +50,9 @@ func (l *load) loseAll(ctx context.Context, r *report) {
 	l.cmd.Say("the network is up again")
 }
 
-// overdue is how long after it was due a refresh is answered at the latest, if
-// the line is down for the outage: sipgo sends again after T1, twice that and so
-// on, and what -limit held back comes after those.
+// overdue returns how long after its due time a refresh is answered at the latest if the
+// line is down for the outage: sipgo retransmits after T1, twice that and so on, and the
+// refreshes that -limit held back follow.
 func (p plan) overdue() time.Duration {
 	again, pause := time.Duration(0), sip.T1
 	for again < p.outage {
@@ -66,9 +66,9 @@ func (p plan) overdue() time.Duration {
 	return again + time.Duration(due/float64(p.limit)*float64(time.Second))
 }
 
-// patience is how long after a refresh was due nobody ends the call for want of
-// it: sipgo gives a request up after 32 s, the other end gives up a margin before
-// the session expires, and a stub that answers never does.
+// patience returns how long after its due time a refresh may be answered before its call
+// is ended. sipgo gives up a request after 32 s, and the other end gives up a margin
+// before the session expires; an answering stub never does.
 func (p plan) patience() time.Duration {
 	left := p.interval / 2
 	if !p.stubbed {

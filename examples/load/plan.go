@@ -9,16 +9,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// realCall is about what a call takes with sipgo's own sessions at both ends, in
-// bytes, when its transactions are gone; measured with this program.
+// realCall is the approximate memory of a call of sipgo at both ends in bytes, once its
+// transactions are gone; measured with this program.
 const realCall = 22 << 10
 
-// plan is what is made of the flags.
+// plan is derived from the flags.
 type plan struct {
 	*config
 	interval time.Duration
 	stubbed  bool
-	why      string // stubbed or not
+	why      string // the reason for stub dialogs or real calls
 }
 
 func newPlan(cfg *config) (plan, error) {
@@ -43,8 +43,8 @@ func newPlan(cfg *config) (plan, error) {
 	return p, nil
 }
 
-// stubbed decides about stub dialogs. Nobody knows the free memory if available
-// is 0.
+// stubbed decides whether to use stub dialogs, and why. available is 0 if the free memory
+// is unknown.
 func stubbed(cfg *config, available int64) (bool, string) {
 	need := int64(cfg.calls) * realCall
 	switch {
@@ -56,7 +56,7 @@ func stubbed(cfg *config, available int64) (bool, string) {
 	return need > available*6/10, fmt.Sprintf("calls of sipgo need about %s of memory, %s is free", size(need), size(available))
 }
 
-// String says what will run.
+// String describes the run.
 func (p plan) String() string {
 	kind := "calls of sipgo"
 	if p.stubbed {
@@ -69,7 +69,7 @@ func (p plan) String() string {
 	return fmt.Sprintf("%s %s %s, interval %v; %s", number(p.calls), kind, ends, p.interval, p.why)
 }
 
-// setUpRate is how many calls are set up a second.
+// setUpRate returns how many calls are set up per second.
 func (p plan) setUpRate() float64 {
 	if p.burst > 0 {
 		return float64(p.calls) / p.burst.Seconds()
@@ -77,12 +77,12 @@ func (p plan) setUpRate() float64 {
 	return float64(p.rate)
 }
 
-// indexes is how many calls there can be, arrivals included.
+// indexes returns the maximum number of calls, including arrivals.
 func (p plan) indexes() int {
 	return p.calls + int(float64(p.arrivals)*(p.hold+10*time.Second).Seconds())
 }
 
-// timerOptions are those of the timers at both ends.
+// timerOptions returns the options of the timers at both ends.
 func (p plan) timerOptions() []middleware.Option {
 	opts := []middleware.Option{
 		middleware.WithSessionExpires(p.interval),
@@ -96,7 +96,7 @@ func (p plan) timerOptions() []middleware.Option {
 	return opts
 }
 
-// policy is that of a stub dialog, the same as timerOptions make.
+// policy returns the policy of a stub dialog, the same as with timerOptions.
 func (p plan) policy() sessiontimer.Policy {
 	policy := sessiontimer.DefaultPolicy()
 	policy.SessionExpires, policy.Method, policy.Refresher = p.interval, p.method, sessiontimer.Local

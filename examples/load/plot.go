@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The drawing, in its own units: two panels above each other.
+// The dimensions of the drawing: two panels, one above the other.
 const (
 	plotWidth, plotHeight = 800, 460
 	panelLeft, panelWidth = 70, 700
@@ -70,7 +70,7 @@ func (p panel) draw(b *strings.Builder, samples []sample, end time.Duration) {
 	fmt.Fprintf(b, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", p.color, strings.Join(points, " "))
 }
 
-// roundUp is the next of some multiples of a power of ten.
+// roundUp returns the next of some multiples of a power of ten.
 func roundUp(v float64, multiples ...float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, f := range multiples {

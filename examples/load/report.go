@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// report is what a run found.
+// report is the result of a run.
 type report struct {
 	plan       plan
 	setUp      time.Duration
-	atFirst    int64 // bytes of memory a call, when all were set up
+	atFirst    int64 // bytes of memory per call, when all were set up
 	atEnd      int64
 	spent      spent
 	lateness   []time.Duration // sorted
@@ -18,7 +18,7 @@ type report struct {
 	lost       int // calls that could not be set up
 	failed     int
 	dropped    int
-	unanswered int           // refreshes, at most
+	unanswered int           // the most unanswered refreshes
 	begun      time.Duration // when measuring began, as in the samples
 	recovered  time.Duration // when the outage was over, likewise
 	samples    []sample
@@ -59,7 +59,7 @@ func (r *report) kind() string {
 	return "calls of sipgo"
 }
 
-// arrivals is empty if none were wanted.
+// arrivals is empty without -arrivals.
 func (r *report) arrivals() string {
 	if r.plan.arrivals == 0 {
 		return ""
@@ -74,7 +74,7 @@ func (r *report) late(p float64) string {
 	return millis(percentile(r.lateness, p))
 }
 
-// perRefresh is all the CPU time over all refreshes, and says what that includes.
+// perRefresh returns the CPU time divided by the refreshes, and says what it includes.
 func (r *report) perRefresh() string {
 	if len(r.lateness) == 0 {
 		return "-"
@@ -96,7 +96,7 @@ func (r *report) collection() string {
 	return fmt.Sprintf("%.1f %%", 100*r.spent.gcShare)
 }
 
-// ends says whose CPU time and memory is counted.
+// ends says whose CPU time and memory are counted.
 func (r *report) ends() string {
 	if r.plan.split {
 		return "the refreshing end"
@@ -104,8 +104,8 @@ func (r *report) ends() string {
 	return "both ends"
 }
 
-// memory leaves the end out where calls were dropped: what those leave behind is
-// not the others'.
+// memory omits the figure of the end if calls were dropped, because dropped calls leave
+// memory behind.
 func (r *report) memory() string {
 	text := number(int(r.atFirst)) + " bytes a call once set up"
 	switch {
@@ -117,8 +117,8 @@ func (r *report) memory() string {
 	return text + ", " + r.ends()
 }
 
-// outage is empty if there was none. What was due meanwhile and may not start at
-// once makes the seconds after it busy.
+// outage is empty if there was none. The refreshes that were held back make the seconds
+// after it busy.
 func (r *report) outage() string {
 	if r.plan.outage == 0 {
 		return ""
@@ -128,7 +128,7 @@ func (r *report) outage() string {
 		r.plan.outage, number(r.unanswered), number(busiest), number(r.plan.limit))
 }
 
-// most are the refreshes of the busiest second that ends after from, and the most
+// most returns the refreshes of the busiest second that ends after from, and the most
 // goroutines at the end of one.
 func most(samples []sample, from time.Duration) (refreshes, goroutines int) {
 	for _, s := range samples {

@@ -22,8 +22,8 @@ type sample struct {
 	heap          uint64 // bytes of objects
 }
 
-// sampleEverySecond keeps a sample of each second and shows how it goes, until
-// stop is called, which returns them.
+// sampleEverySecond records a sample every second and prints progress, until stop is
+// called, which returns the samples.
 func (l *load) sampleEverySecond() (stop func() []sample) {
 	var samples []sample
 	done, over := make(chan struct{}), make(chan struct{})
@@ -75,7 +75,7 @@ func (l *load) sampleNow(at time.Duration) sample {
 	}
 }
 
-// read is the present value of one of the runtime's metrics.
+// read returns the current value of a metric of the runtime.
 func read(name string) float64 {
 	m := []metrics.Sample{{Name: name}}
 	metrics.Read(m)
@@ -98,7 +98,7 @@ func writeCSV(w io.Writer, samples []sample) error {
 	return out.Error()
 }
 
-// save writes the files that were asked for.
+// save writes the files of -data and -plot.
 func (r *report) save(cfg *config) error {
 	for _, file := range []struct {
 		name  string

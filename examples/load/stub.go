@@ -12,12 +12,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// setUpStubs stores dialogs that no INVITE made. Without a burst they are those
-// of calls that began one after the other until now, so that refreshes are due at
-// a steady rate from the start.
+// setUpStubs stores dialogs without INVITEs. Without a burst they look like calls that
+// began one after the other until now, so that refreshes are due at a steady rate from
+// the start.
 func (l *load) setUpStubs(ctx context.Context) error {
 	half := l.interval / 2
-	steady := time.Now().Add(time.Second + time.Duration(l.calls)*10*time.Microsecond) // when storing them is over
+	steady := time.Now().Add(time.Second + time.Duration(l.calls)*10*time.Microsecond) // when all are stored
 	pause := time.NewTicker(time.Millisecond)
 	defer pause.Stop()
 	start := time.Now()
@@ -44,7 +44,7 @@ func (l *load) setUpStubs(ctx context.Context) error {
 	return nil
 }
 
-// stub is a dialog as the middleware stores it when a call of ours is answered.
+// stub returns a dialog as the middleware stores it when a call of ours is answered.
 func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
 	addr := l.line.LocalAddr().String()
 	d := dialogstore.Dialog{
@@ -68,8 +68,8 @@ func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
 	return d
 }
 
-// answerStubs answers every request that arrives at conn with 200 until that is
-// closed, and keeps nothing.
+// answerStubs answers every request at conn with 200 until conn is closed, and keeps no
+// state.
 func answerStubs(conn net.PacketConn) {
 	buf := make([]byte, 1<<16)
 	contact := sip.NewHeader("Contact", "<sip:answer@"+conn.LocalAddr().String()+">")

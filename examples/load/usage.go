@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// used is what this process has used so far.
+// used is the CPU time that this process has used so far.
 type used struct {
 	at    time.Time
 	cpu   time.Duration // user and system time
-	gc    float64       // CPU seconds, as the runtime reckons
+	gc    float64       // CPU seconds, as estimated by the runtime
 	total float64       // likewise, of all that ran
 }
 
-// usage is what was used until now, and of garbage collection until the last one:
-// that is when the runtime reckons CPU time.
+// usage returns the CPU time until now, and that of garbage collection until the last
+// collection, when the runtime updates it.
 func usage() used {
 	u := used{at: time.Now(), gc: read("/cpu/classes/gc/total:cpu-seconds"),
 		total: read("/cpu/classes/total:cpu-seconds") - read("/cpu/classes/idle:cpu-seconds")}
@@ -30,7 +30,7 @@ func usage() used {
 	return u
 }
 
-// spent is what was used between two moments.
+// spent is the CPU time used between two moments.
 type spent struct {
 	time, cpu time.Duration
 	gcShare   float64 // -1 if nothing was collected
@@ -44,7 +44,7 @@ func (u used) since(before used) spent {
 	return s
 }
 
-// heapInUse is the memory that the process needs, in bytes.
+// heapInUse returns the memory that the process needs, in bytes.
 func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
@@ -53,7 +53,7 @@ func heapInUse() int64 {
 	return int64(m.HeapInuse + m.StackInuse)
 }
 
-// memoryAvailable is what the system can give, in bytes; 0 if it does not say.
+// memoryAvailable returns the available memory of the system in bytes; 0 if unknown.
 func memoryAvailable() int64 {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {

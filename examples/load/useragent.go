@@ -9,7 +9,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// userAgent is one of sipgo on a UDP socket.
+// userAgent is a sipgo user agent on a UDP socket.
 type userAgent struct {
 	ua      *sipgo.UserAgent
 	server  *sipgo.Server
@@ -18,10 +18,10 @@ type userAgent struct {
 	conn    net.PacketConn
 }
 
-// quiet is for sipgo, which warns of what a load makes happen.
+// quiet is for sipgo, which warns about the normal effects of a load.
 var quiet = slog.New(slog.DiscardHandler)
 
-// socketBuffer holds what arrives while the process has other things to do.
+// socketBuffer holds datagrams that arrive while the process is busy.
 const socketBuffer = 8 << 20
 
 // listen opens a socket on loopback.

@@ -3,8 +3,8 @@
 //
 //	go run ./examples/quickstart
 //
-// What an application adds to plain sipgo stands between the two rulers in
-// newPhone. stage.go draws the ladder; no application needs it.
+// The lines that an application adds to plain sipgo are between the two rulers in
+// newPhone. stage.go draws the ladder; applications do not need it.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// interval is that of the session timer: short, so that something happens.
+// interval is the session interval: short, so that something happens.
 const interval = 4 * time.Second
 
 func main() {
@@ -52,15 +52,15 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 
 	// ----- Session timers: this is all. -----------------------------------
 	timers, err := middleware.New(ua,
-		middleware.WithSessionExpires(interval), // 30 minutes without this
+		middleware.WithSessionExpires(interval), // default: 30 minutes
 		middleware.WithUnsafeIntervals(),        // RFC 4028 forbids less than 90 seconds
-		middleware.WithJitter(0),                // refresh at the half, not a little earlier
-		middleware.WithEventHandler(events),     // nothing without this
+		middleware.WithJitter(0),                // refresh at half the interval, not a little earlier
+		middleware.WithEventHandler(events),     // optional
 	)
 	if err != nil {
 		return nil, err
 	}
-	server, err := timers.NewServer() // for sipgo.NewServer(ua)
+	server, err := timers.NewServer() // instead of sipgo.NewServer(ua)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	if err != nil {
 		return nil, err
 	}
-	// ----- From here on: sipgo as always. ----------------------------------
+	// ----- From here on: plain sipgo. ---------------------------------------
 
 	p := &phone{ua: ua, timers: timers, taken: make(chan *sipgo.DialogServerSession, 1)}
 	p.contact = sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: name, Host: addr.IP.String(), Port: addr.Port}}
@@ -81,7 +81,7 @@ func newPhone(name string, conn net.PacketConn, events func(sessiontimer.Event))
 	return p, awaitServing(ua, addr.String())
 }
 
-// call invites another phone.
+// call calls another phone.
 func (p *phone) call(ctx context.Context, to *phone) error {
 	d, err := p.calls.Invite(ctx, to.contact.Address, sdp(), sip.NewHeader("Content-Type", "application/sdp"))
 	if err != nil {
@@ -117,7 +117,7 @@ func (p *phone) close() {
 	_ = p.ua.Close()
 }
 
-// run tells the story and fails where it does not happen.
+// run plays the story and fails if it goes differently.
 func run(w io.Writer) error {
 	show, err := newStage(w, "alice", "bob")
 	if err != nil {
@@ -170,7 +170,7 @@ func run(w io.Writer) error {
 	return nil
 }
 
-// within waits for c; false says that nothing came.
+// within waits for c. It returns false if nothing came.
 func within[T any](limit time.Duration, c <-chan T) (T, bool) {
 	var none T
 	select {

@@ -17,7 +17,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// stage shows what its sockets send as a ladder, and can silence them.
+// stage draws what its sockets send as a ladder, and can silence them.
 type stage struct {
 	w      io.Writer
 	ladder *sipnet.Ladder
@@ -39,7 +39,7 @@ type actor struct {
 }
 
 func newStage(w io.Writer, names ...string) (*stage, error) {
-	sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) // the ladder says it all
+	sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) // the ladder shows everything
 	s := &stage{w: w, actors: make(map[string]*actor), ended: make(chan struct{})}
 	fmt.Fprint(w, "\n  RFC 4028 session timers between two sipgo user agents: 4 s here, 30 min in real life.\n\n")
 	s.ladder = sipnet.NewLadder(w, names...)
@@ -58,7 +58,7 @@ func newStage(w io.Writer, names ...string) (*stage, error) {
 // socket is the packet connection of an actor.
 func (s *stage) socket(name string) net.PacketConn { return s.actors[name].tap }
 
-// silence cuts an actor off, as a power failure would.
+// silence cuts off an actor, like a power failure.
 func (s *stage) silence(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,8 +74,8 @@ func (s *stage) say(text string) {
 	fmt.Fprintf(s.w, "\n  %s\n\n", text)
 }
 
-// seen draws a message on its way. What a silent actor sends is not to be seen,
-// what is sent to it does not arrive.
+// seen draws a message on its way. What a silent actor sends is not drawn, and what is
+// sent to it does not arrive.
 func (s *stage) seen(from, to string, data []byte, dropped bool) {
 	msg, err := sip.ParseMessage(data)
 	if err != nil || dropped {
@@ -108,7 +108,7 @@ func notes(msg sip.Message) []string {
 		out = append(out, timers)
 	}
 	if cseq := msg.CSeq(); cseq != nil && cseq.MethodName == sip.BYE {
-		return out // it supports timers too, but what for
+		return out // Supported: timer says nothing new here
 	}
 	for _, name := range []string{"Require", "Supported"} {
 		for _, h := range msg.GetHeaders(name) {
@@ -120,7 +120,7 @@ func notes(msg sip.Message) []string {
 	return out
 }
 
-// finish says what was shown.
+// finish prints what was shown.
 func (s *stage) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +134,8 @@ func (s *stage) close() {
 	}
 }
 
-// awaitServing waits until sipgo reads from the socket; before, a request would
-// open another one.
+// awaitServing waits until sipgo reads from the socket: before that, a request would open
+// another one.
 func awaitServing(ua *sipgo.UserAgent, addr string) error {
 	for range 100 {
 		if conn, err := ua.TransportLayer().GetConnection("udp", addr); err == nil {
@@ -147,7 +147,7 @@ func awaitServing(ua *sipgo.UserAgent, addr string) error {
 	return errors.New("the socket is not served")
 }
 
-// sdp is a session description without media worth mentioning.
+// sdp returns a minimal session description.
 func sdp() []byte {
 	return []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=inactive\r\n")
 }

@@ -15,13 +15,14 @@ import (
 )
 
 const (
-	// ringing is how long somebody may take to answer the call.
+	// ringing is how long the callee may take to answer.
 	ringing = 3 * time.Minute
 	// patience is how long a peer may take to answer our BYE or CANCEL.
 	patience = 2 * time.Second
 )
 
-// call is the one call of this program: plain sipgo, and nothing about timers.
+// call is the one call of this program. This file is plain sipgo, without a word of
+// timers.
 type call struct {
 	cmd     *cli.Command
 	target  sip.Uri
@@ -42,7 +43,7 @@ func newCall(cmd *cli.Command, socket *phone.Socket, client *sipgo.Client, targe
 	return c
 }
 
-// make calls, waits for the end of the call and hangs up if that is our turn.
+// make calls, waits for the end of the call, and hangs up if the peer has not.
 func (c *call) make(ctx context.Context) error {
 	c.cmd.Say("calling %s; stop with Ctrl-C", c.target.String())
 	dialog, err := c.invite(ctx)
@@ -70,8 +71,8 @@ func (c *call) make(ctx context.Context) error {
 	return nil
 }
 
-// invite returns the dialog once the call is answered. When ctx ends before, it
-// sends CANCEL.
+// invite returns the dialog once the call is answered. If ctx ends before that, it sends
+// CANCEL.
 func (c *call) invite(ctx context.Context) (*sipgo.DialogClientSession, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, ringing, errNobody)
 	defer cancel()
@@ -104,7 +105,7 @@ func (c *call) invite(ctx context.Context) (*sipgo.DialogClientSession, error) {
 
 var errNobody = fmt.Errorf("nobody answered within %v", ringing)
 
-// explain makes one clear line of what went wrong.
+// explain turns an error into one clear line.
 func (c *call) explain(err error) error {
 	var refused *sipgo.ErrDialogResponse
 	switch {
@@ -120,7 +121,7 @@ func (c *call) explain(err error) error {
 	return fmt.Errorf("cannot call %s: %s", c.target.String(), phone.Why(err))
 }
 
-// onInvite gets what the timers do not answer: re-INVITEs with a changed session
+// onInvite handles what the timers do not answer: re-INVITEs with a changed session
 // description, and calls from others.
 func (c *call) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 	if !phone.InDialog(req) {
@@ -137,7 +138,7 @@ func (c *call) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 
 func (c *call) onAck(*sip.Request, sip.ServerTransaction) {}
 
-// onBye ends the call: the peer's BYE, or the timers' when the peer is gone.
+// onBye ends the call. The BYE is the peer's, or the timers' if the peer is gone.
 func (c *call) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	if err := c.dialogs.ReadBye(req, tx); err != nil {
 		phone.NoSuchCall(req, tx)

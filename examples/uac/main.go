@@ -1,4 +1,4 @@
-// Uac calls somebody and keeps the session timer of the call.
+// Uac makes a call and keeps its session timer.
 //
 //	go run ./examples/uac -h
 package main
@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	cmd := cli.New("uac", "calls somebody, keeps the session timer of the call, and ends with it.",
+	cmd := cli.New("uac", "makes a call, keeps its session timer, and ends with the call.",
 		"go run ./examples/uac -to sip:127.0.0.1:5060 -unsafe-intervals -session-expires 10s -duration 30s",
 		"127.0.0.1:0")
 	var to string
@@ -43,7 +43,7 @@ func run(ctx context.Context, cmd *cli.Command, to string) error {
 	}
 	defer ua.Close()
 
-	// Session timers: server and client are theirs, not sipgo's.
+	// Session timers: they make server and client, instead of sipgo.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err

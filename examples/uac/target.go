@@ -29,8 +29,8 @@ func parseTarget(to, transport string) (sip.Uri, error) {
 	return uri, nil
 }
 
-// reachable refuses early what the system would refuse in riddles: a target on
-// another machine, called from a loopback address.
+// reachable returns a clear error for a target on another machine that is called from a
+// loopback address, which the system refuses with an obscure one.
 func reachable(ctx context.Context, socket *phone.Socket, target sip.Uri) error {
 	host, _, err := net.SplitHostPort(socket.Addr)
 	if err != nil || !net.ParseIP(host).IsLoopback() {
@@ -48,5 +48,5 @@ func reachable(ctx context.Context, socket *phone.Socket, target sip.Uri) error 
 	return fmt.Errorf("cannot call %s from %s, which reaches this machine only; use -listen 0.0.0.0:0", target.String(), host)
 }
 
-// userName is what we call ourselves.
+// userName returns the user part of our own address.
 func userName(cmd *cli.Command) string { return cmp.Or(cmd.User, "uac") }

@@ -14,7 +14,7 @@ import (
 // patience is how long a peer may take to answer our BYE.
 const patience = 2 * time.Second
 
-// calls are the calls that are up: plain sipgo, and nothing about timers.
+// calls are the calls that are up. This file is plain sipgo, without a word of timers.
 type calls struct {
 	ctx     context.Context // ends when the program stops
 	cmd     *cli.Command
@@ -70,7 +70,7 @@ func (c *calls) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 	_ = call.Bye(bye) // does nothing if the call is over
 }
 
-// onReInvite gets what the timers do not answer: changed session descriptions.
+// onReInvite handles what the timers do not answer: changed session descriptions.
 func (c *calls) onReInvite(req *sip.Request, tx sip.ServerTransaction) {
 	call, err := c.dialogs.MatchDialogRequest(req)
 	if err != nil || call.ReadRequest(req, tx) != nil {
@@ -85,14 +85,14 @@ func (c *calls) onAck(req *sip.Request, tx sip.ServerTransaction) {
 	_ = c.dialogs.ReadAck(req, tx)
 }
 
-// onBye ends a call: the peer's BYE, or the timers' when the peer is gone.
+// onBye ends a call. The BYE is the peer's, or the timers' if the peer is gone.
 func (c *calls) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	if err := c.dialogs.ReadBye(req, tx); err != nil {
 		phone.NoSuchCall(req, tx)
 	}
 }
 
-// hangUpAll waits for the calls to end, after ctx did.
+// hangUpAll waits for the calls to end after ctx has.
 func (c *calls) hangUpAll() {
 	if !c.board.Close(patience + time.Second) {
 		c.cmd.Say("gave up on calls that would not end")

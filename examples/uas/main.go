@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	cmd := cli.New("uas", "answers every call and keeps its session timer. With -user and -password callers must know them.",
+	cmd := cli.New("uas", "answers every call and keeps its session timer. With -user and -password, callers must authenticate.",
 		"go run ./examples/uas -listen 127.0.0.1:5060 -unsafe-intervals -session-expires 10s",
 		"127.0.0.1:5060")
 	cmd.DurationFlag()
@@ -35,7 +35,7 @@ func run(ctx context.Context, cmd *cli.Command) error {
 	}
 	defer ua.Close()
 
-	// Session timers: server and client are theirs, not sipgo's.
+	// Session timers: they make server and client, instead of sipgo.
 	timers, err := middleware.New(ua, cmd.Options()...)
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package cli is what the example programs share: their flags, their events as
-// JSON lines, and how they start and stop.
+// Package cli is shared by the example programs: their flags, their events as JSON lines,
+// and how they start and stop.
 package cli
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Command is an example program: the words that explain it, and what its flags
-// say. Add flags of its own with the methods Seconds, Text and so on, then call Main.
+// Command is an example program: its help text and the values of its flags. Add its own
+// flags with Seconds, Text and so on, then call Main.
 type Command struct {
 	Name    string // "uas"
 	About   string // one sentence that begins with a verb: "answers every call"
@@ -47,7 +47,7 @@ type Command struct {
 	flags    *flag.FlagSet
 	rows     []flagRow
 	required []string
-	check    func(given map[string]bool) error // what no flag finds wrong alone
+	check    func(given map[string]bool) error // of the flags together
 }
 
 // Bare makes a command without flags.
@@ -80,7 +80,7 @@ func (c *Command) Main(run func(context.Context) error) {
 	os.Exit(c.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, run))
 }
 
-// Run is Main without what a process has only once: it returns the exit status.
+// Run is Main for tests: it returns the exit status and uses no process-wide state.
 func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer, run func(context.Context) error) int {
 	c.Events, c.Output, c.stderr = NewEvents(stdout), stdout, stderr
 	c.Logger = textLogger(stderr, slog.LevelWarn)
@@ -123,7 +123,7 @@ func (c *Command) AfterDuration() <-chan time.Time {
 	return time.After(c.Duration)
 }
 
-// lifetime ends with the first signal; a second one kills, as always.
+// lifetime ends with the first signal; a second one kills the process.
 func (c *Command) lifetime(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -134,17 +134,17 @@ func (c *Command) lifetime(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { cancel(); stop() }
 }
 
-// UsageError says that the user started the program in a wrong way.
+// UsageError is a mistake on the command line.
 type UsageError struct{ Text string }
 
 func (e *UsageError) Error() string { return e.Text }
 
-// Misuse is a *UsageError for what a program itself finds wrong.
+// Misuse returns a *UsageError.
 func Misuse(format string, args ...any) error {
 	return &UsageError{fmt.Sprintf(format, args...)}
 }
 
-// Options are those of middleware.New that the flags ask for, with the events.
+// Options returns the options of middleware.New for the flags and events.
 func (c *Command) Options() []middleware.Option {
 	p := c.policy
 	opts := []middleware.Option{
@@ -157,7 +157,7 @@ func (c *Command) Options() []middleware.Option {
 		middleware.WithMaxMinSE(p.MaxMinSE),
 		middleware.WithLogger(c.Logger),
 		middleware.WithEventHandler(c.Events.Handle),
-		middleware.WithJitter(0), // a few calls need no spread, and show the half
+		middleware.WithJitter(0), // a few calls need no spread: refresh at exactly half the interval
 	}
 	if p.Unsafe {
 		opts = append(opts, middleware.WithUnsafeIntervals())
@@ -168,8 +168,8 @@ func (c *Command) Options() []middleware.Option {
 	return opts
 }
 
-// credentials are for every realm: who starts the program says whom it calls. A
-// program that calls strangers names the realm, with middleware.WithCredentials.
+// credentials are for every realm: the user who starts the program chooses whom it calls.
+// A program that calls strangers should name the realm, with middleware.WithCredentials.
 func (c *Command) credentials(_ dialogstore.Dialog, _ string) (username, password string, ok bool) {
 	return c.User, c.Password, true
 }

@@ -16,7 +16,7 @@ import (
 //
 //	{"time":"2025-01-02T15:04:05.000Z","event":"negotiated","call_id":"…","interval":1800,"refresher":"local"}
 //
-// refreshed has a method too, refresh_failed a method and a status or a reason,
+// Besides, refreshed has a method, refresh_failed a method and a status or reason, and
 // expired a reason. Its methods may be called concurrently.
 type Events struct {
 	mu sync.Mutex
@@ -37,7 +37,7 @@ type line struct {
 	Reason    string  `json:"reason,omitempty"`
 }
 
-// Handle prints an event; it is made for middleware.WithEventHandler.
+// Handle prints an event; pass it to middleware.WithEventHandler.
 func (p *Events) Handle(e sessiontimer.Event) {
 	call := e.Info()
 	l := line{
@@ -64,7 +64,7 @@ func (p *Events) Handle(e sessiontimer.Event) {
 	p.print(l)
 }
 
-// reason says why a request has no final response.
+// reason returns why a request got no final response.
 func reason(err error) string {
 	switch {
 	case err == nil:

@@ -41,14 +41,13 @@ func (c *Command) RunForFlag() {
 	c.Seconds(&c.RunFor, "run-for", "DUR", "stop the program after this long; 0 = never")
 }
 
-// Text adds a flag. Its default is what *p is; arg stands for its value in the
-// usage text.
+// Text adds a flag with the default *p; arg stands for its value in the usage text.
 func (c *Command) Text(p *string, name, arg, usage string) {
 	c.note(name, arg)
 	c.flags.StringVar(p, name, *p, usage)
 }
 
-// Required adds a flag that must be given, in front of the others.
+// Required adds a flag that must be given, before the others.
 func (c *Command) Required(p *string, name, arg, usage string) {
 	c.required = append(c.required, name)
 	c.Text(p, name, arg, usage+" (required)")
@@ -56,7 +55,7 @@ func (c *Command) Required(p *string, name, arg, usage string) {
 	c.rows = slices.Insert(c.rows[:last], 0, c.rows[last])
 }
 
-// Switch adds a flag that is on if it is there.
+// Switch adds a flag without a value.
 func (c *Command) Switch(p *bool, name, usage string) {
 	c.note(name, "")
 	c.flags.BoolVar(p, name, *p, usage)
@@ -131,7 +130,7 @@ func Choice[T comparable](c *Command, p *T, name, arg, usage string, values ...T
 	}, name, usage)
 }
 
-// note keeps the order in which flags are added, for the usage text.
+// note records the order of the flags for the usage text.
 func (c *Command) note(name, arg string) {
 	c.rows = append(c.rows, flagRow{name, strings.TrimSpace("-" + name + " " + arg)})
 }
@@ -144,7 +143,7 @@ type value struct {
 
 // String implements flag.Value.
 func (v *value) String() string {
-	if v.text == nil { // package flag asks a zero value what its default is
+	if v.text == nil { // package flag calls it on a zero value
 		return ""
 	}
 	return v.text()
@@ -153,7 +152,7 @@ func (v *value) String() string {
 // Set implements flag.Value.
 func (v *value) Set(s string) error { return v.set(s) }
 
-// parse reads the flags. All that is wrong with them is a *UsageError.
+// parse reads the flags. Every error is a *UsageError.
 func (c *Command) parse(args []string) error {
 	if err := c.flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -185,7 +184,7 @@ func (c *Command) checkUserAgent(given map[string]bool) error {
 	return c.checkPolicy(given)
 }
 
-// checkPolicy fits what was not given to what was, and refuses what cannot be.
+// checkPolicy adapts the flags that were not given, and refuses contradictions.
 func (c *Command) checkPolicy(given map[string]bool) error {
 	p := &c.policy
 	if p.Unsafe && !given["min-se"] {
@@ -222,7 +221,7 @@ func (c *Command) checkInterval(name string, d time.Duration) error {
 	return nil
 }
 
-// shortDuration prints as people write: 0, 90s, 30m, 24h.
+// shortDuration formats durations as people write them: 0, 90s, 30m, 24h.
 func shortDuration(d time.Duration) string {
 	switch {
 	case d == 0:

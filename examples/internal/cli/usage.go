@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// flagRow is a flag in the usage text: its name, and that with its argument.
+// flagRow is a flag in the usage text: its name, and its name with the argument.
 type flagRow struct{ name, left string }
 
-// flagColumn is where the explanations begin; a longer flag has a line of its own.
+// flagColumn is where the explanations begin. Longer flags have a line of their own.
 const flagColumn = 30
 
-// Usage is what -h prints: what the program does, a command line to try, and
-// the flags.
+// Usage returns what -h prints: what the program does, an example, and the flags.
 func (c *Command) Usage() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n\nExample:\n\n  %s\n\nFlags:\n\n", c.Name, c.About, c.Example)

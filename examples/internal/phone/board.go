@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Board counts the calls of a program that answers, so that it can end them all
-// before it ends itself. The zero Board has none.
+// Board counts the calls of an answering program, so that it can end them all before it
+// exits. The zero Board has none.
 type Board struct {
 	mu     sync.Mutex
 	closed bool
 	up     sync.WaitGroup
 }
 
-// Begin counts a call until Done; false says that the program stops.
+// Begin counts a call until Done. It returns false if the program is stopping.
 func (b *Board) Begin() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -23,11 +23,11 @@ func (b *Board) Begin() bool {
 	return !b.closed
 }
 
-// Done takes a call off the board.
+// Done ends the counting of a call.
 func (b *Board) Done() { b.up.Done() }
 
-// Close takes no more calls and waits for those that are up, as long as patience
-// lasts; false says that some did not end.
+// Close admits no more calls and waits for the current ones, for at most patience. It
+// returns false if some did not end.
 func (b *Board) Close(patience time.Duration) bool {
 	b.mu.Lock()
 	b.closed = true

@@ -9,8 +9,8 @@ import (
 	"github.com/icholy/digest"
 )
 
-// Guard asks callers for a user name and a password (RFC 3261 §22). Each nonce
-// is good for one request.
+// Guard challenges callers for a user name and a password (RFC 3261 §22). Each nonce is
+// valid for one request.
 type Guard struct {
 	User, Password, Realm string
 
@@ -18,11 +18,11 @@ type Guard struct {
 	nonces []string
 }
 
-// maxNonces bounds the nonces that nobody came back with.
+// maxNonces bounds the unused nonces.
 const maxNonces = 1000
 
 // Admit reports whether req carries the right credentials; if not, it sends a
-// challenge. A Guard without a user admits all.
+// challenge. A Guard without a user admits everybody.
 func (g *Guard) Admit(req *sip.Request, tx sip.ServerTransaction) bool {
 	if g.User == "" || g.valid(req) {
 		return true
@@ -67,7 +67,7 @@ func (g *Guard) issue() string {
 	return nonce
 }
 
-// redeem takes back a nonce of ours.
+// redeem uses up a nonce of ours.
 func (g *Guard) redeem(nonce string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

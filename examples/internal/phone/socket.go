@@ -1,5 +1,5 @@
-// Package phone is what the example user agents uas and uac share: where they
-// listen, how they name themselves, and the requests that need no thought.
+// Package phone is shared by the example user agents uas and uac: their socket, their own
+// address, and simple answers.
 package phone
 
 import (
@@ -67,13 +67,13 @@ func (s *Socket) Close() {
 	}
 }
 
-// Host is the address under which peer, a HOST:PORT, reaches us. It differs from
-// peer to peer if we listen on a wildcard address.
+// Host returns the address at which peer, a HOST:PORT, reaches us. It depends on the peer
+// if we listen on a wildcard address.
 func (s *Socket) Host(peer string) string {
 	if s.host != "" {
 		return s.host
 	}
-	conn, err := net.Dial("udp", peer) // sends nothing, but asks for the route
+	conn, err := net.Dial("udp", peer) // sends nothing, only looks up the route
 	if err != nil {
 		return "127.0.0.1"
 	}
@@ -85,7 +85,7 @@ func (s *Socket) Host(peer string) string {
 // Anywhere stands for a peer that is not known yet.
 const Anywhere = "192.0.2.1:5060"
 
-// URI is the address that others call: user at Host(peer).
+// URI returns the address to call us at: user at Host(peer).
 func (s *Socket) URI(user, peer string) sip.Uri {
 	uri := sip.Uri{Scheme: "sip", User: user, Host: bracketed(s.Host(peer)), Port: s.port}
 	if s.Transport == "tcp" {
@@ -94,7 +94,7 @@ func (s *Socket) URI(user, peer string) sip.Uri {
 	return uri
 }
 
-// bracketed is how an address stands in a URI.
+// bracketed returns an address as written in a URI.
 func bracketed(host string) string {
 	if strings.Contains(host, ":") {
 		return "[" + host + "]"
@@ -102,12 +102,13 @@ func bracketed(host string) string {
 	return host
 }
 
-// ClientOptions make a client send from the socket, to peer mostly.
+// ClientOptions returns the options for a client that sends from the socket, mainly to
+// peer.
 func (s *Socket) ClientOptions(peer string) []sipgo.ClientOption {
 	opts := []sipgo.ClientOption{
 		sipgo.WithClientHostname(s.Host(peer)),
 		sipgo.WithClientPort(s.port),
-		sipgo.WithClientNAT(), // rport: answer to where it came from
+		sipgo.WithClientNAT(), // rport: answer to the source address
 	}
 	if s.Transport == "udp" {
 		opts = append(opts, sipgo.WithClientConnectionAddr(s.Addr))
@@ -115,8 +116,8 @@ func (s *Socket) ClientOptions(peer string) []sipgo.ClientOption {
 	return opts
 }
 
-// Serve reads from the socket in the background. It returns when sipgo knows the
-// socket; a request before would open another one.
+// Serve reads from the socket in the background. It returns when sipgo knows the socket: a
+// request before that would open another one.
 func (s *Socket) Serve(srv *sipgo.Server) error {
 	if s.Transport == "tcp" {
 		go func() { _ = srv.ServeTCP(s.listener) }()
@@ -133,7 +134,7 @@ func (s *Socket) Serve(srv *sipgo.Server) error {
 	return errors.New("the socket is not served")
 }
 
-// Why is an error in a few words, on one line.
+// Why returns an error in a few words, on one line.
 func Why(err error) string {
 	var dns *net.DNSError
 	var addr *net.AddrError
