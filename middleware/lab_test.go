@@ -1,3 +1,7 @@
+// The tests of this package are black-box and named after their theme; what they share
+// is in the files lab_*. An id such as F-24 is a rule: row 24 of group F in
+// docs/conformance.md.
+
 package middleware_test
 
 import (
@@ -222,3 +226,33 @@ func field(m sip.Message, name string) string {
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 var bobURI = sip.Uri{Scheme: "sip", User: "bob", Host: "10.0.0.2", Port: 5060}
+
+// hold is a session description other than those that user agents begin with.
+var hold = strings.ReplaceAll(sipua.SDP("hold", "2"), "a=sendrecv", "a=sendonly")
+
+// pair makes two user agents that reach each other over the transport.
+func (l *lab) pair(transport string, forAlice, forBob []middleware.Option) (alice, bob *sipua.UA) {
+	alice = sipua.New(l.T, l.net, "alice", aliceAddr, transport, forAlice...)
+	bob = sipua.New(l.T, l.net, "bob", bobAddr, transport, forBob...)
+	l.uas = append(l.uas, alice, bob)
+	if transport == "tcp" {
+		l.net.ConnectTCP(aliceAddr, bobAddr)
+		synctest.Wait()
+	}
+	return alice, bob
+}
+
+// requests are the recorded requests of the method that addr sent,
+// retransmissions left out.
+func (l *lab) requests(addr, method string) []sipnet.Message {
+	var out []sipnet.Message
+	seen := make(map[string]bool)
+	for _, m := range l.net.Messages() {
+		branch := m.SIP.Via().Params.GetOr("branch", "")
+		if m.From == addr && sipnet.Label(m.SIP) == method && !seen[branch] {
+			seen[branch] = true
+			out = append(out, m)
+		}
+	}
+	return out
+}

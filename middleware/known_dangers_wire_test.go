@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// The other half of what danger_test.go is about.
+// The other half of what known_dangers_test.go is about.
 
 // C-14, C-15, D-08, D-09, D-22, E-12: a carrier whose minimum is 14400 s gets what it
 // wants, with the limits of the default, and one Min-SE; in the call's INVITE and in a
