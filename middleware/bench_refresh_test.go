@@ -255,11 +255,15 @@ func (c *refreshedCall) doAndKeep(req *sip.Request) (*sip.Response, error) {
 	}
 	cseq := req.CSeq().SeqNo
 	tx.OnRetransmission(func(*sip.Response) { _ = c.ack(cseq) })
-	select {
-	case res := <-tx.Responses():
-		return res, nil
-	case <-tx.Done():
-		return nil, tx.Err()
+	for {
+		select {
+		case res := <-tx.Responses():
+			if !res.IsProvisional() { // sipgo sends 100 where a machine is busy
+				return res, nil
+			}
+		case <-tx.Done():
+			return nil, tx.Err()
+		}
 	}
 }
 
