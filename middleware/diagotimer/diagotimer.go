@@ -4,14 +4,13 @@
 //	timers, err := middleware.New(ua)
 //	dg, err := diagotimer.New(timers, diago.WithTransport(t))
 //
-// Dialogs, media and handlers of the application stay as they are. A call whose
-// peer vanished ends like one that was hung up: its context is cancelled, its
-// media closed, its entry gone from diago's cache.
+// The application keeps its dialogs, media and handlers. A call whose peer vanished ends
+// like one that was hung up: its context is cancelled, its media is closed, and it
+// leaves diago's cache.
 //
-// diago does not say which server and which middleware its options gave it. So two
-// options of this package stand in for diago's: WithServer and
-// WithServerRequestMiddleware. What is given by diago's own options of these names is
-// replaced without a word.
+// Use WithServer and WithServerRequestMiddleware of this package instead of diago's
+// options of these names. New silently replaces what diago's own options set, because
+// diago has no way to ask for its server and middleware.
 package diagotimer
 
 import (
@@ -24,35 +23,35 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// HookError says why timers cannot be put into a Diago.
+// HookError says why timers cannot be added to a Diago.
 type HookError struct{ Reason string }
 
 // Error names the reason.
 func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 
-// New makes a Diago with timers, on the user agent that they are of. It takes what
-// diago.NewDiago takes, in any order and with any transports: several of one
-// protocol, with port 0, or none at all; but a server and middleware of the
-// application's own are given with WithServer and WithServerRequestMiddleware.
-// Without WithServer it makes a server.
+// New makes a Diago with timers, on the user agent of the timers. It takes the options of
+// diago.NewDiago, in any order and with any transports: several of one protocol, with
+// port 0, or none at all. Give a server and middleware of your own with WithServer and
+// WithServerRequestMiddleware. Without WithServer, New makes a server.
 //
-// A server may have handlers of its own, but none for UPDATE; a client given with
-// diago.WithClient sends for all transports, as diago has it, and may have no
-// TxRequester. Both must be of the timers' user agent. The error is a *HookError.
+// A server may have handlers of its own, but none for UPDATE. A client given with
+// diago.WithClient sends for all transports, as in diago, and must have no TxRequester.
+// Both must belong to the timers' user agent. Errors are a *HookError.
 //
-// An UPDATE that changes the session description is answered by diago as a
-// re-INVITE would be, once diago has had an INVITE and an ACK that came in: before
-// that it is answered 488 (RFC 3311 §5.2), and the peer may send a re-INVITE. Likewise
-// diago's media follows the answer to a refresh, which before that is told of by
-// sessiontimer.MediaChanged alone.
+// diago answers an UPDATE that changes the session description like a re-INVITE, once it
+// has received an INVITE and an ACK. Before that the UPDATE is answered 488 (RFC 3311
+// §5.2), and the peer may send a re-INVITE. Likewise, diago's media follows the answer to
+// a refresh only from then on; before that there is only the event
+// sessiontimer.MediaChanged.
 //
-// A call that the application made and closed without a hang-up is refreshed on with
-// diago v0.42, which keeps it in its cache: hang up before Close.
+// With diago v0.42, a call that the application made and closed without hanging up stays
+// in diago's cache and is still refreshed: hang up before Close.
 //
-// Of several transports of one protocol, those after the first are known by the
-// Contact of what is sent over them. A first request over one that has an ExternalHost
-// leaves from its socket if that is at the port of the Contact and the address of the
-// first; else from that of the first, if both have one ExternalHost, or from another.
+// If a protocol has several transports, those after the first are recognised by the
+// Contact of the requests sent over them. The first request over a transport with an
+// ExternalHost leaves from its socket if that has the port of the Contact and the address
+// of the first transport. Otherwise it leaves from the socket of the first transport if
+// both have the same ExternalHost, and from another one if not.
 func New(timers *middleware.Timers, opts ...diago.DiagoOption) (*diago.Diago, error) {
 	var h *hook
 	var err error
@@ -64,15 +63,17 @@ func New(timers *middleware.Timers, opts ...diago.DiagoOption) (*diago.Diago, er
 	return dg, nil
 }
 
-// Option is for applications that call diago.NewDiago themselves. It is the last
-// option, behind transports, diago.WithClient and WithServerRequestMiddleware: where no
-// transport comes before it, it adds the one that diago would; a client or middleware
-// that comes later leaves calls without timers, or with timers that cut them. server must be made with sipgo.NewServer for the user agent of the
-// timers, and stands for diago.WithServer; nil is one that WithServer gave, else one
-// that is made. ids are not needed any more.
+// Option is for applications that call diago.NewDiago themselves. It must be the last
+// option, after transports, diago.WithClient and WithServerRequestMiddleware. If no
+// transport comes before it, it adds diago's default. After a client or middleware that
+// comes later, calls have no timers, or timers that cut them off.
 //
-// An option cannot return an error: what New would return is logged at level
-// error, and calls are as they would be without this package.
+// server replaces diago.WithServer, and must be made with sipgo.NewServer for the user
+// agent of the timers. If it is nil, Option takes the one from WithServer or makes one.
+// ids are ignored.
+//
+// An option cannot return an error: the errors of New are logged at level error instead,
+// and calls have no timers.
 func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diago.DiagoOption {
 	return func(dg *diago.Diago) {
 		h, err := place(dg, timers, server)

@@ -11,13 +11,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// session is what ends a dialog of diago, in every version of it.
+// session has the methods that end a dialog in every version of diago.
 type session interface {
 	ReadBye(*sip.Request, sip.ServerTransaction) error
 	Close() error
 }
 
-// byeHandler ends a dialog as diago does when the peer hangs up.
+// byeHandler returns a handler that ends a dialog as diago does when the peer hangs up.
 func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		if d := cameIn(dg, req); d != nil {
@@ -32,7 +32,7 @@ func byeHandler(dg *diago.Diago) sipgo.RequestHandler {
 	}
 }
 
-// cameIn is the call of a request, if it came in.
+// cameIn returns the call of a request if it is an incoming one.
 func cameIn(dg *diago.Diago, req *sip.Request) *diago.DialogServerSession {
 	id, err := sip.DialogIDFromRequestUAS(req)
 	if err != nil {
@@ -45,8 +45,8 @@ func cameIn(dg *diago.Diago, req *sip.Request) *diago.DialogServerSession {
 	return d
 }
 
-// hungUp tells a dialog of its end. Where a dialog is its media too, before diago
-// v0.42, the peer's BYE closes these alone; the rest is the application's.
+// hungUp ends a dialog. Before diago v0.42, where a dialog is its own media, the peer's
+// BYE closes only the media; the application closes the rest.
 func hungUp(d session, req *sip.Request, tx sip.ServerTransaction) {
 	_ = d.ReadBye(req, tx)
 	if m, ok := d.(interface{ Media() *diago.DialogMedia }); ok {
@@ -56,9 +56,10 @@ func hungUp(d session, req *sip.Request, tx sip.ServerTransaction) {
 	_ = d.Close()
 }
 
-// gone reports whether the application has dropped a dialog without hanging up, as
-// far as diago's caches say so: a call that came in leaves them when its handler
-// returns, one that went out when it has ended, and before v0.42 when it is closed.
+// gone returns a function that reports whether the application has dropped a dialog
+// without hanging up, as far as diago's caches show it: an incoming call leaves them when
+// its handler returns, an outgoing one when it has ended, or before v0.42 when it is
+// closed.
 func gone(dg *diago.Diago) func(dialogstore.Dialog) bool {
 	return func(d dialogstore.Dialog) bool {
 		ctx := context.Background()

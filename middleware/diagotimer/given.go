@@ -9,14 +9,15 @@ import (
 
 type requestMiddleware = func(next sipgo.RequestHandler) sipgo.RequestHandler
 
-// given is what the application gave to a Diago by the options below.
+// given holds the arguments of the options below.
 type given struct {
 	server     *sipgo.Server
 	middleware requestMiddleware
 }
 
-// givenTo has the *given of each *diago.Diago that is just being made: an option can
-// leave word for another only so. What New or Option does not take stays.
+// givenTo has the *given of each *diago.Diago that is being made: there is no other way
+// for one option to pass something to another. Entries that neither New nor Option takes
+// remain.
 var givenTo sync.Map
 
 func note(dg *diago.Diago) *given {
@@ -24,7 +25,7 @@ func note(dg *diago.Diago) *given {
 	return g.(*given)
 }
 
-// taken is what was given, which is then forgotten.
+// taken returns and removes what was given.
 func taken(dg *diago.Diago) given {
 	g, ok := givenTo.LoadAndDelete(dg)
 	if !ok {
@@ -33,8 +34,8 @@ func taken(dg *diago.Diago) given {
 	return *g.(*given)
 }
 
-// WithServer is diago.WithServer for New and Option: the server keeps its handlers and
-// gets those of diago and of the timers. Of several the last counts; nil is none.
+// WithServer is diago.WithServer for New and Option. The server keeps its handlers and
+// gets those of diago and of the timers. The last one counts; nil means none.
 func WithServer(server *sipgo.Server) diago.DiagoOption {
 	return func(dg *diago.Diago) {
 		diago.WithServer(server)(dg)
@@ -42,9 +43,9 @@ func WithServer(server *sipgo.Server) diago.DiagoOption {
 	}
 }
 
-// WithServerRequestMiddleware is diago.WithServerRequestMiddleware for New and Option:
-// the middleware gets the requests that diago gets. Like diago, it calls f anew for each
-// request, and of several the last counts; nil is none.
+// WithServerRequestMiddleware is diago.WithServerRequestMiddleware for New and Option. The
+// middleware gets the requests that diago gets. As in diago, f is called for each request,
+// and the last one counts; nil means none.
 func WithServerRequestMiddleware(f func(next sipgo.RequestHandler) sipgo.RequestHandler) diago.DiagoOption {
 	return func(dg *diago.Diago) {
 		diago.WithServerRequestMiddleware(f)(dg)

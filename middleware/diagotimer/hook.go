@@ -14,34 +14,34 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// hook is what stands between a Diago and its user agent.
+// hook connects a Diago with the timers of its user agent.
 type hook struct {
 	dg         *diago.Diago
 	timers     *middleware.Timers
 	server     *sipgo.Server
-	client     *sipgo.Client // that diago sends by
+	client     *sipgo.Client // diago's
 	lines      *lines        // nil if the application gave the client
 	middleware requestMiddleware
 
 	invite, ack learned
 	checked     sync.Once
-	bypassed    atomic.Bool // diago sends by another client
+	bypassed    atomic.Bool // diago sends with another client
 }
 
-// learned is a handler of diago's, which shows when the first request comes in.
+// learned is a handler of diago's, known once the first request has come in.
 type learned struct {
 	handler atomic.Pointer[sipgo.RequestHandler]
 }
 
 func (l *learned) from(handler sipgo.RequestHandler) {
 	if l.handler.Load() == nil {
-		first := handler // so that only this one is allocated
+		first := handler // allocates only the first
 		l.handler.Store(&first)
 	}
 }
 
-// place puts the timers around what diago's options have set. If it returns an error
-// diago is as it was. server may be nil.
+// place wraps the timers around what diago's options have set. If it returns an error
+// diago is unchanged. server may be nil.
 func place(dg *diago.Diago, timers *middleware.Timers, server *sipgo.Server) (*hook, error) {
 	own := taken(dg)
 	h := &hook{dg: dg, timers: timers, server: server, middleware: own.middleware}
@@ -78,11 +78,11 @@ func (h *hook) checkServer() error {
 	return nil
 }
 
-// placeClient has diago send through the timers: by the client that the application
-// gave, or by one for all transports.
+// placeClient makes diago send through the timers: with the client that the application
+// gave, or with one for all transports.
 func (h *hook) placeClient() error {
 	shown := transportsOf(h.dg)
-	if len(shown) == 0 { // what diago does then
+	if len(shown) == 0 { // diago's default
 		diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1", BindPort: 5060})(h.dg)
 		shown = transportsOf(h.dg)
 	}
@@ -115,7 +115,7 @@ func (h *hook) placeClient() error {
 	return nil
 }
 
-// around is the middleware. diago asks for it anew for each request.
+// around is the middleware. diago calls it for each request.
 func (h *hook) around(next sipgo.RequestHandler) sipgo.RequestHandler {
 	bare := h.within(next)
 	timed := h.timers.Handler(bare)
@@ -130,7 +130,7 @@ func (h *hook) around(next sipgo.RequestHandler) sipgo.RequestHandler {
 	}
 }
 
-// within puts the application's middleware around a handler of diago's.
+// within wraps the application's middleware around a handler of diago's.
 func (h *hook) within(next sipgo.RequestHandler) sipgo.RequestHandler {
 	if h.middleware == nil {
 		return next
@@ -138,12 +138,12 @@ func (h *hook) within(next sipgo.RequestHandler) sipgo.RequestHandler {
 	return h.middleware(next)
 }
 
-// handle gives a request to timed, or to bare if diago sends past the timers.
+// handle passes a request to timed, or to bare if diago bypasses the timers.
 func (h *hook) handle(timed, bare sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	if opens(req) { // for these diago looks at its transports itself
+	if opens(req) { // diago looks up its transports for these anyway
 		h.checked.Do(func() { h.check(req) })
 		if h.lines != nil {
-			h.lines.arrived(req) // refreshes of this call leave over it
+			h.lines.arrived(req) // its transport listens
 		}
 	}
 	if h.bypassed.Load() {
@@ -153,7 +153,7 @@ func (h *hook) handle(timed, bare sipgo.RequestHandler, req *sip.Request, tx sip
 	timed(req, tx)
 }
 
-// check finds out whether an option of diago's took the place of our client.
+// check finds out whether a later option of diago replaced our client.
 func (h *hook) check(req *sip.Request) {
 	if t, ok := transportOf(h.dg, sip.NetworkToLower(req.Transport())); ok && t.client != h.client {
 		h.bypassed.Store(true)
@@ -161,12 +161,12 @@ func (h *hook) check(req *sip.Request) {
 	}
 }
 
-// opens reports whether a request begins a call.
+// opens reports whether a request starts a call.
 func opens(req *sip.Request) bool {
 	return req.IsInvite() && req.To() != nil && !req.To().Params.Has("tag")
 }
 
-// take takes over UPDATE, and tells the timers about diago.
+// take registers the handler of UPDATE, and tells the timers about diago.
 func (h *hook) take() {
 	h.timers.SetHost(middleware.Host{
 		Bye:       byeHandler(h.dg),
@@ -182,9 +182,9 @@ func (h *hook) take() {
 	h.server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
 }
 
-// reInvite gives a re-INVITE to diago, past the timers. One that is accepted is
-// acknowledged, so it is refused as long as there is no handler for that; but in a call
-// that came in and waits for its first ACK diago does not accept any.
+// reInvite passes a re-INVITE to diago without the timers. Before diago's handler of ACK
+// is known it refuses re-INVITEs, since an accepted one would need that handler. It does
+// not in an incoming call that waits for its first ACK, where diago accepts none.
 func (h *hook) reInvite(req *sip.Request, tx sip.ServerTransaction) {
 	handler := h.invite.handler.Load()
 	if handler == nil || h.ack.handler.Load() == nil && cameIn(h.dg, req) == nil {
@@ -200,8 +200,8 @@ func (h *hook) acknowledge(req *sip.Request, tx sip.ServerTransaction) {
 	}
 }
 
-// usesICE reports whether a description is that of a WebRTC dialog. diago refuses a
-// re-INVITE without one in these.
+// usesICE reports whether a session description is that of a WebRTC dialog, in which
+// diago refuses a re-INVITE without a description.
 func usesICE(sdp []byte) bool { return bytes.Contains(sdp, []byte("a=ice-ufrag:")) }
 
 // notAllowed answers an UPDATE as diago does.

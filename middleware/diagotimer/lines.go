@@ -14,10 +14,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// lines is the one client that diago gets. It sends each request as the client of
-// diago's transport would, which diago makes anew when it learns its port: so there is
-// none to hook, and no moment to do it in. What a transport is by then shows in the
-// Contact that diago writes into its requests.
+// lines is the one client that diago gets. It sends each request as the client of diago's
+// transport would. Those clients cannot be hooked, because diago replaces them when it
+// learns its port, and there is no event for that. The Contact that diago writes into a
+// request shows which transport it uses.
 type lines struct {
 	dg     *diago.Diago
 	timers *middleware.Timers
@@ -28,29 +28,29 @@ type lines struct {
 	all map[string]*protocol
 }
 
-// protocol has the transports of a protocol.
+// protocol holds the transports of a protocol.
 type protocol struct {
 	name    string
-	probe   *line // the first, as it was when diago was made
-	first   *line // the first, as it is now
+	probe   *line // the first transport when diago was made
+	first   *line // the first transport now
 	settled bool  // it listens, and will not change
 	more    []*line
 }
 
-// line is a transport of diago's.
+// line is a transport of diago.
 type line struct {
 	contact   sip.Uri
 	requester sipgo.ClientTransactionRequester
 
-	laddr sip.Addr // that its client sends from
-	host  string   // and what it puts into Via, and into From for a user agent without one
+	laddr sip.Addr // the local address of its client
+	host  string   // in its Via, and in From if the user agent has no host
 	port  int
 
-	socket sip.Addr // that it rather leaves from, if it is open
+	socket sip.Addr // the preferred local address, if it is open
 }
 
-// mostLines bounds the transports of one protocol: an application may write Contacts
-// of its own.
+// mostLines bounds the transports of one protocol, because an application may write
+// Contacts of its own.
 const mostLines = 32
 
 func newLines(dg *diago.Diago, timers *middleware.Timers, shown []transport) (*lines, error) {
@@ -83,7 +83,7 @@ func (ls *lines) complete(req *sip.Request, l *line) {
 		via.Host, via.Port = l.host, l.port
 	}
 	if req.To() != nil && req.To().Params.Has("tag") {
-		return // sipgo's dialogs do not choose where they send from
+		return // requests of sipgo's dialogs have no local address
 	}
 	if from := req.From(); from != nil && from.Address.Host == "" {
 		from.Address.Host = l.host
@@ -103,12 +103,12 @@ func (ls *lines) open(at sip.Addr) bool {
 	if err != nil {
 		return false
 	}
-	_, _ = conn.TryClose() // the pool keeps it
+	_, _ = conn.TryClose() // only releases our reference
 	return true
 }
 
-// lineOf is the transport that a request leaves over: the one that its Contact is
-// of, else the first of its protocol.
+// lineOf returns the transport for a request: the one of its Contact, else the first of
+// its protocol.
 func (ls *lines) lineOf(req *sip.Request) *line {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -125,7 +125,7 @@ func (ls *lines) lineOf(req *sip.Request) *line {
 	return p.first
 }
 
-// arrived takes note that a call came in: its transport listens.
+// arrived notes that a call came in, so its transport listens.
 func (ls *lines) arrived(req *sip.Request) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -134,8 +134,7 @@ func (ls *lines) arrived(req *sip.Request) {
 	}
 }
 
-// settle looks at the first transport of a protocol again, until it has its port. mu
-// is held.
+// settle updates the first transport of a protocol until it has its port. mu is held.
 func (ls *lines) settle(p *protocol, listens bool) {
 	if p.settled {
 		return
@@ -151,7 +150,7 @@ func (ls *lines) settle(p *protocol, listens bool) {
 	}
 }
 
-// find finds a transport by its Contact. mu is held.
+// find returns a transport by its Contact. mu is held.
 func (ls *lines) find(p *protocol, contact sip.Uri) *line {
 	if sameAddress(contact, p.first.contact) {
 		return p.first
@@ -164,7 +163,7 @@ func (ls *lines) find(p *protocol, contact sip.Uri) *line {
 	if len(p.more) == mostLines {
 		return p.first
 	}
-	// Named otherwise than p, over which refreshes of calls that came in go out.
+	// Not named like p: refreshes of incoming calls use that name.
 	l := ls.derive(p, contact, fmt.Sprintf("%s %d", p.name, len(p.more)+2))
 	p.more = append(p.more, l)
 	return l
@@ -172,10 +171,10 @@ func (ls *lines) find(p *protocol, contact sip.Uri) *line {
 
 func sameAddress(a, b sip.Uri) bool { return a.Host == b.Host && a.Port == b.Port }
 
-// derive makes the client that diago has for the transport with this Contact. diago
-// writes the protocol into the Contact just where the transport listens at that
-// address. Else the address is the one that the world sees and goes into Via, and the
-// socket is most likely at its port, on the interface of the first transport.
+// derive makes a client like the one diago has for the transport with this Contact. If the
+// Contact has the protocol, the transport listens at its address. If not, that is the
+// external address, which goes into Via, and the socket is most likely at the same port
+// on the interface of the first transport.
 func (ls *lines) derive(p *protocol, contact sip.Uri, name string) *line {
 	laddr, socket := p.probe.laddr, sip.Addr{}
 	opts := []sipgo.ClientOption{sipgo.WithClientNAT()}
@@ -200,7 +199,7 @@ func (ls *lines) derive(p *protocol, contact sip.Uri, name string) *line {
 	return l
 }
 
-// line is the transport of a client.
+// line returns the transport of a client.
 func (ls *lines) line(client *sipgo.Client, contact sip.Uri, name string) *line {
 	l := &line{contact: contact, requester: ls.timers.Requester(client, name)}
 	probe := sip.NewRequest(sip.OPTIONS, sip.Uri{Scheme: "sip", Host: "nobody.invalid"})

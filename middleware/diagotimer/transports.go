@@ -6,14 +6,14 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// transport is one of diago's, as it shows in a dialog.
+// transport is one of diago's transports, as a dialog shows it.
 type transport struct {
 	name    string // udp, tcp, tls, ws or wss
 	client  *sipgo.Client
 	contact sip.Uri
 }
 
-// transportsOf are the first transports of each protocol.
+// transportsOf returns the first transport of each protocol.
 func transportsOf(dg *diago.Diago) (all []transport) {
 	for _, name := range []string{"udp", "tcp", "tls", "ws", "wss"} {
 		if t, ok := transportOf(dg, name); ok {
@@ -23,8 +23,8 @@ func transportsOf(dg *diago.Diago) (all []transport) {
 	return all
 }
 
-// transportOf is the first transport of a protocol. It makes a dialog that goes
-// nowhere, since nothing else says what a transport is.
+// transportOf returns the first transport of a protocol. It makes a dialog that is never
+// sent: diago has no other way to ask for a transport.
 func transportOf(dg *diago.Diago, name string) (transport, bool) {
 	d, err := dg.NewDialog(sip.Uri{Scheme: "sip", Host: "nobody.invalid"}, diago.NewDialogOptions{Transport: name})
 	if err != nil {
