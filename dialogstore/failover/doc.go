@@ -1,8 +1,33 @@
-// Package failover says how the nodes of a cluster share their calls, so that a call
-// outlives the node that answered it: another one refreshes it, or ends it, before its
-// peer gives up.
+// Package failover lets calls outlive the node that answered them: when a process dies,
+// another node of its cluster refreshes its calls, or ends them, before the peers give up.
 //
-// A node serves every message from its own memory and writes behind. The [Registry] is
-// where it writes to: the truth about a call is in the memory of its owner for as long
-// as that lives, and in the registry from then on. No SIP message ever waits for it.
+// Each node serves SIP from its own memory, and in the background writes the latest state
+// of each call to a [Registry] that all nodes share. While a node lives, its memory is the
+// truth about its calls. Once it is dead, the registry is. No SIP message ever waits for
+// the registry.
+//
+// Each node beats: it raises a counter in the registry every so often, and reads those of
+// the others. A node whose counter stands still for a lease is dead. Another one buries
+// it, lists its calls, the most urgent first, and claims them:
+//
+//	node a                      registry                       node b
+//	  | Beat                       |                       Beat  |
+//	  | Put call, epoch 1          | a owns it in epoch 1        |
+//	  x crashes, or only hangs     |                       Beat  |  a's counter stands still
+//	                               |                     Bury a  |  for a lease: a is dead
+//	                               |                    Owned a  |
+//	                               | b owns it in epoch 2 Claim  |
+//	                               |                             |  refreshes the call
+//	  | goes on after all          |          Put call, epoch 2  |
+//	  | Put call, epoch 1          |                             |
+//	  | FencedError: b owns it     |                             |
+//	  | lets the call go, silently |                             |
+//
+// The epoch of a call counts its owners, and is what keeps two nodes from serving one call:
+// the registry refuses whatever a former owner writes. A node of another name or another
+// run of a process is another owner. Within an epoch the Version of the dialog decides
+// which state is the latest, so that writes may be repeated and arrive in any order.
+//
+// [Memory] is a registry for tests. To write one of your own, read [Registry] and test it
+// with package failovertest.
 package failover

@@ -12,33 +12,28 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Memory is a Registry in the memory of one process, for tests and simulations: the
-// nodes that share it die with it. Its time is that of package time, also in a bubble
-// of testing/synctest, and can be moved.
+// Memory is a Registry in the memory of one process, for tests and simulations. It uses
+// package time, also in a bubble of testing/synctest. Create one with NewMemory.
 type Memory struct {
 	mu    sync.Mutex
 	state state
-	ahead time.Duration // of package time
-	swept time.Time
+	ahead time.Duration // of the clock of package time
 }
 
-// state is all that a Memory holds. What its maps point to is never written to, so that
-// a copy of the maps is a copy of it all.
+// state is everything that a Memory holds. The values in its maps are never modified, so a
+// copy of the maps is a snapshot.
 type state struct {
 	generation string
 	nodes      map[Node]run
 	calls      map[dialogstore.ID]*call
 }
 
-// run is a node as it is known.
+// run is what is known of a node.
 type run struct {
 	count, buried uint64
 	left, dead    bool
 	heard         time.Time
 }
-
-// sweepEvery is how much time passes between two looks at what may be forgotten.
-const sweepEvery = time.Minute
 
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory {
@@ -47,16 +42,16 @@ func NewMemory() *Memory {
 	return m
 }
 
-// Flush empties m, which has another generation from then on.
+// Flush empties m, which starts a new generation.
 func (m *Memory) Flush() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.state = state{rand.Text(), make(map[Node]run), make(map[dialogstore.ID]*call)}
 }
 
-// Snapshot remembers what m holds. The function that it returns brings that back, as
-// often as it is called: what was written since is lost, as by a failover of a database
-// to a replica that lags behind. The clock runs on.
+// Snapshot returns a function that restores the present contents of m, any number of times.
+// Later writes are then lost, as when a database fails over to a replica that lags behind.
+// The clock is not restored.
 func (m *Memory) Snapshot() (restore func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,16 +67,15 @@ func (s state) clone() state {
 	return state{s.generation, maps.Clone(s.nodes), maps.Clone(s.calls)}
 }
 
-// Advance moves the clock of m, which the ages of sessions and all that expires go by.
-// It may go backwards.
+// Advance makes the clock of m jump. A negative value makes it jump back.
 func (m *Memory) Advance(by time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ahead += by
 }
 
-// Len is the number of nodes that are known, of calls, and of calls of which it is
-// remembered that they were dropped.
+// Len returns the number of things that m keeps: known nodes, calls, and calls remembered
+// as dropped.
 func (m *Memory) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,9 +93,7 @@ func (m *Memory) Beat(ctx context.Context, me Node) (Pulse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	if now.Sub(m.swept).Abs() >= sweepEvery {
-		m.sweep(now)
-	}
+	m.sweep(now)
 	r := m.state.nodes[me]
 	m.state.nodes[me] = run{count: r.count + 1, buried: r.buried, heard: now}
 	return Pulse{m.state.generation, r.buried, m.beatings()}, nil
@@ -112,7 +104,7 @@ func (m *Memory) beatings() []Beating {
 	for node, r := range m.state.nodes {
 		all = append(all, Beating{node, r.count, r.left, r.dead})
 	}
-	slices.SortFunc(all, func(a, b Beating) int { // for simulations that are repeated
+	slices.SortFunc(all, func(a, b Beating) int { // so that simulations repeat
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Run, b.Run))
 	})
 	return all
@@ -150,9 +142,8 @@ func (m *Memory) Bury(ctx context.Context, node Node, count uint64) (buried bool
 	return true, nil
 }
 
-// sweep forgets what has been kept for long enough.
+// sweep removes what has been kept for long enough.
 func (m *Memory) sweep(now time.Time) {
-	m.swept = now
 	owners := make(map[Node]bool)
 	for id, c := range m.state.calls {
 		if now.After(c.until) {

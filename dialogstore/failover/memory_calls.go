@@ -9,20 +9,20 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// call is a call as Memory keeps it, or that it was dropped. It is never written to
+// call is what Memory keeps of a call, or of one that was dropped. It is never modified
 // once it is stored.
 type call struct {
 	Ownership
 	dialog dialogstore.Dialog // without Session.Since
-	since  time.Time          // that, by the clock of the registry
-	put    uint64             // the Version that was put last in this epoch; 0 after a claim
-	until  time.Time          // when it may be forgotten
+	since  time.Time          // the same by the clock of the registry
+	put    uint64             // the Version of the last Put in this epoch; 0 after a claim
+	until  time.Time          // it is kept
 }
 
-// ended reports whether all that is left of the call is that it was dropped.
+// ended reports whether the call was dropped.
 func (c *call) ended() bool { return c.Owner == (Node{}) }
 
-// find returns nil where there is no such call, or none any more.
+// find returns nil if there is no such call, or it has expired.
 func (m *Memory) find(id dialogstore.ID, now time.Time) *call {
 	if c := m.state.calls[id]; c != nil && !now.After(c.until) {
 		return c
@@ -30,7 +30,8 @@ func (m *Memory) find(id dialogstore.ID, now time.Time) *call {
 	return nil
 }
 
-// fence refuses what me wants to do to c, or to no call, in an epoch.
+// fence returns a *FencedError if me must not write to c, which is nil for a missing call,
+// in the epoch of k.
 func (c *call) fence(me Node, k Key) error {
 	if c == nil || k.Epoch > c.Epoch || k.Epoch == c.Epoch && me == c.Owner {
 		return nil
@@ -38,7 +39,7 @@ func (c *call) fence(me Node, k Key) error {
 	return &FencedError{k.ID, c.Ownership}
 }
 
-// keep stores c, and begins the time anew for which it stays.
+// keep stores c, and restarts the time for which it is kept.
 func (m *Memory) keep(id dialogstore.ID, c call, now time.Time) {
 	switch s := c.dialog.Session; {
 	case c.ended():
@@ -140,14 +141,14 @@ func (m *Memory) Owned(ctx context.Context, owner Node, limit int) ([]Held, erro
 	}
 	held := m.held(owner)
 	slices.SortFunc(held, func(a, b Held) int {
-		// By ID what is equally urgent, for simulations that are repeated.
+		// Equally urgent calls by ID, so that simulations repeat.
 		return cmp.Or(cmp.Compare(a.Left, b.Left), cmp.Compare(a.CallID, b.CallID),
 			cmp.Compare(a.LocalTag, b.LocalTag), cmp.Compare(a.RemoteTag, b.RemoteTag))
 	})
 	return held[:min(max(limit, 0), len(held))], nil
 }
 
-// held is what a node owns, in no order.
+// held returns what a node owns, in no order.
 func (m *Memory) held(owner Node) (held []Held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -53,8 +53,7 @@ func beat(t *testing.T, m *failover.Memory, me failover.Node) failover.Pulse {
 	return p
 }
 
-// Nothing that is written after a snapshot is left when it is restored, and what is
-// written then is not in the snapshot, which can be restored again.
+// Restoring a snapshot undoes all later writes. It can be restored again.
 func TestMemorySnapshot(t *testing.T) {
 	m := failover.NewMemory()
 	before := beat(t, m, alice)
@@ -69,21 +68,21 @@ func TestMemorySnapshot(t *testing.T) {
 		restore()
 		owners, err := m.Owner(t.Context(), []dialogstore.ID{state(1).Dialog.ID})
 		if want := (failover.Ownership{Owner: alice, Epoch: 1}); err != nil || owners[0] != want {
-			t.Errorf("after the roll back Owner = %v, %v, want %v", owners, err, want)
+			t.Errorf("after the restore Owner = %v, %v, want %v", owners, err, want)
 		}
 	}
 	if got := claim(t, m).Dialog.Version; got != 1 {
-		t.Errorf("after the roll back the call has version %d, want 1", got)
+		t.Errorf("after the restore the call has version %d, want 1", got)
 	}
 	restore()
 	after := beat(t, m, alice)
 	before.Nodes[0].Count++
 	if diff := cmp.Diff(before, after); diff != "" {
-		t.Errorf("the beat after the roll back is not the next one of the time before (-want +got):\n%s", diff)
+		t.Errorf("the beat after the restore does not continue from the snapshot (-want +got):\n%s", diff)
 	}
 }
 
-// Nothing stays for ever, and Len counts it for as long as it stays.
+// Nothing stays for ever. Len counts what is left.
 func TestMemoryForgetsAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := failover.NewMemory()
@@ -107,12 +106,12 @@ func TestMemoryForgetsAll(t *testing.T) {
 		}
 		m.Advance(failover.KeepDropped + time.Nanosecond)
 		if m.Len() != 0 {
-			t.Errorf("after the time for which a Drop is remembered Len = %d, want 0", m.Len())
+			t.Errorf("once the Drop is forgotten Len = %d, want 0", m.Len())
 		}
 	})
 }
 
-// A Beat forgets too: nobody calls Len in earnest.
+// A Beat removes what has expired: applications do not call Len.
 func TestMemoryBeatForgets(t *testing.T) {
 	m := failover.NewMemory()
 	beat(t, m, alice)
@@ -122,7 +121,7 @@ func TestMemoryBeatForgets(t *testing.T) {
 	}
 }
 
-// A context that has ended is heard before anything is done.
+// A method whose context has ended does nothing.
 func TestMemoryEnded(t *testing.T) {
 	m := failover.NewMemory()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -9,157 +9,159 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Registry is what the nodes of a cluster share: who lives, who owns which call, and
-// the latest state of each. Many goroutines and many nodes use one at once, and each
-// method is atomic for each call that it names. Package failovertest is the suite for
-// authors of a registry.
+// Registry is what the nodes of a cluster share: which nodes are alive, who owns which
+// call, and the latest state of each call. Any number of goroutines and nodes may call any
+// method at once, and a method is atomic for each call that it names. Package failovertest
+// is the test suite for authors of a registry.
 //
-// A method returns when ctx ends, and a context that has ended gives its error. After
-// an error the other results mean nothing, and what was asked for may have been done,
-// in part or altogether: asking again is always harmless, and gives the result that
-// was lost. Where a method has a result for each entry, one that is refused does not
-// keep the others from being done; they are done in order. No entries, no error.
+// Methods return when ctx ends, with its error. After an error the other results are
+// meaningless, and the request may have been carried out nevertheless, wholly or in part.
+// Repeating it is always harmless, and returns the result that was lost.
 //
-// No clock of a node is ever compared with that of another: a registry measures how
-// much time passes between what it is told and what it tells, by a clock of its own,
-// to the millisecond.
+// Put, Drop, Claim and Owner take batches, and return one result for each element, in
+// order. They process a batch in order, and one refused element does not affect the
+// others. An empty batch is not an error.
 //
-// Dialogs go in and out by copy; what their slices hold is read-only for both sides,
-// and an append to a slice that was returned is harmless. IDs and nodes compare byte
-// by byte. Epochs and versions stay below 2^53.
+// Clocks of different nodes are never compared. A registry measures, with its own clock
+// and to the millisecond, how much time passes between a write and a read.
+//
+// Dialogs go in and out by copy. The contents of their slices are read-only for both
+// sides, and appending to a returned slice is harmless. IDs and nodes compare byte by
+// byte. Epochs and versions start at 1 and stay below 2^53.
 //
 // Nothing stays for ever: see [KeepExpired], [KeepUntimed], [KeepDropped], [KeepSilent].
 type Registry interface {
-	// Beat says that me is alive, and returns what it may know of the others. A node
-	// is known from its first Beat or Leave on: nobody learns of calls that it puts
-	// before.
+	// Beat reports that me is alive, and returns what me needs to know about the
+	// cluster. Nodes are known from their first Beat or Leave on. Until then nobody
+	// learns of the calls that they put.
 	Beat(ctx context.Context, me Node) (Pulse, error)
 
-	// Leave says that me is about to stop: whatever it owns may be claimed at once.
-	// Its next Beat takes that back.
+	// Leave announces that me is about to stop: its calls may be claimed at once. The
+	// next Beat of me revokes it.
 	Leave(ctx context.Context, me Node) error
 
-	// Bury says that node is dead and that its calls are being claimed. Should it live
-	// after all, it learns of that with its next Beat, which takes it back. count is
-	// what the caller saw last; where the node has beaten since, or is not known,
-	// nothing is done and false returned. A second Bury of the same count does no more
-	// than the first, and returns true like that.
+	// Bury declares node dead, because the caller is about to claim its calls. If node
+	// is alive after all, its next Beat tells it so and revives it. count is the Count
+	// that the caller saw last: if node has beaten since then, or is unknown, Bury
+	// changes nothing and returns false. Burying a node twice for the same count is
+	// one burial, and returns true both times.
 	Bury(ctx context.Context, node Node, count uint64) (buried bool, err error)
 
-	// Put stores the states of calls that me owns. One that is fenced is refused: the
-	// call has a higher epoch, or the same and another owner, or was dropped in this
-	// epoch or a later one. A higher epoch than the one stored makes me the owner.
-	// In the same epoch a Version that is not newer than the one put last changes
-	// nothing, and is no error; a claim begins anew, whatever was put before it. A call
-	// that is missing is made. The result has for each entry nil or a *FencedError.
+	// Put stores calls that me owns. Results are nil or a *FencedError.
+	//
+	// An entry is fenced if the registry has the call with a higher epoch, or with the
+	// same epoch and another owner, or if it was dropped in the same epoch or a later
+	// one. An entry with a higher epoch than the stored one makes me the owner.
+	// Within an epoch, an entry whose Version is not newer than that of the last Put
+	// changes nothing, and its result is nil. A claim starts a new epoch, so that any
+	// Version is newer after it. A missing call is created.
 	Put(ctx context.Context, me Node, entries []Entry) ([]error, error)
 
-	// Drop removes calls that have ended, those that are missing too, and remembers
-	// that they have. It has the fence of Put, except that a call which was dropped in
-	// the same epoch is no error.
+	// Drop removes calls that have ended, and remembers that they have, also of calls
+	// that are missing. Results are nil or a *FencedError, by the rule of Put. But
+	// dropping a call twice in the same epoch is not an error.
 	Drop(ctx context.Context, me Node, keys []Key) ([]error, error)
 
-	// Claim makes me the owner of calls that from still owns in the epochs of keys,
-	// and raises their epochs by one. The result has for each key the call as it is
-	// owned now, or the *FencedError or ErrUnknown that says why it is not. Of a call
-	// that me has claimed with the same key before, it gives the state once more.
+	// Claim makes me the owner of the calls that from still owns in the epochs of keys,
+	// and raises these epochs by one. Each result is the call with its new epoch, or
+	// has a *FencedError or ErrUnknown as its Err. Claiming a call again with the same
+	// key, while me still owns it in the epoch after that, changes nothing and returns
+	// its latest state.
 	Claim(ctx context.Context, me, from Node, keys []Key) ([]Claimed, error)
 
-	// Owned lists calls of a node, those that expire first before the others, limit at
-	// most. It returns none for a node that owns nothing or is not known.
+	// Owned lists up to limit calls of owner, those that expire first at the front.
+	// For a node that owns nothing or is unknown it lists none.
 	Owned(ctx context.Context, owner Node, limit int) ([]Held, error)
 
-	// Owner says who owns calls, in order.
+	// Owner returns who owns the calls with the given IDs.
 	Owner(ctx context.Context, ids []dialogstore.ID) ([]Ownership, error)
 }
 
-// How long a registry keeps what nobody removes. It may take an hour longer each time.
+// How long a registry keeps what nobody removes. It may keep it up to an hour longer.
 const (
 	// KeepExpired is how long a call with a session timer stays after its session has
 	// expired.
 	KeepExpired = time.Hour
-	// KeepUntimed is how long a call without a session timer stays after its last Put
-	// or Claim. A Put that changes nothing counts.
+	// KeepUntimed is how long a call without a session timer stays after its last Claim
+	// or Put, including a Put that changes nothing.
 	KeepUntimed = 24 * time.Hour
-	// KeepDropped is how long it is remembered of a call that it was dropped: longer
-	// than a Put may be on its way.
+	// KeepDropped is how long the registry remembers that a call was dropped, which
+	// is longer than any Put is under way.
 	KeepDropped = 2 * time.Minute
-	// KeepSilent is how long a node is known after its last Beat or Leave. One that
-	// owns calls is known for as long as it does.
+	// KeepSilent is how long a node stays known after its last Beat or Leave. A node
+	// that owns calls stays known for as long as it owns them.
 	KeepSilent = time.Hour
 )
 
-// Node names one run of one node of a cluster. A process that is started anew under
-// the same name is another run, and takes over what the runs before it owned at once.
+// Node identifies one run of one node of a cluster. A process that restarts under the same
+// name is another run, and takes back the calls of the earlier runs at once.
 type Node struct {
 	Name string // unique in the cluster
-	Run  string // of the process; unique among all runs of that name
+	Run  string // of the process; unique among all runs with that name
 }
 
-// Pulse is what a beat returns.
+// Pulse is the result of a beat.
 type Pulse struct {
-	// Generation changes when the registry has lost everything: whoever owns calls
-	// puts them all again.
+	// Generation changes when the registry has lost everything. Owners of calls then
+	// put all of them again.
 	Generation string
-	// Buried counts how often others have taken me for dead. When it has risen they
-	// claim my calls, and me asks which are still its own.
+	// Buried counts how often the node that beats was declared dead. When it has risen,
+	// others are claiming its calls, and the node must ask which ones it still owns.
 	Buried uint64
-	// Nodes are all runs that are known, me among them, in no order.
+	// Nodes lists all known runs, including the one that beats, in no order.
 	Nodes []Beating
 }
 
 // Beating is one run as the registry knows it.
 type Beating struct {
 	Node
-	Count uint64 // of its beats; it means nothing but that the node lives when it changes
-	Left  bool   // it has called Leave since its last beat
-	Dead  bool   // it was buried since its last beat
+	Count uint64 // of its beats. It is not a measure: when it changes, the node is alive
+	Left  bool   // has called Leave since its last beat
+	Dead  bool   // was buried since its last beat
 }
 
-// Key is a call in one epoch: the count of its owners so far, from 1.
+// Key identifies a call in one epoch. The epoch counts the owners of the call, from 1.
 type Key struct {
 	dialogstore.ID
 	Epoch uint64
 }
 
-// Entry is the state of a call as its owner puts it.
+// Entry is the state of a call that its owner puts.
 type Entry struct {
 	Epoch  uint64
-	Dialog dialogstore.Dialog // its Version tells states apart; its Session.Since comes back zero
-	Age    time.Duration      // how long ago Session.Since was, in its place
+	Dialog dialogstore.Dialog // Version tells states apart. Session.Since is not stored: see Age
+	Age    time.Duration      // time since Session.Since
 }
 
-// Key names the call of e.
+// Key returns the key of e.
 func (e *Entry) Key() Key { return Key{e.Dialog.ID, e.Epoch} }
 
-// Claimed is what became of a claim.
+// Claimed is the result of a claim.
 type Claimed struct {
-	Entry       // with the new epoch, and the age that the session has by now
+	Entry       // with the new epoch and the current age; its Session.Since is zero
 	Err   error // nil, a *FencedError or ErrUnknown
 }
 
 // Held is a call that a node owns.
 type Held struct {
 	Key
-	Left time.Duration // until its session expires; negative where it has; NoTimer without one
+	Left time.Duration // until the session expires; negative afterwards; NoTimer without a timer
 }
 
-// NoTimer is the time left of a call without a session timer, which never expires. It
-// comes after all others.
+// NoTimer is the time left of a call without a session timer, which never expires. It sorts
+// after all others.
 const NoTimer = time.Duration(1<<63 - 1)
 
-// Ownership is who owns a call. The zero Ownership is a call that the registry does not
-// have.
+// Ownership is who owns a call. It is zero for a call that the registry does not have.
 type Ownership struct {
-	Owner Node   // the zero Node where the call has ended
-	Epoch uint64 // in which it is owned, or was when it ended
+	Owner Node   // zero if the call has ended
+	Epoch uint64 // the current one, or that in which the call ended
 }
 
-// ErrUnknown says that the registry does not have a call.
+// ErrUnknown is the error of a claim of a call that the registry does not have.
 var ErrUnknown = errors.New("failover: no such call in the registry")
 
-// FencedError refuses what a node that does not own a call wants to do to it. It says
-// who does.
+// FencedError refuses a write by a node that does not own the call, and says who does.
 type FencedError struct {
 	ID dialogstore.ID
 	Ownership

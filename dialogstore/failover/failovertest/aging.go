@@ -9,27 +9,27 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// aging is what becomes of what is stored as time passes.
+// aging checks what becomes of stored calls and nodes as time passes.
 var aging = []check{
-	{"ages", "Time passes for what is stored: the age of a session grows, and what is left of it shrinks.", agesGrow},
-	{"age after a put", "The age that came with the latest state counts.", ageAfterPut},
-	{"drop is remembered", "For two minutes a late Put does not bring back a call that was dropped.", dropRemembered},
-	{"drop is forgotten", "That a call was dropped is not remembered for ever.", dropForgotten},
-	{"expired", "A call stays for an hour after its session has expired, and not for ever.", expired},
-	{"expired later", "A call that is refreshed stays for an hour after its latest session, whoever owns it.", expiredLater},
-	{"untimed", "A call without a timer stays for a day after its last Put or Claim, also one that changes nothing.", untimedStays},
-	{"silent", "A node that owns nothing is known for an hour after its last Beat or Leave, and not for ever.", silent},
-	{"silent owner", "A node that owns calls is known for as long as it does.", silentOwner},
+	{"ages", "As time passes, the age of a stored session grows, and the time left shrinks.", agesGrow},
+	{"age after a put", "The age of the latest stored state counts, not that of a Put which changed nothing.", ageAfterPut},
+	{"drop is remembered", "For two minutes, a late Put does not bring back a dropped call.", dropRemembered},
+	{"drop is forgotten", "The registry does not remember dropped calls for ever.", dropForgotten},
+	{"expired", "A call stays for an hour after its session has expired, but not for ever.", expired},
+	{"expired later", "A refresh prolongs that, whoever owns the call.", expiredLater},
+	{"untimed", "A call without a timer stays for a day after its last Claim or Put, including a Put that changes nothing.", untimedStays},
+	{"silent", "A node that owns nothing stays known for an hour after its last Beat or Leave, but not for ever.", silent},
+	{"silent owner", "A node that owns calls stays known for as long as it owns them.", silentOwner},
 }
 
-// advance lets time pass for a registry.
+// advance makes time pass for a registry.
 func advance(r failover.Registry, by time.Duration) { r.(Clock).Advance(by) }
 
 const (
-	// early is how long before the end of a time it is asked whether it goes on; a busy
-	// machine takes some of that.
+	// early is how long before a deadline the checks look. A busy machine may use up some
+	// of it.
 	early = 20 * time.Second
-	// slack is what takes early, and the hour that a registry may add, past the end.
+	// slack leads from early before a deadline to after the extra hour of the registry.
 	slack = time.Hour + time.Minute
 )
 
@@ -46,7 +46,7 @@ func agesGrow(t testing.TB, r failover.Registry) {
 	wantTime(t, "the age after the expiry", c.Age, 150*time.Second+interval, start)
 }
 
-// left is what is left of the only call of a node.
+// left returns the time left of the only call of a node.
 func left(t testing.TB, r failover.Registry, node failover.Node) time.Duration {
 	t.Helper()
 	held := owned(t, r, node, math.MaxInt)
@@ -95,7 +95,7 @@ func expired(t testing.TB, r failover.Registry) {
 	wantGone(t, r, alice, "call", 1)
 }
 
-// wantGone wants no trace of a call.
+// wantGone checks that a call has left no trace.
 func wantGone(t testing.TB, r failover.Registry, owner failover.Node, callID string, epoch uint64) {
 	t.Helper()
 	wantOwner(t, r, callID, nobody, 0)
@@ -127,6 +127,7 @@ func untimedStays(t testing.TB, r failover.Registry) {
 	advance(r, most)
 	mustClaim(t, r, bob, alice, key("call", 1))
 	advance(r, most)
+	wantOwned(t, r, bob, key("call", 2))
 	mustPut(t, r, bob, untimed("call", 2, 2))
 	advance(r, most)
 	wantOwned(t, r, bob, key("call", 2))

@@ -9,25 +9,25 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// beats is who lives: what nodes say of themselves and learn of each other.
+// beats checks what nodes tell the registry about themselves and learn about each other.
 var beats = []check{
-	{"beat", "A node is known from its first Beat on, to itself and to the others.", firstBeat},
-	{"beats count", "Each Beat changes the count of the node that beats, and of no other.", beatsCount},
-	{"runs", "Two runs of one name are two nodes.", runs},
-	{"leave", "A node that leaves is Left until its next Beat. It need not have beaten before.", leaving},
-	{"bury", "A buried node is Dead until its next Beat, which tells it that it was buried.", burying},
-	{"bury the living", "A node that has beaten since the count that its undertaker saw is not buried, nor is one that nobody knows.", buryTheLiving},
-	{"bury at once", "Survivors that bury a node for the same count bury it once.", buryTwice},
-	{"bury again", "A node that is buried once more learns of that, too.", buryAgain},
-	{"generation", "The generation is the same for all, whatever they do, as long as nothing is lost.", oneGeneration},
+	{"beat", "A node is known to itself and to the others from its first Beat on.", firstBeat},
+	{"beats count", "A Beat changes the Count of its node, and of no other.", beatsCount},
+	{"runs", "Two runs with one name are two nodes.", runs},
+	{"leave", "A node that leaves is Left until its next Beat, even if it had never beaten.", leaving},
+	{"bury", "A buried node is Dead until its next Beat, which tells it so.", burying},
+	{"bury the living", "Bury fails for a node that has beaten since the given count, and for an unknown one.", buryTheLiving},
+	{"bury at once", "Two nodes that bury a third for the same count both succeed, and it counts once.", buryTwice},
+	{"bury again", "Each burial of a node is counted.", buryAgain},
+	{"generation", "As long as nothing is lost, the generation stays the same for all nodes.", oneGeneration},
 }
 
-// flushed is what becomes of a registry that has lost everything.
+// flushed checks a registry that has lost everything.
 var flushed = []check{
-	{"flush", "A registry that has lost everything has another generation, and takes what owners put again.", flush},
+	{"flush", "A registry that has lost everything has a new generation, and accepts what owners put again.", flush},
 }
 
-// seen is what a pulse says of a node.
+// seen returns what a pulse says about a node.
 func seen(t testing.TB, p failover.Pulse, node failover.Node) failover.Beating {
 	t.Helper()
 	var found []failover.Beating
@@ -42,7 +42,7 @@ func seen(t testing.TB, p failover.Pulse, node failover.Node) failover.Beating {
 	return found[0]
 }
 
-// wantNodes wants a pulse to have these nodes and no others.
+// wantNodes checks which nodes a pulse lists.
 func wantNodes(t testing.TB, p failover.Pulse, want ...failover.Node) {
 	t.Helper()
 	var got []failover.Node
@@ -55,7 +55,7 @@ func wantNodes(t testing.TB, p failover.Pulse, want ...failover.Node) {
 	}
 }
 
-// wantSeen wants a pulse to say this of a node, whatever its count is.
+// wantSeen checks what a pulse says about a node, except for its count.
 func wantSeen(t testing.TB, p failover.Pulse, want failover.Beating) {
 	t.Helper()
 	got := seen(t, p, want.Node)

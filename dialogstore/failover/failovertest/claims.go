@@ -8,16 +8,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// claims is how a call gets another owner.
+// claims checks how a call gets another owner.
 var claims = []check{
-	{"claim", "Claim raises the epoch by one, and gives the latest state to its new owner alone.", claimOne},
-	{"claim fences", "What the former owner still wants of the call is refused.", claimFences},
-	{"claim from another", "Only a call that the node named still owns is claimed.", claimFromAnother},
-	{"claim in another epoch", "Only a call that is still in the epoch named is claimed, older or newer.", claimOtherEpoch},
-	{"claim unknown", "Claim of a call that is not there gives ErrUnknown, and makes none.", claimUnknown},
-	{"claims in a row", "Epochs rise by one with each claim, whoever claims, also the first owner again.", claimsInARow},
-	{"claim in part", "Each key has its own result, in order: one that is refused does not keep the others from being claimed.", claimInPart},
-	{"owner in order", "Owner answers in the order of the IDs, the zero Ownership for a call that is not there.", ownerInOrder},
+	{"claim", "Claim raises the epoch by one, makes its node the only owner, and returns the latest state.", claimOne},
+	{"claim fences", "After a claim, writes of the former owner are fenced.", claimFences},
+	{"claim from another", "A claim from a node that does not own the call is fenced.", claimFromAnother},
+	{"claim in another epoch", "A claim with another epoch than the stored one, older or newer, is fenced.", claimOtherEpoch},
+	{"claim unknown", "A claim of a missing call gives ErrUnknown, and does not create it.", claimUnknown},
+	{"claims in a row", "Each claim raises the epoch by one, also when a former owner gets the call back.", claimsInARow},
+	{"claim in part", "Results are in order, and a refused key does not affect the others.", claimInPart},
+	{"owner in order", "Owner returns results in the order of the IDs, zero for a missing call.", ownerInOrder},
 }
 
 func claimOne(t testing.TB, r failover.Registry) {

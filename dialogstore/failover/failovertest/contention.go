@@ -15,25 +15,25 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// contention is what many nodes may do to one call at once, and to many.
+// contention checks what happens when many nodes act at once.
 var contention = []check{
-	{"claims at once", "Of several nodes that claim a call at once exactly one gets it, and the others learn who.", claimsAtOnce},
-	{"puts at once", "Of several states that are put at once the newest is kept.", putsAtOnce},
-	{"claim among puts", "A claim gives the last state that was stored without an error, and none is stored after it.", claimAmongPuts},
-	{"drop among puts", "No Put that meets a Drop brings the call back.", dropAmongPuts},
-	{"one owner an epoch", "Each epoch has one owner and epochs rise by one, whatever many nodes do at once.", oneOwner},
-	{"one owner an epoch, replies lost", "Each epoch has one owner also where replies are lost and calls are repeated.", oneOwnerLossy},
-	{"everything at once", "Any number of nodes may call any method at once.", everythingAtOnce},
+	{"claims at once", "Of several concurrent claims of a call exactly one succeeds, and the others learn who won.", claimsAtOnce},
+	{"puts at once", "Of several concurrent puts of a call the newest version is kept.", putsAtOnce},
+	{"claim among puts", "A claim returns the newest state whose Put succeeded, and no later Put succeeds.", claimAmongPuts},
+	{"drop among puts", "A Put that races a Drop does not bring the call back.", dropAmongPuts},
+	{"one owner an epoch", "Under contention each epoch has one owner, and epochs rise by one.", oneOwner},
+	{"one owner an epoch, replies lost", "The same holds when replies are lost and requests repeated.", oneOwnerLossy},
+	{"everything at once", "Any number of goroutines and nodes may call any method at once.", everythingAtOnce},
 }
 
-// Each check that races starts workers goroutines, each of which acts rounds times.
+// Each check starts workers goroutines, each of which acts rounds times.
 const (
 	workers = 8
 	rounds  = 25
 )
 
-// atOnce runs f for each worker, which is a node, and lets them start together. They use
-// no step that ends the check, which is not for other goroutines.
+// atOnce runs f in a goroutine for each worker, which is a node, and starts them together.
+// f must not use Fatalf.
 func atOnce(f func(worker int, me failover.Node)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
@@ -49,7 +49,7 @@ func atOnce(f func(worker int, me failover.Node)) {
 
 func worker(w int) failover.Node { return failover.Node{Name: fmt.Sprint("node-", w), Run: "1"} }
 
-// put1, drop1, claim1 and owner1 are for one call, by any goroutine.
+// put1, drop1, claim1 and owner1 are for one call, and for any goroutine.
 
 func put1(t testing.TB, r failover.Registry, me failover.Node, e failover.Entry) error {
 	errs, err := r.Put(t.Context(), me, []failover.Entry{e})
@@ -83,8 +83,8 @@ func owner1(t testing.TB, r failover.Registry, callID string) (failover.Ownershi
 	return owners[0], nil
 }
 
-// fenced reports whether err says that another owns the call, and who. Any other error
-// is a fault.
+// fenced reports whether err is a *FencedError, and returns the owner that it names. Any
+// other error fails the check.
 func fenced(t testing.TB, what string, err error) (failover.Ownership, bool) {
 	t.Helper()
 	var f *failover.FencedError
@@ -165,15 +165,15 @@ func dropAmongPuts(t testing.TB, r failover.Registry) {
 	wantOwned(t, r, alice)
 }
 
-// amongPuts does something while alice puts newer and newer states of a call by several
-// goroutines, each of which goes on until it is fenced, or has put one more after what was
-// done. It returns the newest version that was stored without an error.
+// amongPuts calls do while several goroutines put newer and newer states of a call of alice.
+// Each goes on until it is fenced, or has put one more state after do returned. amongPuts
+// returns the newest version whose Put succeeded.
 func amongPuts(t testing.TB, r failover.Registry, callID string, do func()) (newest uint64) {
 	var done atomic.Bool
 	var stored [workers]uint64
 	atOnce(func(w int, _ failover.Node) {
 		if w == 0 {
-			runtime.Gosched() // an occasion for the others to begin
+			runtime.Gosched() // let the others begin
 			do()
 			done.Store(true)
 			return
@@ -193,7 +193,7 @@ func amongPuts(t testing.TB, r failover.Registry, callID string, do func()) (new
 	return max(1, slices.Max(stored[:]))
 }
 
-// ledger is who owned a call in which epoch, by whoever learned of it.
+// ledger records who owned a call in which epoch, as the workers learn it.
 type ledger struct {
 	mu     sync.Mutex
 	owners map[uint64]failover.Node
@@ -220,8 +220,8 @@ func oneOwnerLossy(t testing.TB, r failover.Registry) {
 	}, r)
 }
 
-// contend lets all take one call from each other and put states of it, each by a way of
-// its own to the registry.
+// contend makes the workers take one call from each other and put states of it. way returns
+// the registry that a worker uses.
 func contend(t testing.TB, way func(worker int) failover.Registry, r failover.Registry) {
 	l := ledger{owners: map[uint64]failover.Node{1: alice}}
 	mustPut(t, r, alice, entry("call", 1, 1))
@@ -249,8 +249,7 @@ func contend(t testing.TB, way func(worker int) failover.Registry, r failover.Re
 	}
 }
 
-// takeAndPut makes me the owner of the call, unless others are always faster, and puts a
-// state of it.
+// takeAndPut makes me the owner of the call, and puts a state of it.
 func takeAndPut(t testing.TB, r failover.Registry, me failover.Node, version uint64, l *ledger) {
 	var mine failover.Ownership
 	for mine.Owner != me {
@@ -276,7 +275,7 @@ func takeAndPut(t testing.TB, r failover.Registry, me failover.Node, version uin
 		}
 	}
 	l.enter(t, mine)
-	runtime.Gosched() // an occasion for others to come between
+	runtime.Gosched() // let others come between
 	err := insistOn(func() error { return put1(t, r, me, entry("call", mine.Epoch, version)) })
 	if other, lost := fenced(t, "Put", err); lost {
 		l.enter(t, other)
@@ -286,7 +285,7 @@ func takeAndPut(t testing.TB, r failover.Registry, me failover.Node, version uin
 	}
 }
 
-// insist repeats what fails by a fault on its way.
+// insist repeats do until no fault is injected.
 func insist[R any](do func() (R, error)) R {
 	for {
 		if result, err := do(); !errors.Is(err, ErrFault) {
@@ -316,8 +315,8 @@ func everythingAtOnce(t testing.TB, r failover.Registry) {
 	}
 }
 
-// live leads the life of a call, from its first owner to a run of the same name that
-// takes it and ends it.
+// live puts a call, takes it over by another run of the same node, and drops it. It uses all
+// methods.
 func live(t testing.TB, r failover.Registry, me failover.Node, callID string) {
 	next := failover.Node{Name: me.Name, Run: callID}
 	p, beatErr := r.Beat(t.Context(), me)

@@ -6,20 +6,20 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// nobody owns a call that has ended.
+// nobody is the owner of a call that has ended.
 var nobody failover.Node
 
-// drops is the end of a call, and that it is remembered.
+// drops checks the end of a call, and that the registry remembers it.
 var drops = []check{
-	{"drop", "A call that was dropped is owned by nobody, and claimed by nobody.", dropOne},
-	{"drop fenced by epoch", "A node whose epoch is over does not end a call that another node has.", dropOldEpoch},
-	{"drop fenced by owner", "Of two owners of one epoch the one that the registry does not know does not end the call.", dropOfAnother},
-	{"drop of a higher epoch", "A higher epoch than the one stored ends the call, whoever owned it: writes were lost.", dropHigherEpoch},
-	{"late put", "A Put on its way does not bring back a call that was dropped, be it of the same epoch or an older one.", latePut},
-	{"put after a drop", "A call that was dropped by a former owner comes back with the next Put of a later epoch.", putAfterDrop},
-	{"drop missing", "Drop of a call that is missing is no error, and remembered.", dropMissing},
-	{"drop again", "Drop of a call that was dropped in the same epoch is no error; in an older one it is fenced.", dropAgain},
-	{"drop in part", "Each key has its own result, in order: one that is refused does not keep the others from being dropped.", dropInPart},
+	{"drop", "A dropped call has no owner, and cannot be claimed.", dropOne},
+	{"drop fenced by epoch", "A Drop with an older epoch than the stored one is fenced.", dropOldEpoch},
+	{"drop fenced by owner", "A Drop by another owner of the stored epoch is fenced.", dropOfAnother},
+	{"drop of a higher epoch", "A Drop with a higher epoch than the stored one ends the call, whoever owns it: the registry has lost writes.", dropHigherEpoch},
+	{"late put", "A late Put with the epoch of the Drop, or an older one, does not bring the call back.", latePut},
+	{"put after a drop", "A Put with a later epoch brings back a call that a former owner has dropped.", putAfterDrop},
+	{"drop missing", "Dropping a missing call is not an error, and is remembered.", dropMissing},
+	{"drop again", "Dropping a call twice in one epoch is not an error. With an older epoch it is fenced.", dropAgain},
+	{"drop in part", "Results are in order, and a refused key does not affect the others.", dropInPart},
 }
 
 func dropOne(t testing.TB, r failover.Registry) {

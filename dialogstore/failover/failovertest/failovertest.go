@@ -1,6 +1,5 @@
-// Package failovertest is the conformance suite for authors of a [failover.Registry],
-// and [Faulty], which puts any registry in trouble. A registry that passes can take the
-// place of [failover.Memory]. Run it with the race detector.
+// Package failovertest has the test suite for authors of a [failover.Registry], and
+// [Faulty], which injects faults into any registry. Run the suite with the race detector.
 package failovertest
 
 import (
@@ -10,16 +9,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// Clock is what a registry under test may have besides: its clock can be moved. What
-// ages or expires is checked only with it, since that takes minutes and days.
+// Clock is an optional interface of the registry under test. Checks of ages and expiry need
+// it, since they would take minutes and days otherwise.
 type Clock interface {
-	// Advance makes as much time pass for the registry, and what it counts expire.
+	// Advance makes time pass for the registry, including whatever expires in it.
 	Advance(by time.Duration)
 }
 
-// Flusher is what a registry under test may have besides: it can lose everything, as a
-// database does by FLUSHALL. That is checked only with it.
+// Flusher is an optional interface of the registry under test. The check that a registry
+// can lose everything needs it.
 type Flusher interface {
+	// Flush removes everything, as FLUSHALL does.
 	Flush()
 }
 
@@ -30,9 +30,9 @@ type check struct {
 	run  func(t testing.TB, r failover.Registry)
 }
 
-// group is checks that need the same of a registry.
+// group is checks that need the same optional interface.
 type group struct {
-	lacks  func(failover.Registry) string // why they cannot run; nil where they always can
+	lacks  func(failover.Registry) string // why they cannot run, or ""; nil if they always can
 	checks []check
 }
 
@@ -58,10 +58,10 @@ func lacksFlush(r failover.Registry) string {
 	return "the registry has no method Flush()"
 }
 
-// Run checks every rule of the contract of [failover.Registry], each in a subtest with
-// an empty registry of its own from open. What a registry needs to be closed goes into
-// the Cleanup of the test that open is given. Where the registry is no [Clock], or no
-// [Flusher], what needs that is skipped, and the rule that was not checked is printed.
+// Run checks every rule of [failover.Registry] in a subtest of its own. open returns an
+// empty registry for each, and closes it by t.Cleanup. If the registry does not implement
+// [Clock] or [Flusher], the checks that need them are skipped, and the rules that were not
+// checked are printed.
 func Run(t *testing.T, open func(t *testing.T) failover.Registry) {
 	t.Helper()
 	for _, g := range groups() {

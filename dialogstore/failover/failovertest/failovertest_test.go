@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// A way on which nothing happens is as good as the registry behind it. It has no clock
-// that can be moved, so that what ages is skipped.
+// A Faulty without faults is as good as its registry. It is not a Clock, so that checks of
+// ages are skipped.
 func TestFaultyWithoutFaults(t *testing.T) {
 	Run(t, func(*testing.T) failover.Registry { return NewFaulty(failover.NewMemory()) })
 }

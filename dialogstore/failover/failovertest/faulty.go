@@ -11,27 +11,28 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// ErrFault is what a call of a [Faulty] registry returns when its fault names no error.
+// ErrFault is the error of an injected [Fault] that has no error of its own.
 var ErrFault = errors.New("failovertest: trouble of the registry")
 
-// Fault is what goes wrong with one call. The zero Fault is none.
+// Fault is what goes wrong with one request. The zero Fault is nothing.
 type Fault struct {
-	// Down keeps the call from reaching the registry.
+	// Down makes the request fail before it reaches the registry.
 	Down bool
-	// Delay is how much later the call reaches the registry. It is done also when its
-	// caller has given up by then, as is a request that has been sent.
+	// Delay delays the request. The registry still carries it out when its caller has
+	// given up meanwhile, as it does with a request that is already on the wire.
 	Delay time.Duration
-	// Lost loses the reply: the call is done, and the caller gets an error.
+	// Lost loses the reply: the registry carries the request out, and it fails.
 	Lost bool
-	// Reply is how much later the reply arrives.
+	// Reply delays the reply.
 	Reply time.Duration
-	// Err is what the caller gets where Down or Lost; nil is ErrFault.
+	// Err is the error of Down and Lost. The default is ErrFault.
 	Err error
 }
 
-// Faulty is the way of one node to a registry, with whatever happens on it. Give each
-// node one of its own around the registry that they share: a registry that is down is
-// down on each way, a node that is cut off on one. Any number of goroutines may use it.
+// Faulty is a node's connection to a registry, with faults. Give each node a Faulty of its
+// own around the registry that they share. Then a registry that is down is Down for all of
+// them, and a node that is cut off has a Faulty that is Down. Any number of goroutines may
+// use one.
 type Faulty struct {
 	registry failover.Registry
 	mu       sync.Mutex
@@ -41,24 +42,24 @@ type Faulty struct {
 
 var _ failover.Registry = (*Faulty)(nil)
 
-// NewFaulty returns a way to registry on which nothing happens yet.
+// NewFaulty returns a connection to registry, without faults so far.
 func NewFaulty(registry failover.Registry) *Faulty { return &Faulty{registry: registry} }
 
-// Set makes fault choose what goes wrong with each call from now on, by the name of the
-// method. It is never called twice at once; nil ends the trouble.
+// Set makes fault choose the Fault of each request from now on, given the name of the method.
+// Calls of fault are serialized, and it must not call f. A nil fault ends all faults.
 func (f *Faulty) Set(fault func(method string) Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault = fault
 }
 
-// Always is for Set: it goes wrong with every call.
+// Always is an argument for Set: every request has this fault.
 func Always(fault Fault) func(method string) Fault {
 	return func(string) Fault { return fault }
 }
 
-// Wait returns when no call is under way any more that its caller gave up. A bubble of
-// testing/synctest needs that before its end.
+// Wait waits for delayed requests whose callers have given up. Call it before a bubble of
+// testing/synctest ends.
 func (f *Faulty) Wait() { f.pending.Wait() }
 
 func (f *Faulty) next(method string) Fault {
@@ -70,7 +71,7 @@ func (f *Faulty) next(method string) Fault {
 	return f.fault(method)
 }
 
-// call does what a method of the registry does, with what goes wrong with it.
+// call calls a method of the registry, with the fault chosen for it.
 func call[R any](ctx context.Context, f *Faulty, method string, do func(context.Context) (R, error)) (R, error) {
 	var none R
 	fault := f.next(method)
@@ -91,8 +92,7 @@ func call[R any](ctx context.Context, f *Faulty, method string, do func(context.
 	return result, doneErr
 }
 
-// delayed calls the registry by a goroutine of its own where that takes time, which Wait
-// waits for.
+// delayed calls the registry in a goroutine if there is a delay. Wait waits for it.
 func delayed[R any](ctx context.Context, f *Faulty, fault Fault, do func(context.Context) (R, error)) (R, error) {
 	if fault.Delay <= 0 && fault.Reply <= 0 {
 		return do(ctx)
@@ -133,7 +133,7 @@ func (f *Faulty) Bury(ctx context.Context, node failover.Node, count uint64) (bo
 
 // Put implements failover.Registry.
 func (f *Faulty) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
-	entries = slices.Clone(entries) // a delayed call reads them when its caller has given up
+	entries = slices.Clone(entries) // a delayed request reads them after its caller has given up
 	return call(ctx, f, "Put", func(ctx context.Context) ([]error, error) { return f.registry.Put(ctx, me, entries) })
 }
 

@@ -10,8 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// attempt puts the first state of a call by way within a second, and returns how long
-// that took.
+// attempt puts a call with a timeout of a second, and returns how long that took.
 func attempt(t *testing.T, way failover.Registry) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -27,7 +26,7 @@ func TestFaulty(t *testing.T) {
 		fault Fault
 		want  error
 		took  time.Duration
-		done  time.Duration // when the call reaches the registry; negative for never
+		done  time.Duration // when the registry carries it out; -1 for never
 	}{
 		{"none", Fault{}, nil, 0, 0},
 		{"down", Fault{Down: true}, ErrFault, 0, -1},
@@ -54,7 +53,7 @@ func TestFaulty(t *testing.T) {
 				}
 				way.Wait()
 				if reached != c.done {
-					t.Errorf("the call has reached the registry after %v, want %v", reached, c.done)
+					t.Errorf("the registry carries the request out after %v, want %v", reached, c.done)
 				}
 				way.Set(nil)
 				mustPut(t, way, alice, entry("call", 1, 2))
@@ -63,7 +62,7 @@ func TestFaulty(t *testing.T) {
 	}
 }
 
-// A node that is cut off is so on its own way alone, and on it with all methods.
+// A node that is cut off fails with all methods, and others are not affected.
 func TestFaultyCutsOneNodeOff(t *testing.T) {
 	m := failover.NewMemory()
 	mine, others := NewFaulty(m), NewFaulty(m)
@@ -81,7 +80,7 @@ func TestFaultyCutsOneNodeOff(t *testing.T) {
 		"Drop": dropErr, "Claim": claimErr, "Owned": ownedErr, "Owner": ownerErr,
 	} {
 		if err != ErrFault || asked[method] != 1 {
-			t.Errorf("%s of a node that is cut off = %v, its fault chosen %d times, want %v and once", method, err, asked[method], ErrFault)
+			t.Errorf("%s of a node that is cut off = %v, with %d calls of fault, want %v and one", method, err, asked[method], ErrFault)
 		}
 	}
 	wantNodes(t, beat(t, others, bob), bob)

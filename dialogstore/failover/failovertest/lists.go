@@ -13,23 +13,23 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// lists is what a node owns, and what all methods have in common.
+// lists checks what a node owns, and what all methods have in common.
 var lists = []check{
-	{"owned in order", "Owned lists the calls that expire first before the others, those that have expired first of all, and those without a timer last.", ownedInOrder},
-	{"owned limit", "Owned lists as many calls as asked for, the most urgent, and no error where there are fewer.", ownedLimit},
-	{"owned moves", "A refresh, a claim and a drop change what Owned lists.", ownedMoves},
-	{"owned by nobody", "Owned of a node that nobody knows lists nothing, nor does it list what has ended.", ownedByNobody},
-	{"cancelled", "With a context that has ended each method gives its error, and nothing changes.", cancelled},
+	{"owned in order", "Owned lists calls in the order in which they expire, from those that have expired to those without a timer.", ownedInOrder},
+	{"owned limit", "Owned lists no more calls than the limit, the most urgent ones.", ownedLimit},
+	{"owned moves", "Owned follows refreshes, claims and drops.", ownedMoves},
+	{"owned by nobody", "Owned lists nothing for an unknown node, and no call that has ended.", ownedByNobody},
+	{"cancelled", "With a context that has ended, each method returns its error and changes nothing.", cancelled},
 }
 
-// aged is a state of a call whose session began so long ago.
+// aged returns a state of a call whose session began some time ago.
 func aged(callID string, version uint64, age time.Duration) failover.Entry {
 	e := entry(callID, 1, version)
 	e.Age = age
 	return e
 }
 
-// untimed is a state of a call without a session timer.
+// untimed returns a state of a call without a session timer.
 func untimed(callID string, epoch, version uint64) failover.Entry {
 	e := entry(callID, epoch, version)
 	e.Dialog.Session = sessiontimer.Session{}

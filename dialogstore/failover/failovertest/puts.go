@@ -6,18 +6,18 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// puts is what a node may store.
+// puts checks what a node may store.
 var puts = []check{
-	{"put", "Put stores a call that is missing, and its node owns it in the epoch given.", putNew},
-	{"put newer", "A newer version takes the place of an older one.", putNewer},
-	{"put older", "A version that is not newer changes nothing, and is no error.", putOlder},
-	{"put fenced by epoch", "A node whose epoch is over stores nothing, and learns who owns the call.", putOldEpoch},
-	{"put fenced by owner", "Of one epoch there is one owner: the one that is there first.", putOfAnother},
-	{"put of a higher epoch", "A higher epoch than the one stored wins, whatever its version: writes were lost.", putHigherEpoch},
-	{"put after a claim", "Versions count within an epoch: the first state of a new owner is stored, whatever its version.", putAfterClaim},
-	{"put in part", "Each entry has its own result, in order: one that is refused does not keep the others from being stored.", putInPart},
-	{"put twice at once", "The entries of one Put are done in order.", putTwiceAtOnce},
-	{"nothing", "No entries, keys or IDs are no error, and no results.", nothing},
+	{"put", "Put creates a missing call, owned by its node in the given epoch.", putNew},
+	{"put newer", "A newer version replaces an older one.", putNewer},
+	{"put older", "A version that is not newer changes nothing, and is not an error.", putOlder},
+	{"put fenced by epoch", "A Put with an older epoch than the stored one is fenced.", putOldEpoch},
+	{"put fenced by owner", "A Put by another owner of the stored epoch is fenced.", putOfAnother},
+	{"put of a higher epoch", "A Put with a higher epoch than the stored one makes its node the owner, whatever the versions: the registry has lost writes.", putHigherEpoch},
+	{"put after a claim", "Versions are compared within an epoch only: the first Put after a claim is stored, whatever its version.", putAfterClaim},
+	{"put in part", "Results are in order, and a refused entry does not affect the others.", putInPart},
+	{"put twice at once", "The entries of a batch are processed in order.", putTwiceAtOnce},
+	{"nothing", "An empty batch has no results, and is not an error.", nothing},
 }
 
 func putNew(t testing.TB, r failover.Registry) {

@@ -7,20 +7,19 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// repeats is what becomes of a call that was done, of which the reply was lost, and
-// which is made again.
+// repeats checks requests that are carried out but repeated, because the reply was lost.
 var repeats = []check{
-	{"beat again", "A burial is told also with the beat after one whose reply was lost.", beatAgain},
-	{"leave again", "Leave may be repeated.", leaveAgain},
-	{"bury again, reply lost", "A repeated Bury says again that the node was buried, and is no second burial.", buryLost},
-	{"put again", "A repeated Put is no error and changes nothing, nor does one that comes late.", putAgain},
-	{"drop again, reply lost", "A repeated Drop is no error.", dropLost},
-	{"claim again", "A repeated Claim gives the call once more, in the same epoch and the latest state.", claimAgain},
-	{"claim again, too late", "A repeated Claim is fenced if another node has claimed the call since, or it has ended.", claimTooLate},
-	{"batch again", "A batch that is repeated with more to do does what has not been done.", batchAgain},
+	{"beat again", "A node learns of its burial even if the reply to the first beat after it is lost.", beatAgain},
+	{"leave again", "A repeated Leave changes nothing.", leaveAgain},
+	{"bury again, reply lost", "A repeated Bury returns true again, and is not counted twice.", buryLost},
+	{"put again", "A repeated Put changes nothing and is not an error, even if a newer one came in between.", putAgain},
+	{"drop again, reply lost", "A repeated Drop is not an error.", dropLost},
+	{"claim again", "A repeated Claim returns the call again, with the same epoch and its latest state.", claimAgain},
+	{"claim again, too late", "A repeated Claim is fenced if another node has claimed the call meanwhile, or it has ended.", claimTooLate},
+	{"batch again", "Repeating a batch that was carried out in part completes it.", batchAgain},
 }
 
-// losing is a way to r on which the next reply is lost.
+// losing returns r with the next reply lost.
 func losing(r failover.Registry) *Faulty {
 	way, lost := NewFaulty(r), false
 	way.Set(func(string) Fault {
@@ -30,7 +29,7 @@ func losing(r failover.Registry) *Faulty {
 	return way
 }
 
-// wantLost wants the error of a reply that was lost.
+// wantLost checks that err is that of a lost reply.
 func wantLost(t testing.TB, err error) {
 	t.Helper()
 	if !errors.Is(err, ErrFault) {

@@ -23,10 +23,10 @@ var (
 
 const interval = 30 * time.Minute
 
-// rounding is how much a registry may lose of a time.
+// rounding is the precision that a registry may lose.
 const rounding = 2 * time.Millisecond
 
-// entry is a state of a call with an interval of half an hour that begins now.
+// entry returns a state of a call whose session of half an hour begins now.
 func entry(callID string, epoch, version uint64) failover.Entry {
 	d := sample.Filled()
 	d.CallID, d.Version = callID, version
@@ -40,8 +40,8 @@ func key(callID string, epoch uint64) failover.Key {
 	return e.Key()
 }
 
-// The steps that follow end the check where the registry fails as a whole, or gives
-// another number of results than asked for. Only the goroutine of the check uses them.
+// The functions below end the check if a whole batch fails or has a wrong number of results.
+// They are for the goroutine of the check only.
 
 func beat(t testing.TB, r failover.Registry, me failover.Node) failover.Pulse {
 	t.Helper()
@@ -129,7 +129,7 @@ func owned(t testing.TB, r failover.Registry, node failover.Node, limit int) []f
 	return held
 }
 
-// wantOwned compares which calls a node owns, and their order.
+// wantOwned checks which calls a node owns, and their order.
 func wantOwned(t testing.TB, r failover.Registry, node failover.Node, want ...failover.Key) {
 	t.Helper()
 	got := make([]failover.Key, 0, len(want))
@@ -141,8 +141,7 @@ func wantOwned(t testing.TB, r failover.Registry, node failover.Node, want ...fa
 	}
 }
 
-// wantOwner asks who owns a call: the zero Node if it has ended, in epoch 0 if it is
-// not there.
+// wantOwner checks who owns a call: nobody if it has ended, in epoch 0 if it does not exist.
 func wantOwner(t testing.TB, r failover.Registry, callID string, owner failover.Node, epoch uint64) {
 	t.Helper()
 	got, err := r.Owner(t.Context(), []dialogstore.ID{key(callID, 0).ID})
@@ -154,7 +153,7 @@ func wantOwner(t testing.TB, r failover.Registry, callID string, owner failover.
 	}
 }
 
-// wantFenced wants a *FencedError that says who owns the call.
+// wantFenced checks that err is a *FencedError with that owner.
 func wantFenced(t testing.TB, what string, err error, callID string, owner failover.Node, epoch uint64) {
 	t.Helper()
 	var fenced *failover.FencedError
@@ -168,7 +167,7 @@ func wantFenced(t testing.TB, what string, err error, callID string, owner failo
 	}
 }
 
-// wantState wants what was put as want, in a new epoch. Age is for [wantAge].
+// wantState checks everything of a claimed call but its age.
 func wantState(t testing.TB, what string, got failover.Claimed, want failover.Entry, epoch uint64) {
 	t.Helper()
 	if got.Epoch != epoch {
@@ -180,15 +179,14 @@ func wantState(t testing.TB, what string, got failover.Claimed, want failover.En
 	}
 }
 
-// wantStored claims a call for carol to see that its state is the one of e.
+// wantStored claims a call for carol to check that its state is e.
 func wantStored(t testing.TB, r failover.Registry, owner failover.Node, e failover.Entry) {
 	t.Helper()
 	c := mustClaim(t, r, carol, owner, e.Key())
 	wantState(t, "Claim", c, e, e.Epoch+1)
 }
 
-// wantTime compares a time that grows, or where it shrinks its negative, with what it
-// was at start and has been by now.
+// wantTime checks a duration that grows with time, and was atLeast at start.
 func wantTime(t testing.TB, what string, got, atLeast time.Duration, start time.Time) {
 	t.Helper()
 	if atMost := atLeast + time.Since(start); got < atLeast-rounding || got > atMost+rounding {

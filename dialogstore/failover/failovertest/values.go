@@ -13,18 +13,18 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-// values is that a registry gives back what it was given, and shares none of it.
+// values checks that a registry returns what it was given, and shares none of it.
 var values = []check{
 	{"every field", "Every field of a Dialog but Session.Since is stored without loss.", everyField},
-	{"every field alone", "No field of a Dialog is taken for another, or set where it was not.", everyFieldAlone},
+	{"every field alone", "No field of a Dialog is mistaken for another.", everyFieldAlone},
 	{"extremes", "Large numbers, long and unusual texts and bytes are stored without loss.", extremes},
-	{"field by field", "A newer state replaces an older one as a whole: what it does not have is gone.", fieldByField},
+	{"field by field", "A newer state replaces the older one completely: its zero fields are zero.", fieldByField},
 	{"alike IDs", "IDs are compared as Go compares them: part by part, byte by byte.", alikeIDs},
 	{"alike nodes", "Nodes are compared as Go compares them: part by part, byte by byte.", alikeNodes},
-	{"copies", "Values go in and out by copy: a change or an append to one is seen nowhere else.", copies},
+	{"copies", "Values go in and out by copy: a change of one, or an append to it, affects no other.", copies},
 }
 
-// roundTrip stores d as a call is first put, as it is changed, and after a claim.
+// roundTrip stores d in a new call and as a newer state, and claims it each time.
 func roundTrip(t testing.TB, r failover.Registry, callID string, d dialogstore.Dialog) {
 	t.Helper()
 	d.CallID = callID
@@ -111,9 +111,8 @@ func alikeNodes(t testing.TB, r failover.Registry) {
 	}
 }
 
-// copies appends to the slices of several copies. Elements that a copy has are
-// read-only for both sides, so none is written to. The same claim once more gives the
-// same state once more.
+// copies appends to the slices of several copies. It does not modify their elements, which
+// are read-only for both sides. Repeating a claim returns the same state again.
 func copies(t testing.TB, r failover.Registry) {
 	fresh := func() failover.Entry {
 		d := sample.Filled()
