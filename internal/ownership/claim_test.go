@@ -39,17 +39,17 @@ func TestDeath(t *testing.T) {
 			}
 			all := 0
 			for _, n := range []*labNode{b, c, d} {
-				all += len(n.adopted)
-				for i, at := range n.at {
+				all += len(n.took())
+				for i, at := range n.tookAt() {
 					if at-died < aLease-time.Second || at-died > within {
 						t.Fatalf("taken over %v after the death, want a lease, and %v at most", at-died, within)
 					}
-					if a := n.adopted[i]; a.From.Name != "a" || a.How != Died {
+					if a := n.took()[i]; a.From.Name != "a" || a.How != Died {
 						t.Fatalf("taken over from %v, which %v", a.From, a.How)
 					}
 				}
 				checkUrgentFirst(t, n)
-				if got := n.Stats(); got.Kept != uint64(len(n.adopted)) || got.Slowest > within || got.Nodes != 3 {
+				if got := n.Stats(); got.Kept != uint64(len(n.took())) || got.Slowest > within || got.Nodes != 3 {
 					t.Errorf("%s: %+v", n.me.Name, got)
 				}
 			}
@@ -64,8 +64,8 @@ func TestDeath(t *testing.T) {
 // within a batch.
 func checkUrgentFirst(t *testing.T, n *labNode) {
 	t.Helper()
-	for i := claimBatch; i < len(n.adopted); i++ {
-		if early, late := n.adopted[i-claimBatch].Dialog.Session, n.adopted[i].Dialog.Session; late.Since.Before(early.Since) {
+	for i := claimBatch; i < len(n.took()); i++ {
+		if early, late := n.took()[i-claimBatch].Dialog.Session, n.took()[i].Dialog.Session; late.Since.Before(early.Since) {
 			t.Fatalf("%s adopts a call that expires at %v before one of %v", n.me.Name, early.ExpiresAt(), late.ExpiresAt())
 		}
 	}
@@ -80,7 +80,7 @@ func TestBuriedBeforeClaimed(t *testing.T) {
 		a.stop()
 		l.pass(10 * time.Second)
 		buried, claims := false, 0
-		for _, r := range b.way.asked {
+		for _, r := range b.way.all() {
 			switch r.method {
 			case "Bury":
 				buried = true
@@ -111,10 +111,10 @@ func TestAdopted(t *testing.T) {
 		l.pass(20 * time.Second)
 		a.stop()
 		l.pass(10 * time.Second)
-		if len(b.adopted) != 1 {
-			t.Fatalf("%d calls adopted", len(b.adopted))
+		if len(b.took()) != 1 {
+			t.Fatalf("%d calls adopted", len(b.took()))
 		}
-		got := b.adopted[0]
+		got := b.took()[0]
 		if n := got.Dialog.LocalCSeq; n != 1010 {
 			t.Errorf("CSeq %d, want 1010", n)
 		}
@@ -137,8 +137,8 @@ func TestAdopted(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.pass(time.Second)
-		if o := l.ownership(d.ID); o != (failover.Ownership{Epoch: 2}) || len(b.held) != 0 {
-			t.Errorf("once it has ended it is %+v, and %d entries are kept", o, len(b.held))
+		if o := l.ownership(d.ID); o != (failover.Ownership{Epoch: 2}) || b.exceptions() != 0 {
+			t.Errorf("once it has ended it is %+v, and %d entries are kept", o, b.exceptions())
 		}
 	})
 }
@@ -174,7 +174,7 @@ func TestDecision(t *testing.T) {
 		a.stop()
 		l.pass(10 * time.Second)
 		got := make(map[string]string)
-		for _, a := range b.adopted {
+		for _, a := range b.took() {
 			got[a.Dialog.CallID] = fmt.Sprint(a.Decision.End, a.Dialog.Contact, string(a.Dialog.SDP), a.Dialog.SDPType)
 		}
 		same := "false<sip:us@192.0.2.1>v=0application/sdp"
@@ -209,7 +209,7 @@ func TestRowsOfStrangers(t *testing.T) {
 		if names := b.names(); !slices.Equal(names, []string{"odd"}) {
 			t.Fatalf("adopted %v", names)
 		}
-		if p := b.adopted[0].Dialog.Policy; p != b.cfg.Policy {
+		if p := b.took()[0].Dialog.Policy; p != b.cfg.Policy {
 			t.Errorf("policy %+v", p)
 		}
 		if got := l.owner(bad.ID); got != "" || b.Stats().Refused != 1 {
@@ -232,8 +232,8 @@ func TestColdStart(t *testing.T) {
 			t.Errorf("owned before a lease is over: %v", by)
 		}
 		l.pass(time.Second)
-		if len(b.adopted) != 10 {
-			t.Errorf("%d adopted after it", len(b.adopted))
+		if len(b.took()) != 10 {
+			t.Errorf("%d adopted after it", len(b.took()))
 		}
 	})
 }
@@ -257,8 +257,8 @@ func TestOutageKillsNobody(t *testing.T) {
 			}
 			l.pass(time.Minute)
 			for _, n := range nodes {
-				if len(n.adopted)+len(n.released) > 0 {
-					t.Errorf("after %v: %s has adopted %d and released %d", outage, n.me.Name, len(n.adopted), len(n.released))
+				if len(n.took())+len(n.letGo()) > 0 {
+					t.Errorf("after %v: %s has adopted %d and released %d", outage, n.me.Name, len(n.took()), len(n.letGo()))
 				}
 			}
 		})
@@ -298,8 +298,8 @@ func TestDeathDuringOutage(t *testing.T) {
 		l.pass(time.Minute)
 		b.way.heal()
 		l.pass(aLease - time.Millisecond)
-		if len(b.adopted) > 0 {
-			t.Errorf("%d adopted before a lease is over", len(b.adopted))
+		if len(b.took()) > 0 {
+			t.Errorf("%d adopted before a lease is over", len(b.took()))
 		}
 		l.pass(time.Second)
 		if by := l.ownedBy(ids); by["b"] != 10 {
@@ -323,8 +323,8 @@ func TestRankIsWaitedFor(t *testing.T) {
 			t.Errorf("owned: %v", by)
 		}
 		first, second := 0, 0
-		for i, at := range b.at {
-			switch r := rank(b.adopted[i].Dialog.ID, nameHash("b"), []uint64{nameHash("c")}); {
+		for i, at := range b.tookAt() {
+			switch r := rank(b.took()[i].Dialog.ID, nameHash("b"), []uint64{nameHash("c")}); {
 			case r == 0 && at-died <= within:
 				first++
 			case r == 1 && at-died > aLease-time.Second+rankEvery && at-died <= within+rankEvery:
@@ -336,8 +336,8 @@ func TestRankIsWaitedFor(t *testing.T) {
 		if first < 30 || second < 30 {
 			t.Errorf("%d of the first rank, %d of the second", first, second)
 		}
-		if len(c.released) > 0 {
-			t.Errorf("%d released", len(c.released))
+		if len(c.letGo()) > 0 {
+			t.Errorf("%d released", len(c.letGo()))
 		}
 	})
 }
@@ -375,11 +375,11 @@ func TestRestart(t *testing.T) {
 		if got := again.Stats().Kept; got != 2500 {
 			t.Errorf("%d calls taken back", got)
 		}
-		if how := again.adopted[0].How; how != Earlier {
+		if how := again.took()[0].How; how != Earlier {
 			t.Errorf("taken back from a node that %v", how)
 		}
 		l.pass(time.Minute)
-		if by := l.ownedBy(ids); by["a"] != 2500 || len(b.adopted) > 0 {
+		if by := l.ownedBy(ids); by["a"] != 2500 || len(b.took()) > 0 {
 			t.Errorf("owned: %v", by)
 		}
 		if again.logs.count("has the name of this node") > 0 {
@@ -406,8 +406,8 @@ func TestResumeWithoutRegistry(t *testing.T) {
 		}
 		again.way.heal()
 		l.pass(time.Second)
-		if by := l.ownedBy(ids); by["a"] != 10 || len(again.adopted) != 10 {
-			t.Errorf("owned: %v, %d adopted", by, len(again.adopted))
+		if by := l.ownedBy(ids); by["a"] != 10 || len(again.took()) != 10 {
+			t.Errorf("owned: %v, %d adopted", by, len(again.took()))
 		}
 	})
 }
@@ -422,8 +422,8 @@ func TestTwins(t *testing.T) {
 		l.pass(time.Second)
 		twin := l.node("a")
 		l.pass(time.Minute)
-		if len(twin.adopted) != 10 || len(a.adopted) != 0 || len(a.released) != 0 && len(a.released) != 10 {
-			t.Errorf("the twin has adopted %d, the other one %d", len(twin.adopted), len(a.adopted))
+		if len(twin.took()) != 10 || len(a.took()) != 0 || len(a.letGo()) != 0 && len(a.letGo()) != 10 {
+			t.Errorf("the twin has adopted %d, the other one %d", len(twin.took()), len(a.took()))
 		}
 		if n := a.logs.count("has the name of this node"); n != 1 {
 			t.Errorf("said %d times by the first", n)
@@ -524,16 +524,16 @@ func TestCutOff(t *testing.T) {
 		if by := l.ownedBy(ids); by["b"] != 1000 {
 			t.Errorf("owned: %v", by)
 		}
-		if got := a.Stats(); len(a.released) != 1000 || got.Owned != 0 || got.Fenced[ByRegistry] != 1000 || got.Waiting != 0 || len(a.held) != 0 {
-			t.Errorf("%d released; %+v", len(a.released), got)
+		if got := a.Stats(); len(a.letGo()) != 1000 || got.Owned != 0 || got.Fenced[ByRegistry] != 1000 || got.Waiting != 0 || a.exceptions() != 0 {
+			t.Errorf("%d released; %+v", len(a.letGo()), got)
 		}
-		if r := a.released[0]; r.To.Name != "b" || r.Epoch != 2 {
+		if r := a.letGo()[0]; r.To.Name != "b" || r.Epoch != 2 {
 			t.Errorf("released to %v in epoch %d", r.To, r.Epoch)
 		}
-		if len(b.released) > 0 || !a.Good() {
-			t.Errorf("the taker has released %d, the lease of the other one is good: %v", len(b.released), a.Good())
+		if len(b.letGo()) > 0 || !a.Good() {
+			t.Errorf("the taker has released %d, the lease of the other one is good: %v", len(b.letGo()), a.Good())
 		}
-		for _, a := range b.adopted {
+		for _, a := range b.took() {
 			if a.Dialog.LocalCSeq != 1010 {
 				t.Fatalf("CSeq %d", a.Dialog.LocalCSeq)
 			}
@@ -588,8 +588,8 @@ func TestThereAndBack(t *testing.T) {
 		l.pass(10 * time.Second)
 		a.way.cut()
 		l.pass(10 * time.Second)
-		if len(b.adopted) != 10 {
-			t.Fatalf("%d adopted", len(b.adopted))
+		if len(b.took()) != 10 {
+			t.Fatalf("%d adopted", len(b.took()))
 		}
 		b.refresh(ids[0])
 		l.pass(time.Second)

@@ -113,6 +113,33 @@ func (n *labNode) Release(r *Release) {
 	n.released = append(n.released, r)
 }
 
+// took is what was adopted so far, and when.
+func (n *labNode) took() []*Adoption {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.adopted)
+}
+
+func (n *labNode) tookAt() []time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.at)
+}
+
+// letGo is what was released so far.
+func (n *labNode) letGo() []*Release {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.released)
+}
+
+// exceptions is how many calls are held otherwise than those that begin here.
+func (n *labNode) exceptions() int {
+	n.Node.mu.Lock()
+	defer n.Node.mu.Unlock()
+	return len(n.held)
+}
+
 // calls begins that many calls of the node; each is a second older than the next one.
 func (n *labNode) calls(many int) (ids []dialogstore.ID) {
 	n.lab.Helper()
@@ -224,6 +251,13 @@ func (w *way) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
+}
+
+// all are the requests so far.
+func (w *way) all() []request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.asked)
 }
 
 // requests are those of a method so far.

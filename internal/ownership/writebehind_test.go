@@ -80,7 +80,7 @@ func TestDeafRegistry(t *testing.T) {
 		a.way.set(func() { a.way.deaf, a.way.slow = true, 10*time.Minute })
 		a.calls(10)
 		l.pass(9 * time.Minute)
-		if got := len(a.way.asked); got > mostAsked {
+		if got := len(a.way.all()); got > mostAsked {
 			t.Errorf("asked %d times at once, want %d at most", got, mostAsked)
 		}
 		a.way.slowBy(0)
@@ -114,8 +114,8 @@ func TestUnprovedIsNotWritten(t *testing.T) {
 		if got := l.owner(one.ID); got != "a" {
 			t.Errorf("owned by %q once the peer is proved", got)
 		}
-		if len(a.held) != 0 {
-			t.Errorf("%d entries are kept of ordinary calls", len(a.held))
+		if a.exceptions() != 0 {
+			t.Errorf("%d entries are kept of ordinary calls", a.exceptions())
 		}
 	})
 }
