@@ -142,3 +142,15 @@ func (s *Settings) Fits(smallest time.Duration) error {
 	return &sessiontimer.ConfigError{Option: "WithLease", Value: s.Lease,
 		Allowed: fmt.Sprintf("with WithBeat, which is %v, less than %v: the time from the refresh to the last chance of an interval of %v", s.Beat, room, smallest)}
 }
+
+// Suits returns a *sessiontimer.ConfigError where there is no registry, or it lacks what
+// the options need.
+func (s *Settings) Suits(r Registry) error {
+	if r == nil {
+		return &sessiontimer.ConfigError{Option: "WithFailover", Value: r, Allowed: "a registry"}
+	}
+	if _, ok := r.(Reader); s.Eligible != nil && !ok {
+		return &sessiontimer.ConfigError{Option: "WithEligible", Value: fmt.Sprintf("%T", r), Allowed: "with a registry that is a failover.Reader"}
+	}
+	return nil
+}

@@ -84,3 +84,31 @@ func TestLeaseFits(t *testing.T) {
 		}
 	}
 }
+
+// blind is a registry that shows nothing without a claim.
+type blind struct{ failover.Registry }
+
+func TestRegistrySuits(t *testing.T) {
+	may := func(dialogstore.Dialog) bool { return true }
+	for _, c := range []struct {
+		name     string
+		opts     []failover.Option
+		registry failover.Registry
+		option   string // that is wrong
+	}{
+		{"none", nil, nil, "WithFailover"},
+		{"blind", nil, blind{}, ""},
+		{"blind, and to be read", []failover.Option{failover.WithEligible(may)}, blind{}, "WithEligible"},
+		{"a reader", []failover.Option{failover.WithEligible(may)}, failover.NewMemory(), ""},
+	} {
+		s, err := failover.Configure(c.opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config *sessiontimer.ConfigError
+		err = s.Suits(c.registry)
+		if got := errors.As(err, &config); got != (c.option != "") || got && config.Option != c.option {
+			t.Errorf("%s: %v, should be about %q", c.name, err, c.option)
+		}
+	}
+}

@@ -62,11 +62,11 @@ func (b *beater) beat(sent time.Time) {
 	}
 	v, news := b.watch.pulse(sent, answered, pulse)
 	b.heed(news, answered)
-	b.lease.renew(sent)
+	b.seen.Store(v)
+	b.lease.renew(sent) // from now on v may be acted on
 	b.trouble.pass(answered)
 	b.confirms.answered()
 	b.stats.nodes.Store(int64(len(v.others) + 1))
-	b.seen.Store(v)
 	poke(b.looked)
 	poke(b.work) // what could not be written may be by now
 }
@@ -74,13 +74,15 @@ func (b *beater) beat(sent time.Time) {
 // heed does what a pulse asks of this node.
 func (b *beater) heed(news news, now time.Time) {
 	if news.twin {
-		b.cfg.Logger.Error("another process has the name of this node, each takes the calls of the other when it starts", "node", b.me.Name)
+		b.cfg.Logger.Error("another process has the name of this node, and takes its calls", "node", b.me.Name)
+	}
+	if news.buried {
+		b.cfg.Logger.Warn("other nodes have taken this one for dead, asking which calls are still its own", "node", b.me.Name)
 	}
 	switch {
-	case news.buried:
-		b.cfg.Logger.Warn("other nodes have taken this one for dead, asking which calls are still its own", "node", b.me.Name)
+	case news.buried, news.twin:
 		b.lease.suspect.Store(true)
-		// What they are claiming right now is not refused yet.
+		// What is being claimed right now is not refused yet.
 		b.writeAll(now.Add(b.patience()))
 	case news.emptied:
 		b.cfg.Logger.Warn("the registry has lost what was written, writing all calls again", "node", b.me.Name)

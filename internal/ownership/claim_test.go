@@ -418,12 +418,15 @@ func TestTwins(t *testing.T) {
 	inLab(t, func(l *lab) {
 		a := l.node("a")
 		l.pass(time.Second)
-		a.calls(10)
+		ids := a.calls(10)
 		l.pass(time.Second)
 		twin := l.node("a")
 		l.pass(time.Minute)
-		if len(twin.took()) != 10 || len(a.took()) != 0 || len(a.letGo()) != 0 && len(a.letGo()) != 10 {
+		if len(twin.took()) != 10 || len(a.took()) != 0 || len(a.letGo()) != 10 {
 			t.Errorf("the twin has adopted %d, the other one %d", len(twin.took()), len(a.took()))
+		}
+		if by := l.ownedBy(ids); by["a"] != 10 || twin.Len() != 10 || !a.Good() || !twin.Good() {
+			t.Errorf("owned: %v; the twin has %d, leases are good: %v and %v", by, twin.Len(), a.Good(), twin.Good())
 		}
 		if n := a.logs.count("has the name of this node"); n != 1 {
 			t.Errorf("said %d times by the first", n)

@@ -68,3 +68,35 @@ func TestLeaseOfSlowBeats(t *testing.T) {
 		}
 	})
 }
+
+// A process that has stood still watches the others anew: they, and the registry, may
+// have stood still with it.
+func TestPause(t *testing.T) {
+	inLab(t, func(l *lab) {
+		other := l.node("other")
+		l.pass(time.Second)
+		other.stop()
+		a := l.prepare("a")
+		b := &beater{Node: a.Node, watch: newWatch(a.me, a.cfg.Settings.Lease), swept: time.Now()}
+		gone := func() int { return len(a.seen.Load().gone) }
+		b.once(time.Now())
+		l.pass(time.Minute) // nobody has woken it
+		if a.Good() {
+			t.Error("the lease is good after a pause of a minute")
+		}
+		b.once(time.Now())
+		if gone() > 0 {
+			t.Error("the other one is taken for dead by what was seen before the pause")
+		}
+		for begun := time.Now(); time.Since(begun) < aLease; {
+			if gone() > 0 {
+				t.Errorf("the other one is dead %v after the pause", time.Since(begun))
+			}
+			time.Sleep(time.Until(b.due))
+			b.once(time.Now())
+		}
+		if gone() != 1 || !a.Good() {
+			t.Errorf("%d are dead a lease after the pause, want one; good: %v", gone(), a.Good())
+		}
+	})
+}
