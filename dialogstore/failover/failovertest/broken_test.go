@@ -35,6 +35,7 @@ type broken struct {
 	takes func(ctx, node, node, []name) ([]claimed, error)
 	owned func(ctx, node, int) ([]held, error)
 	owner func(ctx, []id) ([]owner, error)
+	read  func(ctx, []id) ([]state, error)
 }
 
 func (b broken) Beat(c ctx, me node) (pulse, error) {
@@ -112,6 +113,13 @@ func (b broken) Owner(c ctx, ids []id) ([]owner, error) {
 		return b.owner(c, ids)
 	}
 	return b.memory.Owner(c, ids)
+}
+
+func (b broken) Read(c ctx, ids []id) ([]state, error) {
+	if b.read != nil {
+		return b.read(c, ids)
+	}
+	return b.memory.Read(c, ids)
 }
 
 // deaf hears no context.

@@ -41,6 +41,7 @@ func groups() []group {
 		{nil, beats}, {nil, puts}, {nil, drops}, {nil, claims}, {nil, lists}, {nil, repeats}, {nil, values}, {nil, contention},
 		{lacksClock, aging},
 		{lacksFlush, flushed},
+		{lacksReader, reading},
 	}
 }
 
@@ -60,8 +61,8 @@ func lacksFlush(r failover.Registry) string {
 
 // Run checks every rule of [failover.Registry] in a subtest of its own. open returns an
 // empty registry for each, and closes it by t.Cleanup. If the registry does not implement
-// [Clock] or [Flusher], the checks that need them are skipped, and the rules that were not
-// checked are printed.
+// [Clock], [Flusher] or [failover.Reader], the checks that need them are skipped, and the
+// rules that were not checked are printed.
 func Run(t *testing.T, open func(t *testing.T) failover.Registry) {
 	t.Helper()
 	for _, g := range groups() {

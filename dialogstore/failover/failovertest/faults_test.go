@@ -233,6 +233,20 @@ var faults = []struct {
 	}},
 	{"the context is ignored", []string{"cancelled"}, func(m *memory) failover.Registry { return deaf{m} }},
 
+	// Reads.
+	{"Read has what has ended, too", []string{"read"}, reads(func(m *memory, i id, e state) state {
+		e.Epoch = owner2(m, i).Epoch
+		return e
+	})},
+	{"Read drops a field", []string{"read every field"}, reads(func(_ *memory, _ id, e state) state {
+		e.Dialog.PeerUpdate = false
+		return e
+	})},
+	{"Read claims", []string{"read changes nothing"}, reads(func(m *memory, i id, e state) state {
+		claim2(m, node{Name: "reader"}, owner2(m, i).Owner, name{ID: i, Epoch: e.Epoch})
+		return e
+	})},
+
 	// Values.
 	{"a field is dropped", []string{"every field", "every field alone"}, storing(func(e state) state {
 		e.Dialog.PeerUpdate = false

@@ -40,7 +40,7 @@ type Faulty struct {
 	pending  sync.WaitGroup
 }
 
-var _ failover.Registry = (*Faulty)(nil)
+var _ failover.Reader = (*Faulty)(nil)
 
 // NewFaulty returns a connection to registry, without faults so far.
 func NewFaulty(registry failover.Registry) *Faulty { return &Faulty{registry: registry} }
@@ -160,4 +160,15 @@ func (f *Faulty) Owned(ctx context.Context, owner failover.Node, limit int) ([]f
 func (f *Faulty) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
 	ids = slices.Clone(ids)
 	return call(ctx, f, "Owner", func(ctx context.Context) ([]failover.Ownership, error) { return f.registry.Owner(ctx, ids) })
+}
+
+// Read implements failover.Reader. It fails with errors.ErrUnsupported if the registry is not
+// a Reader.
+func (f *Faulty) Read(ctx context.Context, ids []dialogstore.ID) ([]failover.Entry, error) {
+	ids = slices.Clone(ids)
+	reader, ok := f.registry.(failover.Reader)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return call(ctx, f, "Read", func(ctx context.Context) ([]failover.Entry, error) { return reader.Read(ctx, ids) })
 }

@@ -75,13 +75,24 @@ func TestFaultyCutsOneNodeOff(t *testing.T) {
 	_, claimErr := mine.Claim(t.Context(), alice, bob, nil)
 	_, ownedErr := mine.Owned(t.Context(), alice, 1)
 	_, ownerErr := mine.Owner(t.Context(), nil)
+	_, readErr := mine.Read(t.Context(), nil)
 	for method, err := range map[string]error{
 		"Beat": beatErr, "Leave": mine.Leave(t.Context(), alice), "Bury": buryErr, "Put": putErr,
-		"Drop": dropErr, "Claim": claimErr, "Owned": ownedErr, "Owner": ownerErr,
+		"Drop": dropErr, "Claim": claimErr, "Owned": ownedErr, "Owner": ownerErr, "Read": readErr,
 	} {
 		if err != ErrFault || asked[method] != 1 {
 			t.Errorf("%s of a node that is cut off = %v, with %d calls of fault, want %v and one", method, err, asked[method], ErrFault)
 		}
 	}
 	wantNodes(t, beat(t, others, bob), bob)
+}
+
+func TestFaultyReadsWhatCanBeRead(t *testing.T) {
+	contract := struct{ failover.Registry }{failover.NewMemory()}
+	if _, err := NewFaulty(contract).Read(t.Context(), nil); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Read of a registry that is no Reader = %v, want %v", err, errors.ErrUnsupported)
+	}
+	if _, err := NewFaulty(failover.NewMemory()).Read(t.Context(), nil); err != nil {
+		t.Errorf("Read of Memory = %v, want no error", err)
+	}
 }

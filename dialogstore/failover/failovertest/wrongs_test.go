@@ -355,3 +355,16 @@ func (f fast) Advance(by time.Duration) { f.memory.Advance(by * f.times) }
 func clocked(times time.Duration) func(*memory) failover.Registry {
 	return func(m *memory) failover.Registry { return fast{m, times} }
 }
+
+// reads returns what f makes of each entry that is read.
+func reads(f func(m *memory, i id, e state) state) func(*memory) failover.Registry {
+	return func(m *memory) failover.Registry {
+		return broken{memory: m, read: func(c ctx, ids []id) ([]state, error) {
+			entries, err := m.Read(c, ids)
+			for i := range entries {
+				entries[i] = f(m, ids[i], entries[i])
+			}
+			return entries, err
+		}}
+	}
+}
