@@ -19,8 +19,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// bridge is a B2BUA on one user agent: a calls it, it calls b, and hangs up
-// either when the other has ended.
+// bridge is a B2BUA on one user agent: a calls it, it calls b, and it hangs up each leg
+// when the other has ended.
 type bridge struct {
 	*lab
 	*sipua.UA
@@ -65,7 +65,7 @@ func (br *bridge) connect(legA *sipgo.DialogServerSession) {
 	_ = legA.RespondSDP(legB.InviteResponse.Body())
 }
 
-// bridgeOffer hands a changed offer of a to b, and the answer back.
+// bridgeOffer passes a changed offer from a to b, and the answer back.
 func (br *bridge) bridgeOffer(req *sip.Request, tx sip.ServerTransaction) {
 	res, err := br.Send(br.legB, br.b.Addr(), sip.INVITE, string(req.Body()))
 	if err != nil || !res.IsSuccess() {
@@ -77,8 +77,8 @@ func (br *bridge) bridgeOffer(req *sip.Request, tx sip.ServerTransaction) {
 	_ = tx.Respond(answer)
 }
 
-// begin has a call b through the bridge; b answers with the headers. It returns
-// the INVITE to b and the 200 to a.
+// begin calls b from a through the bridge; b answers with the headers. It returns the
+// INVITE to b and the 200 to a.
 func (br *bridge) begin(forB []string, fromA ...string) (*sip.Request, *sip.Response) {
 	br.Helper()
 	br.a.Invite(br.Addr, fromA...)
@@ -91,7 +91,7 @@ func (br *bridge) begin(forB []string, fromA ...string) (*sip.Request, *sip.Resp
 	return invite, res
 }
 
-// end has a hang up.
+// end hangs up from a.
 func (br *bridge) end(headers ...string) {
 	br.Helper()
 	br.a.Request(sip.BYE, headers...)
@@ -101,7 +101,7 @@ func (br *bridge) end(headers ...string) {
 	br.wantNothingLeft(br.UA)
 }
 
-// toB are the labels of what was sent to b since the nth message.
+// toB returns the labels of the messages to b since the nth message.
 func (br *bridge) toB(n int) []string {
 	var out []string
 	for _, m := range br.net.Messages()[n:] {
@@ -112,8 +112,8 @@ func (br *bridge) toB(n int) []string {
 	return out
 }
 
-// J-16: the legs negotiate for themselves: interval, Min-SE, refresher, numbers
-// and method of one are nothing to the other.
+// J-16: the legs negotiate independently: interval, Min-SE, refresher, numbers and
+// method of one do not affect the other.
 func TestBridgeLegsAreIndependent(t *testing.T) {
 	inLab(t, func(l *lab) {
 		br := l.bridge()
@@ -151,8 +151,8 @@ func TestBridgeLegsAreIndependent(t *testing.T) {
 	})
 }
 
-// J-17: what changes nothing is answered here and is nothing to the other leg; an
-// offer that does is bridged, and each leg goes on with its own timer.
+// J-17: a request that changes nothing is answered here and does not reach the other leg;
+// an offer that changes something is bridged, and each leg keeps its own timer.
 func TestBridgeAnswersRefreshes(t *testing.T) {
 	inLab(t, func(l *lab) {
 		br := l.bridge()

@@ -16,7 +16,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// complaints are the lines of a log at level error.
+// complaints returns the log lines at level error.
 func complaints(b *syncBuffer) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -29,9 +29,9 @@ func logTo(b *syncBuffer) middleware.Option {
 	return middleware.WithLogger(slog.New(slog.NewTextHandler(b, nil)))
 }
 
-// A handler that is registered past the timers is an error in the log at the first
-// INVITE, which names the method: each alone, several, or all, and also where
-// another is registered behind them. It is said once.
+// A handler that bypasses the timers is an error in the log at the first INVITE, which
+// names the method: for each alone, for several and for all, even if another handler is
+// registered with the timers. It is logged once.
 func TestHandlersPastTheTimers(t *testing.T) {
 	all := []sip.RequestMethod{sip.ACK, sip.BYE, sip.INVITE, sip.UPDATE}
 	cases := [][]sip.RequestMethod{nil, {sip.BYE, sip.INVITE}, all}
@@ -87,7 +87,7 @@ func TestHandlersPastTheTimers(t *testing.T) {
 	}
 }
 
-// named is how a log names methods.
+// named returns methods as the log names them.
 func named(methods []sip.RequestMethod) string {
 	var names []string
 	for _, m := range methods {
@@ -99,7 +99,7 @@ func named(methods []sip.RequestMethod) string {
 	return fmt.Sprintf("methods=%q ", strings.Join(names, ", "))
 }
 
-// A user agent that only calls is told at its first call.
+// For a user agent that only calls, the error comes at its first call.
 func TestHandlersPastTheTimersOfACaller(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var out syncBuffer
@@ -118,9 +118,9 @@ func TestHandlersPastTheTimersOfACaller(t *testing.T) {
 	})
 }
 
-// A call of a client that the timers do not have is an error in the log, once; one of a
-// client that they have is none, be it left alone, nor is our own re-INVITE within a
-// call that came in.
+// A call of a client that is not attached is logged as an error, once. A call of an
+// attached client is not, even if the timers leave it alone, nor is our own re-INVITE in
+// an incoming call.
 func TestCallsPastTheTimers(t *testing.T) {
 	for _, attached := range []bool{false, true} {
 		t.Run(fmt.Sprintf("attached=%v", attached), func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestCallsPastTheTimers(t *testing.T) {
 	}
 }
 
-// Where no request comes to a handler of ours, the first call says so.
+// If no request reaches a handler of ours, the first call logs it.
 func TestRequestsPastTheTimers(t *testing.T) {
 	for _, c := range []struct {
 		name string

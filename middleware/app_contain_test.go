@@ -21,7 +21,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// panics are an application's functions that do nothing else.
+// panics are functions of an application that only panic.
 var panics = []struct {
 	what string
 	opt  middleware.Option
@@ -54,8 +54,8 @@ func (panickingLog) Handle(context.Context, slog.Record) error { panic("of the t
 func (panickingLog) WithAttrs([]slog.Attr) slog.Handler        { return panickingLog{} }
 func (panickingLog) WithGroup(string) slog.Handler             { return panickingLog{} }
 
-// A panic of what only the timers call costs its result: the call is refreshed by
-// both, and ends, as ever, and nothing of it is left.
+// A panic in a function that only the timers call costs its result. The call is still
+// refreshed by both sides, ends as usual, and leaves nothing behind.
 func TestPanicOfWhatWeCall(t *testing.T) {
 	for _, row := range panics {
 		for _, caller := range []bool{true, false} {
@@ -93,8 +93,8 @@ func TestPanicOfWhatWeCall(t *testing.T) {
 	}
 }
 
-// told are those of panics that the log tells of. Credentials are not asked for in a
-// call that the peer began.
+// told returns the panics that the log mentions. Credentials are not used in a call that
+// the peer made.
 func told(caller bool) []string {
 	if caller {
 		return []string{"event handler", "policy function", "credentials function", "store"}
@@ -102,9 +102,9 @@ func told(caller bool) []string {
 	return []string{"event handler", "policy function", "store"}
 }
 
-// A panic of a handler goes to whoever called us, as sipgo would have let it. Where
-// the application recovers there, the same request is handled again, and the call is
-// refreshed and ends as ever.
+// A panic of a handler reaches our caller, as it does without timers. If the application
+// recovers there, the same request is handled again, and the call is refreshed and ends
+// as usual.
 func TestPanicOfHandlers(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -166,8 +166,7 @@ func TestPanicOfHandlers(t *testing.T) {
 	}
 }
 
-// An UPDATE that is handed on as an INVITE is ours to answer, also if the handler
-// panics.
+// We answer an UPDATE that was passed on as an INVITE even if the handler panics.
 func TestPanicOfAnInviteThatWasAnUpdate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithOfferUpdate(true)), l.peer()
@@ -193,7 +192,7 @@ func TestPanicOfAnInviteThatWasAnUpdate(t *testing.T) {
 	})
 }
 
-// A first INVITE whose handler panics leaves nothing, and the next one is answered.
+// A first INVITE whose handler panics leaves nothing behind, and the next one is answered.
 func TestPanicOfTheFirstInvite(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -208,8 +207,8 @@ func TestPanicOfTheFirstInvite(t *testing.T) {
 	})
 }
 
-// A BYE handler that panics when we hang up does so in a goroutine of ours: it is
-// logged, the peer gets its BYE and nothing is left.
+// A BYE handler that panics when we hang up does so in a goroutine of ours: the panic is
+// logged, the peer gets its BYE, and nothing is left behind.
 func TestPanicOfTheByeHandler(t *testing.T) {
 	var log syncBuffer
 	inLab(t, func(l *lab) {
@@ -225,8 +224,8 @@ func TestPanicOfTheByeHandler(t *testing.T) {
 	}
 }
 
-// stuck is what is called for two calls, and does not return for the first of them
-// once it is closed to it.
+// stuck is a function that is called for two calls, and blocks for the first one once
+// told to.
 type stuck struct {
 	callID string        // of the call that gets stuck
 	on     string        // the event, or the words of a log line
@@ -261,8 +260,8 @@ func (s *stuck) WithAttrs([]slog.Attr) slog.Handler { return s }
 // WithGroup implements slog.Handler.
 func (s *stuck) WithGroup(string) slog.Handler { return s }
 
-// An event handler or logger that does not return stops its own call and no other,
-// though one request at a time may be unanswered.
+// An event handler or logger that does not return stops its own call and no other, even
+// if only one request at a time may be unanswered.
 func TestBlockingStopsItsOwnCall(t *testing.T) {
 	for _, row := range []struct {
 		on     string
@@ -306,7 +305,7 @@ func TestBlockingStopsItsOwnCall(t *testing.T) {
 	}
 }
 
-// nextOf is the next request of the call; those of others get an answer.
+// nextOf returns the next request of the call, and answers those of others.
 func nextOf(l *lab, p *sipnet.Peer, d *sipgo.DialogClientSession, method sip.RequestMethod) *sip.Request {
 	l.Helper()
 	for {

@@ -56,7 +56,7 @@ func (h *house) client(opts ...sipgo.ClientOption) *sipgo.Client {
 	return client
 }
 
-// dialogs are what an application keeps; client is the one that it calls with.
+// dialogs are the dialog caches of an application; client is the one that it calls with.
 func (h *house) dialogs(client *sipgo.Client, addr string) {
 	contact := sip.ContactHeader{Address: uriOf(addr, "udp")}
 	h.answers, h.calls = sipgo.NewDialogServerCache(client, contact), sipgo.NewDialogClientCache(client, contact)
@@ -93,7 +93,7 @@ func (h *house) listen(srv interface{ TransportLayer() *sip.TransportLayer }, ad
 	synctest.Wait()
 }
 
-// call has the application call the peer, who accepts.
+// call calls the peer from the application; the peer accepts.
 func (h *house) call(p *sipnet.Peer) *sipgo.DialogClientSession {
 	h.l.Helper()
 	var d *sipgo.DialogClientSession
@@ -115,8 +115,8 @@ func (h *house) call(p *sipnet.Peer) *sipgo.DialogClientSession {
 	return d
 }
 
-// A server and clients come to the timers in several ways, each as good: calls are
-// refreshed, and the application hears of their end.
+// There are several equivalent ways to attach a server and clients: in each, calls are
+// refreshed, and the application learns of their end.
 func TestDoors(t *testing.T) {
 	type door func(h *house) (*middleware.Server, *sipgo.Client, error)
 	for name, open := range map[string]door{
@@ -224,8 +224,8 @@ func severalClients(t *testing.T, inside, outside string) {
 	}
 }
 
-// sipgo hands all requests to the server of a user agent that was made last. That
-// one's application is told of the end of a call, whichever was registered last.
+// sipgo passes all requests to the server of a user agent that was made last. Its
+// application learns of the end of a call, whichever server was attached last.
 func TestSeveralServers(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, p := l.house(), l.peer()
@@ -254,8 +254,8 @@ func TestSeveralServers(t *testing.T) {
 	})
 }
 
-// What is behind the timers may be registered while the server serves; with the
-// race detector this shows that nothing else is in the way.
+// Handlers of the timers' server may be registered while it serves; the race detector
+// checks this.
 func TestHandlersRegisteredLate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, p := l.house(), l.peer()
@@ -284,7 +284,7 @@ func TestHandlersRegisteredLate(t *testing.T) {
 	})
 }
 
-// Handlers of other methods may be registered where and when they like.
+// Handlers of other methods may be registered on either server at any time.
 func TestOtherHandlersBefore(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, p := l.house(), l.peer()
@@ -318,7 +318,7 @@ func TestOtherHandlersBefore(t *testing.T) {
 	})
 }
 
-// OnNoRoute gets what has no handler, but for what the timers answer.
+// OnNoRoute gets requests without a handler, except those that the timers answer.
 func TestNoRouteBehindTimers(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h, p := l.house(), l.peer()

@@ -128,7 +128,7 @@ func TestAttachRefused(t *testing.T) {
 	}
 }
 
-// Events come in order and tell what happened.
+// Events come in order and describe what happened.
 func TestEventsInOrder(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -168,8 +168,8 @@ func TestEventsInOrder(t *testing.T) {
 	})
 }
 
-// Trap22: a call whose timers were switched off on purpose stays without,
-// whatever the peer asks later; other calls of the same user agent have theirs.
+// Trap22: a call whose timers were switched off on purpose stays without timers, whatever
+// the peer asks for later; other calls of the same user agent have theirs.
 func TestTrap22OffStaysOff(t *testing.T) {
 	for _, outgoing := range []bool{true, false} {
 		inLab(t, func(l *lab) {
@@ -262,7 +262,7 @@ func TestLogsNameTheDialog(t *testing.T) {
 	}
 }
 
-// Options given as nil are as if they were not given.
+// An option with nil is the same as no option.
 func TestOptionsNil(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice := l.alice(middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithStore(nil), middleware.WithPolicyFunc(nil))
@@ -276,8 +276,8 @@ func TestOptionsNil(t *testing.T) {
 	})
 }
 
-// A policy is asked for once for each INVITE that comes in, also after a challenge,
-// with the trunk that it is from, and once for all INVITEs of an outgoing call.
+// The policy function is called once for each incoming INVITE, including one after a
+// challenge, with its trunk, and once for all INVITEs of an outgoing call.
 func TestPolicyAfterChallenge(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var asked []string

@@ -17,16 +17,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// guarded is an application with timer code of its own, as some have: it hangs up
-// where it sees no refresh for an interval.
+// guarded is an application with timer code of its own: it hangs up if it sees no refresh
+// for an interval.
 type guarded struct {
 	*sipua.UA
 	guard *time.Timer
 	seen  int
 }
 
-// newGuarded has u guard the next call that it takes for an interval of 120 s.
-// answers are header fields that it writes into its 2xx.
+// newGuarded makes u guard its next incoming call with an interval of 120 s. answers are
+// the header fields that it writes into its 2xx.
 func newGuarded(u *sipua.UA, answers ...string) *guarded {
 	g := &guarded{UA: u}
 	u.Accept = func(d *sipgo.DialogServerSession) {
@@ -46,7 +46,7 @@ func write(m interface{ AppendHeader(sip.Header) }, lines []string) {
 	}
 }
 
-// refreshed is a handler that feeds the guard and answers.
+// refreshed is a handler that resets the guard and answers.
 func (g *guarded) refreshed(answers []string, body string) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		g.seen++
@@ -58,10 +58,10 @@ func (g *guarded) refreshed(answers []string, body string) sipgo.RequestHandler 
 	}
 }
 
-// J-23: an application with timer code of its own sees the refreshes that feed it, and
-// its call lives through sixty. One that handles UPDATE is told of re-INVITEs too;
-// one that writes Session-Expires is known by that, and no UPDATE is allowed in
-// its name.
+// J-23: an application with timer code of its own sees the refreshes that reset it, and
+// its call survives sixty of them. One with an UPDATE handler gets re-INVITEs too. One
+// that writes Session-Expires is recognised by that, and Allow does not list UPDATE for
+// it.
 func TestOwnTimerCodeIsFed(t *testing.T) {
 	ownSE := []string{"Session-Expires: 120;refresher=uac", "Require: timer"}
 	for _, c := range []struct {
@@ -114,8 +114,8 @@ func TestOwnTimerCodeIsFed(t *testing.T) {
 	}
 }
 
-// J-23: an UPDATE that comes although it is not allowed gets the 405 that it would get
-// without timers, so that its sender takes the request that the application sees.
+// J-23: an UPDATE that Allow does not list gets the same 405 as without timers, so that
+// its sender uses the request that the application sees.
 func TestOwnTimerCodeWithoutUpdate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -132,7 +132,7 @@ func TestOwnTimerCodeWithoutUpdate(t *testing.T) {
 	})
 }
 
-// WithAnswerUpdate and WithAnswerReInvite decide where the application does not.
+// WithAnswerUpdate and WithAnswerReInvite override what the application's handlers imply.
 func TestOwnTimerCodeOverruled(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithAnswerUpdate(true), middleware.WithAnswerReInvite(true)), l.peer()
@@ -150,8 +150,8 @@ func TestOwnTimerCodeOverruled(t *testing.T) {
 	})
 }
 
-// J-23: what the application writes itself is its wish: the wire never says more than it
-// reckons with, and a 2xx names the refresher that it expects. (RFC 4028 §7.1 has no
+// J-23: what the application writes itself counts: the wire never has a longer interval
+// than it expects, and a 2xx names the refresher that it expects. (RFC 4028 §7.1 has no
 // refresher=uas for a first INVITE.)
 func TestOwnSessionExpiresIsHeeded(t *testing.T) {
 	for _, c := range []struct{ own, invite, answer string }{

@@ -15,8 +15,8 @@ import (
 
 var thirdURI = sip.Uri{Scheme: "sip", User: "third", Host: "10.0.0.8", Port: 5060}
 
-// notify has u send a NOTIFY within d; the peer answers with the status, or not
-// if that is zero.
+// notify sends a NOTIFY from u within d; the peer answers with the status, or not at all if
+// that is zero.
 func notify(l *lab, u *sipua.UA, d sipua.Dialog, p *sipnet.Peer, status int) *sip.Request {
 	l.Helper()
 	go func() {
@@ -35,7 +35,7 @@ func notify(l *lab, u *sipua.UA, d sipua.Dialog, p *sipnet.Peer, status int) *si
 	return req
 }
 
-// callsThird calls the third party and has it accept with the headers.
+// callsThird calls the third party, which accepts with the headers.
 func callsThird(l *lab, u *sipua.UA, third *sipnet.Peer, headers []string, extra ...sip.Header) (*sipgo.DialogClientSession, *sip.Request) {
 	l.Helper()
 	type result struct {
@@ -58,8 +58,8 @@ func callsThird(l *lab, u *sipua.UA, third *sipnet.Peer, headers []string, extra
 	return r.d, invite
 }
 
-// J-06, J-13: a blind transfer. The old call is refreshed while its NOTIFYs run,
-// all in one numbering; the new call begins anew, whatever the old one learnt.
+// J-06, J-13: a blind transfer. The old call is refreshed while its NOTIFYs run, all in
+// one CSeq sequence; the new call starts fresh, whatever the old one learnt.
 func TestBlindTransfer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p, third := l.alice(), l.peer(), l.net.Peer("10.0.0.8:5060")
@@ -98,8 +98,8 @@ func TestBlindTransfer(t *testing.T) {
 	})
 }
 
-// J-07: an attended transfer. The replaced call is hung up and refreshed no more;
-// that which replaces it has what its own 2xx says.
+// J-07: an attended transfer. The replaced call is hung up and no longer refreshed; its
+// replacement has the timer of its own 2xx.
 func TestReplaces(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p, third := l.bob(), l.peer(), l.net.Peer("10.0.0.8:5060")
@@ -124,9 +124,9 @@ func TestReplaces(t *testing.T) {
 	})
 }
 
-// J-08: a subscription within the dialog goes its own way: a NOTIFY that gets no
-// answer or a 481 ends no call and holds up no refresh, and the BYE of an expired
-// session ends no subscription.
+// J-08: a subscription within the dialog is independent: a NOTIFY that gets no answer or
+// a 481 ends no call and delays no refresh, and the BYE of an expired session ends no
+// subscription.
 func TestSubscriptionInDialog(t *testing.T) {
 	t.Run("J-08 NOTIFY without an answer", func(t *testing.T) {
 		inLab(t, func(l *lab) {

@@ -22,8 +22,8 @@ import (
 
 const calleeAddr = "10.0.0.8:5060"
 
-// proxying is an application that relays as sipgo's own example of a proxy does: it
-// adds Via and Record-Route and passes on what comes back.
+// proxying is an application that relays like sipgo's example of a proxy: it adds Via and
+// Record-Route and passes on the responses.
 type proxying struct {
 	client *sipgo.Client
 	clone  bool // it keeps the request and sends a copy
@@ -146,7 +146,7 @@ var relayFlows = map[string]func(l *lab, a, b *sipnet.Peer){
 	},
 }
 
-// The Contact has the host of the proxy and no port: that is left as it is, too.
+// The Contact has the host of the proxy and no port, which must stay so.
 func relayedCall(l *lab, a, b *sipnet.Peer, headers ...string) {
 	l.Helper()
 	a.Invite(bobAddr, append([]string{"Contact: <sip:peer@10.0.0.2>"}, headers...)...)
@@ -159,7 +159,7 @@ func relayedCall(l *lab, a, b *sipnet.Peer, headers ...string) {
 	synctest.Wait()
 }
 
-// final is the next final response, which has the given code.
+// final returns the next final response, which must have the given code.
 func final(l *lab, p *sipnet.Peer, code int) *sip.Response {
 	l.Helper()
 	for {
@@ -181,8 +181,8 @@ func relayBye(l *lab, a, b *sipnet.Peer) {
 	a.ExpectResponse(l, 200)
 }
 
-// relayed plays a flow through a proxy and returns all that passed, byte for byte
-// but for what sipgo draws by lot. Nil opts leave the timers out.
+// relayed plays a flow through a proxy and returns all messages byte for byte, except for
+// what sipgo chooses at random. It has no timers if opts is nil.
 func relayed(t *testing.T, app proxying, play func(l *lab, a, b *sipnet.Peer), opts []middleware.Option) (wire []string) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{T: t, net: sipnet.New()}
@@ -234,11 +234,12 @@ func dialogsOf(timers *middleware.Timers) int {
 	return n
 }
 
-// byLot is what sipgo draws: branches of the proxy, and tags of its own responses.
+// byLot matches what sipgo chooses at random: branches of the proxy, and tags of its own
+// responses.
 var byLot = regexp.MustCompile(`(10\.0\.0\.2(?::5060)?[^\r\n]*;branch=z9hG4bK|;tag=)(?:\.\w{16}|[0-9a-f]{8}-[0-9a-f-]{27})`)
 
-// G-08: nothing of a relayed call is other than without timers, on neither side, from its
-// INVITE to its end: the messages are the same byte for byte.
+// G-08: a relayed call is the same as without timers, on both sides and from its INVITE to
+// its end: the messages are equal byte for byte.
 func TestRelayedCallsAreLeftAlone(t *testing.T) {
 	for name, play := range relayFlows {
 		for how, app := range map[string]proxying{"as it is": {}, "a copy": {clone: true}, "after a 180 of its own": {ring: true}} {
@@ -256,8 +257,8 @@ func TestRelayedCallsAreLeftAlone(t *testing.T) {
 	}
 }
 
-// G-08: that a call is relayed is said once, and calls that the same application answers
-// itself have their timers.
+// G-08: that calls are relayed is logged once, and calls that the same application answers
+// itself have timers.
 func TestRelayedAmongOwn(t *testing.T) {
 	inLab(t, func(l *lab) {
 		var out syncBuffer
@@ -302,8 +303,8 @@ func TestRelayedAmongOwn(t *testing.T) {
 	})
 }
 
-// G-08: an application that relays past its client is found out when it passes on a
-// re-INVITE through it: the call is no longer refreshed or ended.
+// G-08: if an application relays without its client, that shows when it passes on a
+// re-INVITE with the client: from then on the call is neither refreshed nor ended.
 func TestRelayFoundOutLater(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob := l.bob(middleware.WithRefresher(sessiontimer.Local))

@@ -16,7 +16,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// stage is what a flow plays on: two applications and a scripted peer.
+// stage is where a flow is played: two applications and a scripted peer.
 type stage struct {
 	*testing.T
 	net        *sipnet.Network
@@ -179,7 +179,7 @@ var flows = []struct {
 	}},
 }
 
-// begin sends an INVITE as a transaction of its own.
+// begin sends an INVITE in a new transaction.
 func (s *stage) begin(to string) sip.ClientTransaction {
 	req := sip.NewRequest(sip.INVITE, uriOf(to, "udp"))
 	contact := sip.ContactHeader{Address: uriOf(s.alice.addr, "udp")}

@@ -29,7 +29,7 @@ func allocs(runs int, f func()) float64 {
 	return testing.AllocsPerRun(runs, f)
 }
 
-// A message that timers have nothing to do with costs no allocation more.
+// A message that does not concern the timers needs no more allocations.
 func TestOtherMethodsAllocateNothing(t *testing.T) {
 	for _, o := range other {
 		if o.side == "client-info" {
@@ -45,8 +45,8 @@ func TestOtherMethodsAllocateNothing(t *testing.T) {
 	}
 }
 
-// What timers add to the allocations of a call, at the end that has them. The
-// bounds are a little above what is measured.
+// The allocations that timers add to a call, at the end that has them. The bounds are a
+// little above the measured values.
 func TestCallAllocations(t *testing.T) {
 	withoutRace(t)
 	calls := func(caller, callee end) float64 {
@@ -70,8 +70,8 @@ func TestCallAllocations(t *testing.T) {
 	}
 }
 
-// A refresh allocates no more than one that an application sends by hand, with all
-// that sipgo and the peer allocate for it.
+// A refresh allocates no more than one that an application sends by hand, including what
+// sipgo and the peer allocate.
 func TestRefreshAllocations(t *testing.T) {
 	withoutRace(t)
 	for _, c := range []struct {
@@ -96,9 +96,9 @@ func TestRefreshAllocations(t *testing.T) {
 	}
 }
 
-// A refresh reads its dialog twice at most and writes it twice at most, whether the
-// process has anything of the call at hand or only the store has, and whichever of its
-// attempts it is. After two refusals the third one also says that UPDATE is refused.
+// A refresh reads its dialog at most twice and writes it at most twice, whether the process
+// has state of the call or only the store has, and for each attempt. After two refusals the
+// third one also stores that UPDATE is refused.
 func TestRefreshReadsAndWrites(t *testing.T) {
 	for _, c := range []struct {
 		name    string

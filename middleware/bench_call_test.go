@@ -38,7 +38,7 @@ type handlerSet interface {
 	OnBye(sipgo.RequestHandler)
 }
 
-// end says what stands between the application and sipgo.
+// end is what is between the application and sipgo.
 type end int
 
 const (
@@ -146,7 +146,7 @@ func (u *benchUA) awaitServing(transport, addr string) {
 // BenchmarkCall is a whole call, INVITE, 200, ACK, BYE and 200, between two user
 // agents on the in-memory network: with timers at neither end, one or both. An
 // end of the twin writes the header fields of the timers and does nothing else.
-// One call at a time tells how long a call takes, and many how many there can be.
+// One call at a time measures latency, many calls throughput.
 func BenchmarkCall(b *testing.B) {
 	designs := []struct {
 		name           string
@@ -176,7 +176,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// callMany has 16 calls under way for each processor.
+// callMany keeps 16 calls under way for each processor.
 func (u *benchUA) callMany(b *testing.B, to *benchUA) {
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {

@@ -7,9 +7,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// What the timers write into the messages of a call, written by an application
-// that has none. sipgo prints and parses it in either case, so this is the floor
-// of what timers cost.
+// The header fields of the timers, written by an application that has no timers. sipgo prints
+// and parses them in either case, so this is the least that timers can cost.
 
 const allowed = "INVITE, ACK, CANCEL, BYE, UPDATE"
 

@@ -11,9 +11,9 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// What timers keep of an idle call at an end that has them, with the map entries and
-// its share of the schedule, besides their header fields in the messages that sipgo
-// keeps until the call is over: the twin of that end writes the same.
+// The memory of the timers for an idle call, including map entries and its share of the
+// schedule, but not their header fields in the messages that sipgo keeps until the call is
+// over: the twin of that end writes the same fields.
 func TestIdleCallMemory(t *testing.T) {
 	const most = 512
 	idleCall(t, stock, stock) // what is kept for further calls is there from now on

@@ -18,10 +18,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// streamLimit is about what sipgo takes of a message over TCP.
+// streamLimit is roughly the largest message that sipgo accepts over TCP.
 const streamLimit = 64_000
 
-// padding are the ways to make a message large that cost its reader most.
+// padding are the fillings of a large message that cost its reader most.
 var padding = []struct {
 	name string
 	line string // as often as it fits; %d is a number
@@ -46,8 +46,7 @@ var (
 	toTags       = regexp.MustCompile(`(?m)^To: .*;tag=([^;\r]+)`)
 )
 
-// slow is a padding that takes sipgo most of a second: its time is the square of the
-// length.
+// slow is a padding that takes sipgo most of a second, because its time is quadratic.
 const slow = "parameters of Contact"
 
 // pad makes a message large.
@@ -229,7 +228,7 @@ func (s *stranger) isCalled(b testing.TB, bob *benchUA, large, how string) {
 	}
 }
 
-// larges are the messages that a stranger can make large, of calls both ways.
+// larges are the messages that a stranger can make large, in calls both ways.
 var larges = []struct {
 	name string
 	play func(*stranger, testing.TB, *benchUA, string)
@@ -243,8 +242,8 @@ var larges = []struct {
 	{"200", func(s *stranger, b testing.TB, bob *benchUA, how string) { s.isCalled(b, bob, "200", how) }},
 }
 
-// A call with the largest message that a peer can think of allocates at most three
-// times what it does without timers.
+// A call with the largest message that a peer can send allocates at most three times as much
+// as without timers.
 func TestLargestMessages(t *testing.T) {
 	withoutRace(t)
 	table := "| message | most costly filling | times as many at most |\n|---|---|---|\n"
@@ -288,7 +287,7 @@ func TestLargestMessages(t *testing.T) {
 	}
 }
 
-// atMost is a bound of x that does not change with what else allocates meanwhile.
+// atMost rounds x up to a bound that does not change with other allocations meanwhile.
 func atMost(x float64) string {
 	for _, bound := range []string{"1.1", "1.6", "2.4", "3"} {
 		if limit, _ := strconv.ParseFloat(bound, 64); x <= limit {
@@ -298,9 +297,8 @@ func atMost(x float64) string {
 	return "more"
 }
 
-// BenchmarkLargestMessages is the time of such a call with timers and without, in
-// turns, and what the one is of the other: the least times, since what else the machine
-// does only adds to one.
+// BenchmarkLargestMessages measures such a call with and without timers in turns, and their
+// ratio. It uses the least times, because other load on the machine only adds to them.
 func BenchmarkLargestMessages(b *testing.B) {
 	for _, m := range larges {
 		for _, p := range padding {

@@ -12,7 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// options is a request that timers have nothing to do with, as it arrives.
+// options is a request that does not concern the timers, as it arrives.
 var options = []byte("OPTIONS sip:bob@10.0.0.2:5060 SIP/2.0\r\n" +
 	"Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK.AbCdEfGhIjKlMnOp\r\n" +
 	"Max-Forwards: 70\r\n" +
@@ -23,7 +23,7 @@ var options = []byte("OPTIONS sip:bob@10.0.0.2:5060 SIP/2.0\r\n" +
 	"Contact: <sip:alice@10.0.0.1:5060>\r\n" +
 	"Content-Length: 0\r\n\r\n")
 
-// chain is a handler that passes through the timers, or does not.
+// chain is a handler with or without the timers.
 func chain(b testing.TB, e end, next sipgo.RequestHandler) sipgo.RequestHandler {
 	b.Helper()
 	if e == stock {
@@ -38,7 +38,7 @@ func chain(b testing.TB, e end, next sipgo.RequestHandler) sipgo.RequestHandler 
 	return timers.Handler(next)
 }
 
-// other makes one message of a method that timers have nothing to do with.
+// other handles one message of a method that does not concern the timers.
 var other = []struct {
 	side string
 	make func(b testing.TB, e end) func()
@@ -49,7 +49,7 @@ var other = []struct {
 	{"client-info", sendInfo},
 }
 
-// passOptions hands a request that is read to the chain, and no more.
+// passOptions only passes a parsed request to the chain.
 func passOptions(b testing.TB, e end) func() {
 	m, err := sip.ParseMessage(options)
 	if err != nil {
@@ -59,7 +59,7 @@ func passOptions(b testing.TB, e end) func() {
 	return func() { handle(m.(*sip.Request), nil) }
 }
 
-// handleOptions reads a request, hands it to the chain and prints the answer.
+// handleOptions reads a request, passes it to the chain and prints the answer.
 func handleOptions(b testing.TB, e end) func() {
 	handle := chain(b, e, func(req *sip.Request, _ sip.ServerTransaction) {
 		_ = sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil).String()
@@ -100,10 +100,9 @@ func ok(req *sip.Request, tx sip.ServerTransaction) {
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 }
 
-// BenchmarkOther is one message of a method that timers have nothing to do with:
-// an OPTIONS on its way through the handler alone, with reading and answering it
-// too, one that a client sends, and an INFO within a dialog, which must be
-// numbered behind the refreshes.
+// BenchmarkOther is one message of a method that does not concern the timers: an OPTIONS
+// through the handler alone, one read and answered, one sent by a client, and an INFO
+// within a dialog, which must be numbered after the refreshes.
 func BenchmarkOther(b *testing.B) {
 	for _, o := range other {
 		for _, d := range []struct {

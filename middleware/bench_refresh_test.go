@@ -24,8 +24,8 @@ const (
 	firstCSeq = 1000
 )
 
-// sender refreshes calls with a peer as fast as it can. Each refresh that was
-// answered is told to done, until stop is closed.
+// sender refreshes calls with a peer as fast as it can. It reports each answered refresh to
+// done, until stop is closed.
 type sender func(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{})
 
 // BenchmarkRefresh is one refresh among many under way: the refresher and its
@@ -59,7 +59,7 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-// refresh has calls refreshed until the end of the test.
+// refresh refreshes calls until the end of the test.
 func refresh(b testing.TB, n *sipnet.Network, method sip.RequestMethod, send sender) <-chan struct{} {
 	done, stop := make(chan struct{}, atOnce), make(chan struct{})
 	refreshedPeer(b, n)
@@ -89,8 +89,8 @@ func refreshedPeer(b testing.TB, n *sipnet.Network) {
 	bob.awaitServing("udp", bobAddr)
 }
 
-// runRefresher has the refresher refresh calls whose next refresh is always due
-// by the time that it has served the others.
+// runRefresher lets the refresher refresh calls whose next refresh is always due by the time
+// that it has served the others.
 func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
 	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", hooked, middleware.WithJitter(0),
 		middleware.WithRefreshLimits(1_000_000_000, atOnce),
@@ -110,7 +110,7 @@ func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, don
 	}
 }
 
-// refreshedDialog is a dialog that is due for a refresh 20 ms after the last.
+// refreshedDialog returns a dialog whose refresh is due 20 ms after the last one.
 func refreshedDialog(u *benchUA, i int, method sip.RequestMethod) dialogstore.Dialog {
 	const again = 20 * time.Millisecond
 	d := dialogstore.Dialog{
@@ -178,7 +178,7 @@ func byHand(b testing.TB, n *sipnet.Network, method sip.RequestMethod, do exchan
 	}
 }
 
-// tell returns false once stop is closed.
+// tell reports a refresh; it returns false once stop is closed.
 func tell(done chan<- struct{}, stop <-chan struct{}) bool {
 	select {
 	case done <- struct{}{}:
@@ -267,8 +267,8 @@ func (c *refreshedCall) doAndKeep(req *sip.Request) (*sip.Response, error) {
 	}
 }
 
-// What both senders of BenchmarkRefresh put on the wire, and what they get, is
-// the same but for the order of header fields and what is random.
+// Both senders of BenchmarkRefresh send and receive the same messages, except for the order
+// of header fields and random values.
 func TestRefreshBytes(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		stock, ours := refreshLines(t, method, sendRefreshes), refreshLines(t, method, runRefresher)

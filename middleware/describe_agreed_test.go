@@ -55,7 +55,7 @@ func TestResumeWithoutOffer(t *testing.T) {
 			if asked != 2 || !strings.Contains(answer, "10.9.9.9") || !strings.Contains(string(res.Body()), c.resumed) {
 				l.Errorf("%s: the application was asked %d times, want twice; it saw the answer %q to the offer\n%s", c.held, asked, answer, res.Body())
 			}
-			// What was resumed is what refreshes of either side are about.
+			// The resumed session is what refreshes of either side are about.
 			l.at(900 * time.Second)
 			p.Request(sip.INVITE, timerHeader, weRefresh, "")
 			if again := wantStatus(l, p, "refresh", 200); string(again.Body()) != string(res.Body()) || asked != 2 {
@@ -65,8 +65,8 @@ func TestResumeWithoutOffer(t *testing.T) {
 	}
 }
 
-// D-29: what answers the peer's refresh is an answer to it (RFC 3264 §6, RFC 4145
-// §4.1, RFC 4568 §5.1.2), though what we sent last was an offer. By UPDATE too.
+// D-29: the response to the peer's refresh has a proper answer (RFC 3264 §6, RFC 4145
+// §4.1, RFC 4568 §5.1.2), even if what we sent last was an offer. The same by UPDATE.
 func TestOfferInForceAsAnswer(t *testing.T) {
 	for _, c := range []struct{ rule, ours, theirs, bad, good string }{
 		{"RFC 3264 §6.1", "a=sendrecv", "a=sendonly", "a=sendrecv", "a=recvonly"},
@@ -97,7 +97,7 @@ func TestOfferInForceAsAnswer(t *testing.T) {
 	}
 }
 
-// D-13, D-30: what was agreed before the call was answered is what a refresh offers.
+// D-13, D-30: a refresh offers what was agreed before the call was answered.
 func TestAgreedBeforeTheAnswer(t *testing.T) {
 	first, second := sipua.SDP("alice", "1"), sdpOf("alice", 2, "10.0.0.1", 40020)
 	reliable := []string{"Require: 100rel", "RSeq: 1"}
@@ -205,7 +205,7 @@ func TestAgreedBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// acceptWith answers a call with a body of a type.
+// acceptWith answers a call with a body of the type.
 func acceptWith(body, kind string) func(*sipgo.DialogServerSession) {
 	return func(d *sipgo.DialogServerSession) {
 		_ = d.Respond(200, "OK", []byte(body), sip.NewHeader("Content-Type", kind))

@@ -12,9 +12,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// D-13, D-15, RFC 5763 §5, RFC 8842 §5.2, §5.3: who answered has chosen a DTLS role. As an offer,
-// in a refresh of ours or in the 200 to a re-INVITE that has none, the description
-// leaves the choice to the peer again; as an answer it has a role, whatever was last.
+// D-13, D-15, RFC 5763 §5, RFC 8842 §5.2, §5.3: the party that answered has chosen a DTLS
+// role. In an offer, in our refresh or in the 200 to a re-INVITE without one, the
+// description leaves the choice to the peer again. In an answer it always has a role.
 func TestDTLSRole(t *testing.T) {
 	const fingerprint = "a=fingerprint:sha-256 AA:BB\r\na=setup:"
 	role := func(m sip.Message) string {

@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// D-13, D-30: the same at the callee: what was agreed before it answered, in reliable 18x,
-// PRACK and UPDATE, is what its refresh offers, and what answers the caller's.
+// D-13, D-30: the same at the callee: its refresh offers what was agreed before it
+// answered, in reliable 18x, PRACK and UPDATE, and that also answers the caller's refresh.
 func TestAgreedBeforeWeAnswer(t *testing.T) {
 	const rack = "RAck: 1 1 INVITE"
 	first, second := sipua.SDP("bob", "1"), sipua.SDP("bob", "2")

@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// moved are the descriptions that the application was told of by events.
+// moved returns the descriptions in the events.
 func moved(u *sipua.UA) []string {
 	var out []string
 	for _, e := range u.Events() {
@@ -32,8 +32,8 @@ func (l *lab) wantMoved(when string, u *sipua.UA, want ...string) {
 	}
 }
 
-// D-31: where the answer to a refresh of ours tells of other media, the application
-// hears of it, once, and a host that follows gets a re-INVITE.
+// D-31: if the answer to our refresh has other media, the application gets one event, and
+// a host whose media follows gets a re-INVITE.
 func TestMediaMovesInAnswer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -76,8 +76,8 @@ func TestMediaMovesInAnswer(t *testing.T) {
 	})
 }
 
-// D-31: so it is where the ACK of a re-INVITE without an offer, which was answered
-// here, tells of other media: that ACK goes on to the application, too.
+// D-31: the same if the ACK of a re-INVITE without an offer, which was answered here, has
+// other media: that ACK is also passed to the application.
 func TestMediaMovesInAck(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := peersCall(l)

@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// imageOf is a description of a fax (T.38).
+// imageOf returns the description of a fax (T.38).
 func imageOf(name string, version int, addr string) string {
 	return strings.Join([]string{"v=0", fmt.Sprintf("o=%s 1 %d IN IP4 %s", name, version, addr), "s=-", "c=IN IP4 " + addr, "t=0 0",
 		"m=image 40100 udptl t38", "a=T38FaxVersion:0", ""}, "\r\n")
@@ -55,7 +55,7 @@ func TestChangesSurviveRefreshes(t *testing.T) {
 	}
 }
 
-// change has one side of a call change the session.
+// change changes the session from one side of a call.
 func (l *lab) change(alice *sipua.UA, d sipua.Dialog, p *sipnet.Peer, how, ours, theirs string) {
 	l.Helper()
 	switch how {
@@ -109,7 +109,7 @@ func (l *lab) refreshedWith(p *sipnet.Peer, answer string) *sip.Request {
 	return req
 }
 
-// D-13, D-30: what is no offer and no answer leaves the session as it is.
+// D-13, D-30: a description that is neither offer nor answer does not change the session.
 func TestNoOfferNoAnswer(t *testing.T) {
 	other := sdpOf("alice", 9, "10.0.0.1", 40900)
 	theirs := sdpOf("peer", 9, "10.0.0.9", 4900)
@@ -196,7 +196,7 @@ func TestNoOfferNoAnswer(t *testing.T) {
 	}
 }
 
-// D-13, D-14: of a multipart body only the session description is ours, or the peer's.
+// D-13, D-14: of a multipart body only the session description counts.
 func TestDescriptionAmongOthers(t *testing.T) {
 	multipart := func(description, other string) string {
 		return "v=0\r\n--x\r\nContent-Type: application/pidf+xml\r\n\r\n" + other + "\r\n--x\r\nContent-Type: application/sdp\r\n\r\n" + description + "\r\n--x--\r\n"

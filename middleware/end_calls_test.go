@@ -124,8 +124,8 @@ func TestEndRefreshAlwaysRefused(t *testing.T) {
 	})
 }
 
-// F-22: an unanswered BYE is not sent twice and leaves nothing behind, and
-// what goes wrong afterwards hits nobody.
+// F-22: an unanswered BYE is not sent twice and leaves nothing behind, and later errors
+// have no effect.
 func TestEndVanishedPeer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, bob := l.alice(middleware.WithSessionExpires(90*time.Second)), l.bob()
@@ -140,7 +140,7 @@ func TestEndVanishedPeer(t *testing.T) {
 	})
 }
 
-// After the ways in which a call ends, or never begins, nothing of it is left.
+// However a call ends or fails to begin, nothing of it is left behind.
 func TestEndLeavesNothing(t *testing.T) {
 	ctx := context.Background()
 	for _, c := range []struct {
@@ -233,7 +233,7 @@ func TestEndClose(t *testing.T) {
 			l.Errorf("%d messages after Close, want none", after-before)
 		}
 		l.wantAlive("alice", d)
-		// The refreshes so far have used up CSeq numbers; that stays known.
+		// The CSeq numbers of the refreshes so far stay used.
 		if err := d.Bye(context.Background()); err != nil {
 			l.Errorf("Bye after Close: %v", err)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// answerAfter is a handler that takes its time.
+// answerAfter returns a slow handler.
 func answerAfter(u *sipua.UA, wait time.Duration, status int) func(*sip.Request, sip.ServerTransaction) {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		time.Sleep(wait)
@@ -26,10 +26,9 @@ func answerAfter(u *sipua.UA, wait time.Duration, status int) func(*sip.Request,
 	}
 }
 
-// F-24: a refresh of the peer that is being answered when its time is up is
-// answered first. A 2xx renews the session; anything else ends it then, and the
-// end of the session does so in any case.
-// Also D-21.
+// F-24, D-21: a refresh of the peer that is being answered when the hang-up is due is
+// answered first. A 2xx renews the session; anything else ends it then, and expiry ends it
+// in any case.
 func TestLastMoment(t *testing.T) {
 	const begun = 60*time.Second - 10*time.Millisecond
 	for _, method := range []sip.RequestMethod{sip.INVITE, sip.UPDATE} {
@@ -87,9 +86,8 @@ func TestLastMoment(t *testing.T) {
 	})
 }
 
-// F-25: the peer's BYE while our refresh waits for its next try: nothing more
-// is sent, and while its own re-INVITE is being answered: the answer comes, and
-// nothing after it.
+// F-25: the peer's BYE while our refresh waits for its next attempt: nothing more is sent.
+// The same while its own re-INVITE is being answered: after the answer nothing is sent.
 func TestByeInBetween(t *testing.T) {
 	inRefreshing(t, "F-25 between two tries", 1800, func(c refreshing) {
 		c.at(c.half)
@@ -123,8 +121,8 @@ func TestByeInBetween(t *testing.T) {
 	})
 }
 
-// F-26: a 2xx that switches the timer off leaves no refresh and no hang-up, to
-// whichever side and by whichever request it comes.
+// F-26: after a 2xx that switches the timer off there is no refresh and no hang-up, for
+// either side and either request.
 func TestSwitchedOff(t *testing.T) {
 	t.Run("F-26 our refresh, strictly read", func(t *testing.T) {
 		inRefreshing(t, "F-26", 1800, func(c refreshing) {
@@ -156,8 +154,8 @@ func TestSwitchedOff(t *testing.T) {
 	}
 }
 
-// F-27: after a stop of any length a call whose time is up is ended at once, one
-// in its window is refreshed at once, and the others wait for their time.
+// F-27: after a stop of any length an expired call is ended at once, a call whose refresh
+// is overdue is refreshed at once, and the others wait for their time.
 func TestRestoreAfterStop(t *testing.T) {
 	for _, c := range []struct {
 		refresher sessiontimer.Refresher

@@ -24,7 +24,7 @@ var refreshes = []struct {
 	allow  string
 }{{sip.UPDATE, allow}, {sip.INVITE, "Allow: INVITE, ACK, BYE, CANCEL"}}
 
-// An application that keeps its dialogs itself, over sipgo's DialogUA, is told
+// An application that manages its dialogs itself with sipgo's DialogUA learns of the end
 // through its own BYE handler.
 func TestEndDialogUA(t *testing.T) {
 	inLab(t, func(l *lab) {
@@ -83,8 +83,8 @@ func TestEndByesCross(t *testing.T) {
 	})
 }
 
-// Trap12, F-25: a BYE of either side ends a refresh under way: nothing of it is
-// sent any more, and a late answer harms nobody.
+// Trap12, F-25: a BYE of either side ends a refresh under way: no more of it is sent, and
+// a late response does no harm.
 func TestEndDuringRefresh(t *testing.T) {
 	for _, r := range refreshes {
 		for _, byUs := range []bool{true, false} {
@@ -129,7 +129,7 @@ func TestEndDuringRefresh(t *testing.T) {
 	}
 }
 
-// D-25: a re-INVITE that stays without a final response ends with the session.
+// D-25: a re-INVITE without a final response ends with the session.
 func TestEndRefreshStuck(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -143,8 +143,8 @@ func TestEndRefreshStuck(t *testing.T) {
 	})
 }
 
-// F-24: a refresh of the peer that is being answered when its time is up saves
-// the call.
+// F-24: a refresh of the peer that is being answered when the hang-up is due saves the
+// call.
 func TestEndRacesWithPeersRefresh(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithAnswerReInvite(false)), l.peer()
@@ -224,7 +224,7 @@ func TestEndIncomingByeChallenged(t *testing.T) {
 	})
 }
 
-// A BYE handler that never returns holds up nothing but itself.
+// A BYE handler that never returns blocks nothing else.
 func TestEndBlockedHandler(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -257,8 +257,8 @@ func TestEndBlockedHandler(t *testing.T) {
 	})
 }
 
-// An application that gives up its BYE has given up the call: nobody refreshes
-// it any more.
+// An application that gives up its BYE has given up the call, which is no longer
+// refreshed.
 func TestEndByeGivenUp(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, bob := l.alice(), l.bob()

@@ -32,7 +32,7 @@ func (e *ending) bye(req *sip.Request, tx sip.ServerTransaction) {
 	_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
 }
 
-// endings has a way to each cause of an end.
+// endings has a way to provoke each cause.
 var endings = []struct {
 	reason sessiontimer.Reason
 	way    string
@@ -119,8 +119,8 @@ var endings = []struct {
 		}},
 }
 
-// F-23: the event Ended has the reason, and where we hang up so has Expired before
-// it, the BYE on the wire and the BYE that the application's handler gets.
+// F-23: the event Ended has the reason. If we hang up, so have Expired before it, the BYE
+// on the wire and the BYE that the application's handler gets.
 func TestReasonOfEveryEnd(t *testing.T) {
 	provoked := make(map[sessiontimer.Cause]bool)
 	for _, c := range endings {
@@ -141,7 +141,7 @@ func TestReasonOfEveryEnd(t *testing.T) {
 	}
 }
 
-// wantReasons checks what is told of the only call of u, which has ended.
+// wantReasons checks the events of the only call of u, which has ended.
 func (e *ending) wantReasons(u *sipua.UA, want sessiontimer.Reason) {
 	e.Helper()
 	synctest.Wait()

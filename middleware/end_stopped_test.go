@@ -23,11 +23,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// asProcess is set where the test binary is the process that is stopped.
+// asProcess is set if this test binary is the process that is stopped.
 const asProcess = "SESSIONTIMER_STOPPED_PROCESS"
 
-// The hang-up of a process that was stopped waits until the refresh that lies in its
-// socket has been read.
+// After a stop of the process, the hang-up waits until the refresh in the socket has been
+// read.
 func TestStoppedProcess(t *testing.T) {
 	if os.Getenv(asProcess) != "" {
 		answerCalls()
@@ -86,7 +86,7 @@ func answerCalls() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// process is a user agent in a process of its own, and its caller.
+// process is a user agent in its own process, and its caller.
 type process struct {
 	*testing.T
 	cmd  *exec.Cmd
@@ -180,8 +180,7 @@ func (p *process) send(method string, cseq int, header, body string) {
 	}
 }
 
-// expect reads until the response with the label to what was sent last. A BYE is what
-// should not come.
+// expect reads until the response with the label to the last request. A BYE is an error.
 func (p *process) expect(label string) {
 	p.Helper()
 	_ = p.conn.SetReadDeadline(time.Now().Add(30 * time.Second))

@@ -18,8 +18,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// scenario is one random call: what each side wants, what the network does, what
-// the applications send, and how it ends.
+// scenario is one random call: the policies, the network, the requests of the
+// applications, and the end.
 type scenario struct {
 	policies [2]policy // alice's, bob's
 	loss     int       // percent
@@ -69,7 +69,7 @@ func drawScenario(t *rapid.T) scenario {
 		}
 	}
 	for range rapid.IntRange(0, 12).Draw(t, "acts") {
-		// Every other act comes about when a refresh does.
+		// Every other act is at about the time of a refresh.
 		half := int(s.policies[rapid.IntRange(0, 1).Draw(t, "whose")].interval.Milliseconds() / 2)
 		pause := rapid.OneOf(rapid.IntRange(0, 1_000_000), rapid.IntRange(half-500, half+500))
 		s.acts = append(s.acts, act{
@@ -81,9 +81,9 @@ func drawScenario(t *rapid.T) scenario {
 	return s
 }
 
-// Whatever two user agents want, and whatever network and applications do: one
-// side refreshes, in time, not too often; nobody hangs up early; what stands on
-// the wire is allowed; and nothing is left.
+// Whatever the policies of two user agents, the network and the applications do: one side
+// refreshes, in time and not too often; no side hangs up early; the messages on the wire
+// are allowed; and nothing is left behind.
 func TestPropertyCalls(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScenario(rt)
@@ -126,7 +126,7 @@ func (s scenario) play(t *testing.T) *findings {
 		f.ended = n.Elapsed()
 		s.finish(n, f, call, bob.Answered())
 	}
-	// A silent peer is found out within an interval.
+	// A silent peer is detected within an interval.
 	time.Sleep(2*time.Hour + 64*sip.T1)
 	synctest.Wait()
 	for _, u := range []*sipua.UA{alice, bob} {
@@ -141,7 +141,7 @@ func (s scenario) play(t *testing.T) *findings {
 	return f
 }
 
-// weather loses, doubles and delays what may be lost.
+// weather loses, duplicates and delays the packets that may be lost.
 func (s scenario) weather() func(sipnet.Packet) sipnet.Verdict {
 	random := rand.New(rand.NewPCG(s.seed, 1))
 	lost := make(map[string]int)
@@ -165,8 +165,7 @@ func (s scenario) weather() func(sipnet.Packet) sipnet.Verdict {
 	}
 }
 
-// send sends a request of an application, which may be refused only where it
-// crosses another.
+// send sends a request of an application, which may be refused only if it crosses another.
 func (f *findings) send(u *sipua.UA, d sipua.Dialog, to string, method sip.RequestMethod) {
 	h, p, _ := sip.ParseAddr(to)
 	uri := sip.Uri{Scheme: "sip", Host: h, Port: p}

@@ -40,7 +40,7 @@ func TestDescriptionsAtRandom(t *testing.T) {
 	}
 }
 
-// talk is a call between two applications that draw what they say.
+// talk is a call between two applications with random descriptions.
 type talk struct {
 	*lab
 	draw    sdpcheck.Random
@@ -123,7 +123,7 @@ func (c *talk) acknowledge(who int, d sipua.Dialog, res *sip.Response, late bool
 	return d.WriteRequest(ack)
 }
 
-// take is what an application does with an offer, or makes one.
+// take answers an offer, or makes one.
 func (c *talk) take(who int, req *sip.Request, tx sip.ServerTransaction) {
 	switch {
 	case c.refuse:
@@ -188,7 +188,7 @@ func (c *talk) refresh(what string) {
 	}
 }
 
-// judge looks at what passed since it was called last.
+// judge checks the messages since its last call.
 func (c *talk) judge(what string) {
 	c.Helper()
 	msgs := c.net.Messages()[c.seen:]

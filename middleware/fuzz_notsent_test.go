@@ -17,11 +17,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// fates are what may become of an answer.
+// fates are what may happen to an answer.
 var fates = []string{"sent", "sent, and slowly", "refused by the transaction", "too long", "too long, then a short one", "refused before", "cancelled before"}
 
-// D-30, E-29, E-30: whatever becomes of the answers to the peer's requests, what we know of
-// the call is what the last 2xx on the wire said.
+// D-30, E-29, E-30: whatever happens to the answers to the peer's requests, our view of the
+// call is that of the last 2xx on the wire.
 func TestOnlyWhatWasSentCounts(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprintf("E-29 E-30 seed %d", seed), func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestOnlyWhatWasSentCounts(t *testing.T) {
 	}
 }
 
-// fateful is a call in which answers fail.
+// fateful is a call in which answers may fail.
 type fateful struct {
 	*lab
 	random *rand.Rand
@@ -80,7 +80,7 @@ func (c *fateful) respond(tx sip.ServerTransaction, res *sip.Response) error {
 	return tx.Respond(res)
 }
 
-// step is a request of the peer, and what is to be known after it.
+// step is a request of the peer, and the view of the call expected after it.
 func (c *fateful) step(i int) {
 	c.Helper()
 	want := stored(c.bob)[0]

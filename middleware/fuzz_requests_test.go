@@ -15,9 +15,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// J-13, J-15, J-21: two applications send what they like for three hours, each
-// in its own time, over a network that loses and reorders. No number is wrong,
-// no request refused but for glare of two holds, and the call lives.
+// J-13, J-15, J-21: two applications send random requests at random times for three hours,
+// over a network that loses and reorders. No number is wrong, no request is refused except
+// for glare of two holds, and the call lives.
 func TestRandomRequests(t *testing.T) {
 	for seed := range uint64(24) {
 		transport := []string{"udp", "tcp"}[seed%2]
@@ -40,8 +40,8 @@ func randomCall(l *lab, transport string, seed uint64) {
 	network := rand.New(rand.NewPCG(seed, 1))
 	l.net.SetFilter(func(p sipnet.Packet) sipnet.Verdict {
 		start := string(p.Data[:min(len(p.Data), 11)])
-		// Lost ACKs and refusals would have sipgo wait in a way that a bubble
-		// cannot see through.
+		// After lost ACKs and refusals sipgo would wait in a way that stops the
+		// time of a bubble.
 		safe := transport == "tcp" || strings.HasPrefix(start, "ACK") || strings.HasPrefix(start, "SIP/2.0 4")
 		return sipnet.Verdict{Drop: !safe && network.IntN(10) == 0, Delay: time.Duration(20+network.IntN(5)) * time.Millisecond}
 	})

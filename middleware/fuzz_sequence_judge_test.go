@@ -16,11 +16,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// perPacket is the most that a packet in may make a subject send: two requests, or
-// a 2xx and one, with all their retransmissions.
+// perPacket is the most packets that a subject may send for one received: two requests, or
+// a 2xx and a request, with all retransmissions.
 const perPacket = 22
 
-// judge looks at a subject after long silence.
+// judge checks a subject after a long silence.
 func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker) {
 	up := make(map[sessiontimer.Call]bool)
 	for _, d := range bob.alive() {
@@ -41,7 +41,7 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 	s.judgeWire(t, n, bob)
 	bob.mu.Lock()
 	for _, e := range bob.events {
-		// sipgo finds no dialog of ours that the application has not acknowledged.
+		// sipgo does not find a dialog that the application has not acknowledged.
 		if e, ok := e.(sessiontimer.Expired); ok && !bob.silent && up[sessiontimer.Call{CallID: e.CallID, LocalTag: e.LocalTag, RemoteTag: e.RemoteTag}] {
 			t.Errorf("the application is not told that its call ended: %+v", e)
 		}
@@ -73,8 +73,8 @@ func (s script) judge(t *testing.T, n *sipnet.Network, bob *subject, a *attacker
 	}
 }
 
-// judgeWire looks at the requests that the timers sent: those of the application are
-// marked, or CANCEL and ACK, or a first INVITE, or a BYE without Reason.
+// judgeWire checks the requests of the timers. Those of the application are marked, or are
+// CANCEL, ACK, a first INVITE, or a BYE without Reason.
 func (s script) judgeWire(t *testing.T, n *sipnet.Network, bob *subject) {
 	proved := make(map[sessiontimer.Call]bool)
 	for _, m := range n.Messages() {
@@ -108,7 +108,7 @@ func (s script) judgeWire(t *testing.T, n *sipnet.Network, bob *subject) {
 	}
 }
 
-// own is the number of requests that the application may have sent by itself.
+// own returns the number of requests that the application may have sent itself.
 func (s script) own() int {
 	n := int(s.begins%2) + 2
 	for _, st := range s.steps {

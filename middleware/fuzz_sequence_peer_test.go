@@ -14,11 +14,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// strangerAddr is where a peer may say that it is without being there.
+// strangerAddr is an address that a peer may claim without being there.
 const strangerAddr = "10.0.0.66:5060"
 
-// attacker is a peer without a stack: it knows of one call what it must to send a
-// message that fits, and sends what the script makes of that.
+// attacker is a peer without a stack: it knows enough of one call to send fitting messages,
+// and sends them as changed by the script.
 type attacker struct {
 	net      *sipnet.Network
 	conn     net.PacketConn
@@ -45,7 +45,7 @@ func newAttacker(n *sipnet.Network) *attacker {
 		refused: make(map[string]bool),
 	}
 	a.restart()
-	// sipgo opens a real socket for an address that it has not heard from.
+	// sipgo opens a real socket for an address that has not sent anything yet.
 	for _, c := range []net.PacketConn{a.conn, a.stranger} {
 		_, _ = c.WriteTo([]byte("\r\n"), a.to)
 	}
@@ -77,7 +77,7 @@ func (d *draft) get(name string) string {
 	return ""
 }
 
-// set makes value the only one of the name; an empty one removes it.
+// set makes value the only one of the name; an empty value removes it.
 func (d *draft) set(name, value string) {
 	d.lines = slices.DeleteFunc(d.lines, func(l [2]string) bool { return l[0] == name })
 	if value != "" {
@@ -103,8 +103,8 @@ func (d *draft) bytes() []byte {
 	return []byte(b.String())
 }
 
-// request drafts one as it should be. An INVITE, ACK or CANCEL has its INVITE's
-// number, and a CANCEL its branch too.
+// request drafts a correct request. An ACK or CANCEL has the number of its INVITE, and a
+// CANCEL also its branch.
 func (a *attacker) request(method sip.RequestMethod, inDialog bool) *draft {
 	a.serial++
 	branch, number := fmt.Sprintf("z9hG4bK-%d", a.serial), a.inviteCSeq
@@ -181,8 +181,8 @@ func (a *attacker) response(req *sip.Request, code int) *draft {
 
 func (a *attacker) send(d *draft) {
 	if d.refuses() {
-		// sipgo answers a second one after a pause for which it holds a lock, and
-		// that a bubble cannot see through.
+		// sipgo answers a second one after a pause in which it holds a lock, which
+		// stops the time of a bubble.
 		if a.refused[d.get("Via")] {
 			return
 		}
@@ -202,13 +202,13 @@ func (a *attacker) send(d *draft) {
 	a.last.twice = false
 }
 
-// listen takes what has arrived at either address.
+// listen reads what has arrived at either address.
 func (a *attacker) listen() {
 	synctest.Wait()
 	for _, conn := range []net.PacketConn{a.conn, a.stranger} {
 		buf := make([]byte, 65535)
 		for {
-			// A deadline that has passed would win over what is there.
+			// With a deadline in the past nothing would be read.
 			_ = conn.SetReadDeadline(time.Now().Add(time.Nanosecond))
 			n, _, err := conn.ReadFrom(buf)
 			if err != nil {

@@ -14,15 +14,14 @@ import (
 // longestScript is the number of steps that are played.
 const longestScript = 24
 
-// script is what the bytes of the fuzzer mean: three that choose the subject, and
-// five for each step.
+// script is the fuzzer's bytes decoded: three choose the subject, and five are a step.
 type script struct {
 	begins, policy, app byte
 	steps               []step
 }
 
-// step is one thing that happens: what, two faults of its message, a number for
-// either, and how long nothing happens then.
+// step is one action: its kind, two faults of its message with a number for each, and the
+// pause after it.
 type step struct{ op, fault, other, value, pause byte }
 
 func readScript(data []byte) script {
@@ -37,7 +36,7 @@ func readScript(data []byte) script {
 	return s
 }
 
-// bytes is what readScript makes s of.
+// bytes encodes s, the inverse of readScript.
 func (s script) bytes() []byte {
 	data := []byte{s.begins, s.policy, s.app}
 	for _, st := range s.steps {
@@ -51,7 +50,7 @@ const (
 	noFault      = 255 // as any number beyond the faults
 )
 
-// What a step does. Those before opProvisional send a request.
+// The kinds of steps. Those before opProvisional send a request.
 const (
 	opInvite byte = iota
 	opAck
@@ -98,8 +97,8 @@ var (
 
 func pick[T any](from []T, v byte) T { return from[int(v)%len(from)] }
 
-// faults are what may be wrong with a message. A script names them by number; one
-// that is too large is no fault, so that most messages are right.
+// faults are what may be wrong with a message. A script refers to them by number; a number
+// that is too large is no fault, so that most messages are correct.
 var faults = []func(d *draft, v byte){
 	func(d *draft, v byte) {
 		d.set("To", pick([]string{"<sip:bob@10.0.0.2>", "<sip:bob@10.0.0.2>;tag=other", ""}, v))

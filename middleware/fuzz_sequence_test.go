@@ -17,11 +17,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// FuzzSequence plays scripts of a peer that errs or means ill against a user agent,
-// as its caller or its callee, and then nothing for two days. Whatever came: no
-// panic, nobody who waits for ever, nothing left but calls that the application has
-// and that have no timer, a bounded number of packets, and an application that
-// knows of every end.
+// FuzzSequence plays scripts of a faulty or hostile peer against a user agent, as its
+// caller or its callee, followed by two days of silence. Whatever comes, there is no panic,
+// nothing waits for ever, nothing is left except calls that the application has and that
+// have no timer, the number of packets is bounded, and the application knows of every end.
 func FuzzSequence(f *testing.F) {
 	for _, s := range seedScripts {
 		f.Add(s.bytes())
@@ -40,7 +39,7 @@ var seedScripts = []script{
 	{begins: subjectCalls, policy: 5, steps: plainly(opRefusal, opSuccess, opRepeat, opAppRequest, opProvisional, opRefusal, opInfo, opWait, opBye)},
 }
 
-// plainly are steps without a fault, five seconds apart.
+// plainly returns steps without a fault, five seconds apart.
 func plainly(does ...byte) (steps []step) {
 	for _, op := range does {
 		steps = append(steps, step{op, noFault, noFault, 0, 4})
@@ -60,7 +59,7 @@ var policies = [][]middleware.Option{
 	{middleware.WithPolicyFunc(func(_ *sip.Request, _ bool, p sessiontimer.Policy) sessiontimer.Policy { return p }), middleware.WithOfferUpdate(true)},
 }
 
-// answering is how the application takes calls.
+// answering is how the application answers calls.
 var answering = []func(d *sipgo.DialogServerSession){
 	nil, // at once
 	func(d *sipgo.DialogServerSession) {
@@ -89,7 +88,7 @@ func ringFor(d *sipgo.DialogServerSession, wait time.Duration) bool {
 	}
 }
 
-// byes are the ways in which the application takes a BYE.
+// byes are the ways in which the application handles a BYE.
 var byes = []func(req *sip.Request, tx sip.ServerTransaction) bool{
 	nil, // as sipgo has it
 	nil,
@@ -102,7 +101,7 @@ var byes = []func(req *sip.Request, tx sip.ServerTransaction) bool{
 	},
 }
 
-// play is one run, in a bubble of its own.
+// play is one run, in its own bubble.
 func (s script) play(t *testing.T) {
 	n := sipnet.New()
 	bob := newSubject(t, n, true, pick(policies, s.policy)...)
@@ -132,7 +131,7 @@ func (s script) play(t *testing.T) {
 	}
 }
 
-// act does what a step says.
+// act performs a step.
 func (a *attacker) act(bob *subject, st step, application *sync.WaitGroup) {
 	op := st.op % ops
 	switch op {

@@ -17,7 +17,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// attack is what a stranger does to a user agent, for docs/security.md.
+// attack is an attack of a stranger on a user agent, for docs/security.md.
 type attack struct {
 	name string
 	app  func(*subject) // what the application does, if not answer at once
@@ -26,7 +26,7 @@ type attack struct {
 	back int // and those to where the messages of the call came from, which may be another place than its Contact
 }
 
-// oneCall is what a call costs whose peer vanishes: an UPDATE, a re-INVITE and a BYE with
+// oneCall is the cost of a call whose peer vanishes: an UPDATE, a re-INVITE and a BYE with
 // their retransmissions.
 const oneCall = 11 + 7 + 11
 
@@ -145,7 +145,7 @@ func challenges(s *subject) {
 	}
 }
 
-// invite begins another call and hears what is answered.
+// invite starts another call and reads the answer.
 func (a *attacker) invite(change func(*draft)) {
 	a.restart()
 	d := a.request(sip.INVITE, false)
@@ -156,7 +156,7 @@ func (a *attacker) invite(change func(*draft)) {
 	a.listen()
 }
 
-// within sends a request of the call and hears what is answered.
+// within sends a request of the call and reads the answer.
 func (a *attacker) within(method sip.RequestMethod, change func(*draft)) {
 	d := a.request(method, true)
 	change(d)
@@ -164,7 +164,7 @@ func (a *attacker) within(method sip.RequestMethod, change func(*draft)) {
 	a.listen()
 }
 
-// ack acknowledges the last INVITE, whatever it was answered.
+// ack acknowledges the last INVITE, whatever the answer.
 func (a *attacker) ack() {
 	d := a.request(sip.ACK, true)
 	if a.refusedUs {
@@ -175,7 +175,7 @@ func (a *attacker) ack() {
 	a.listen()
 }
 
-// toll is what an attack costs in two hours.
+// toll is the cost of an attack over two hours.
 type toll struct {
 	in, out  int // packets
 	toVictim int

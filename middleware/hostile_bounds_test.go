@@ -18,7 +18,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// mute is a server transaction that keeps what it is given.
+// mute is a server transaction that records its responses.
 type mute struct{ sent []*sip.Response }
 
 func (m *mute) Respond(res *sip.Response) error  { m.sent = append(m.sent, res); return nil }
@@ -110,8 +110,8 @@ func idOf(res *sip.Response) dialogstore.ID {
 	return dialogstore.ID{CallID: res.CallID().Value(), LocalTag: tagOf(res.To().Params), RemoteTag: tagOf(res.From().Params)}
 }
 
-// What a party that we call names itself has the same bounds, at once and as another
-// answer to a forked INVITE. The call goes on, without a timer.
+// The names of a party that we call have the same bounds, in the first answer and in
+// another one to a forked INVITE. The call goes on without a timer.
 func TestBoundsOfAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -150,7 +150,7 @@ func TestBoundsOfAnswers(t *testing.T) {
 	}
 }
 
-// A Contact that cannot be kept moves nobody: the refresh goes to the one before.
+// A Contact beyond the bounds does not move the peer: the refresh goes to the previous one.
 func TestBoundsOfTargets(t *testing.T) {
 	for _, contact := range []string{"<sip:a\nX: 1@" + strangerAddr + ">", "<sip:" + strings.Repeat("x", 9000) + "@" + strangerAddr + ">"} {
 		for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
@@ -180,8 +180,8 @@ func TestBoundsOfTargets(t *testing.T) {
 	}
 }
 
-// Of thirty parties that answer an INVITE eight are remembered, for as long as they
-// wait for the ACK.
+// Of thirty parties that answer an INVITE eight are remembered, as long as they wait for
+// the ACK.
 func TestForksAreForgotten(t *testing.T) {
 	inLab(t, func(l *lab) {
 		f := l.fork(ours)
@@ -200,8 +200,8 @@ func TestForksAreForgotten(t *testing.T) {
 	})
 }
 
-// H-07: a BYE with a number that was used before is refused by the application's dialog,
-// which lives on, and so does its timer; without timers it is the same.
+// H-07: the application's dialog refuses a BYE with a repeated number and lives on, and so
+// does its timer; it is the same without timers.
 func TestOldByeEndsNothing(t *testing.T) {
 	for _, timers := range []bool{false, true} {
 		for cseq, ends := range map[uint32]bool{1: false, 10: false, 11: true} {

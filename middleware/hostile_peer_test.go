@@ -14,8 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// H-02, H-04: an INVITE of someone who wants us to work, or never to rest.
-// Also A-13.
+// H-02, H-04, A-13: an INVITE meant to make us refresh all the time, or never.
 func TestHostileCaller(t *testing.T) {
 	for _, c := range []struct {
 		row     string
@@ -56,7 +55,7 @@ func TestHostileCaller(t *testing.T) {
 	}
 }
 
-// H-02: nor do refreshes of a peer in a storm of its own make one of ours.
+// H-02: a storm of refreshes from the peer does not cause one of ours.
 func TestHostileRefreshes(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -140,7 +139,8 @@ func TestHostileRefusals(t *testing.T) {
 	}
 }
 
-// H-05: nor can a first INVITE be kept coming, be it so large that no timer fits.
+// H-05: a server cannot make us repeat a first INVITE without end, even one so large that
+// no timer fits.
 func TestHostileRefusalsOfInvite(t *testing.T) {
 	for fill := 0; fill < 900; fill += 25 {
 		inLab(t, func(l *lab) {
@@ -167,8 +167,7 @@ func TestHostileRefusalsOfInvite(t *testing.T) {
 	}
 }
 
-// H-06: where the call is secured, a refresh and our answer to one name the same
-// Contact.
+// H-06: in a secured call, our refreshes and answers repeat the same Contact.
 func TestSipsContactStays(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()

@@ -15,14 +15,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// What providers do that ends calls, the most dangerous first. Each has cost calls
-// of somebody; docs/providers.md says of whom.
+// Behaviour of providers that ends calls, the most dangerous first. Each has cost real
+// calls; docs/providers.md names the providers.
 
 const noUpdate = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS"
 
-// plays has the peer answer what comes until the given time: 200 with the header
-// fields that answer returns, or with "code phrase" as the first of them, that. Nil
-// is silence.
+// plays answers for the peer until the given time: 200 with the header fields that answer
+// returns, or the status of a first element "code phrase". Nil means no answer.
 func (l *lab) plays(p *sipnet.Peer, until time.Duration, answer func(*sip.Request) []string) {
 	l.Helper()
 	for {
@@ -49,12 +48,12 @@ func (l *lab) plays(p *sipnet.Peer, until time.Duration, answer func(*sip.Reques
 	}
 }
 
-// accepts is a peer that accepts everything, with the same header fields.
+// accepts returns a peer that accepts everything with the same header fields.
 func accepts(headers ...string) func(*sip.Request) []string {
 	return func(*sip.Request) []string { return append([]string{"200 OK"}, headers...) }
 }
 
-// refreshes are how often alice has refreshed her call by the method.
+// refreshes returns how often alice has refreshed her call by the method.
 func (l *lab) refreshes(method sip.RequestMethod) int {
 	n := len(l.sent(aliceAddr, method))
 	if method == sip.INVITE {
@@ -63,7 +62,7 @@ func (l *lab) refreshes(method sip.RequestMethod) int {
 	return n
 }
 
-// gaps are the times from each request of the method to the next.
+// gaps returns the times between successive requests of the method.
 func (l *lab) gaps(addr string, method sip.RequestMethod) (gaps []time.Duration) {
 	at := l.sent(addr, method)
 	for i := range at {
@@ -74,9 +73,9 @@ func (l *lab) gaps(addr string, method sip.RequestMethod) (gaps []time.Duration)
 	return gaps
 }
 
-// D-16, J-14: the edge answers 481 to what comes without its Route, and names
-// another port in the Record-Route of each later 2xx. Whoever calls, refreshes and
-// the BYE go by the route set of the first 2xx.
+// D-16, J-14: the edge answers 481 to requests without its Route, and names another port in
+// the Record-Route of each later 2xx. In calls either way, refreshes and the BYE follow the
+// route set of the first 2xx.
 func TestDanger1RefreshOffItsPath(t *testing.T) {
 	const route = "<sip:10.0.0.9:5060;lr;twnat=sip:10.0.0.1:5060>"
 	for _, r := range refreshes {
@@ -116,9 +115,9 @@ func TestDanger1RefreshOffItsPath(t *testing.T) {
 	}
 }
 
-// C-13, H-01, H-03: a peer that answers 30 s ends the call 30 s after each 2xx. It is
-// refreshed at half of that, and asked for 90 s; whatever it says and whatever the
-// jitter, never twice in 10 s.
+// C-13, H-01, H-03: a peer that answers with 30 s ends the call 30 s after each 2xx. It is
+// refreshed at half of that, and asked for 90 s. Whatever its interval and the jitter, there
+// are never two refreshes within 10 s.
 func TestDanger2ExpiresIn30(t *testing.T) {
 	for _, c := range []struct {
 		row  string
@@ -166,8 +165,8 @@ func TestDanger2ExpiresIn30(t *testing.T) {
 	})
 }
 
-// C-02, C-04: a timer that the 2xx imposes counts without our having asked, without
-// Require and without timer in Supported.
+// C-02, C-04: a timer in the 2xx counts even if we did not ask, without Require and without
+// timer in Supported.
 func TestDanger3ImposedTimer(t *testing.T) {
 	for _, c := range []struct {
 		row  string
@@ -189,7 +188,7 @@ func TestDanger3ImposedTimer(t *testing.T) {
 				})
 			})
 		}
-		// The peer that imposes its own refresh, and makes none.
+		// The peer names itself as refresher, and does not refresh.
 		t.Run(c.row+", the peer's", func(t *testing.T) {
 			inLab(t, func(l *lab) {
 				alice, p := l.alice(middleware.WithMode(c.mode)), l.peer()
@@ -202,9 +201,9 @@ func TestDanger3ImposedTimer(t *testing.T) {
 	}
 }
 
-// D-11, F-03, F-12, F-13, I-12: UPDATE that is not allowed, refused without Allow, or
-// never answered, whatever Allow says. The re-INVITE comes while the peer still
-// waits for it, and UPDATE is not tried again.
+// D-11, F-03, F-12, F-13, I-12: UPDATE is not in Allow, is refused without Allow, or is
+// never answered whatever Allow says. The re-INVITE comes while the peer still waits for
+// it, and UPDATE is not tried again.
 func TestDanger4UpdateNotPossible(t *testing.T) {
 	forced := []middleware.Option{middleware.WithMethod(sessiontimer.MethodUpdate)}
 	for _, c := range []struct {
@@ -259,8 +258,8 @@ func (l *lab) withoutUpdate(interval int, caller bool, allow string, answer []st
 	}
 }
 
-// F-03: the answer to an UPDATE that was given up counts when it comes, and the
-// UPDATE is not held against the peer.
+// F-03: a late answer to an abandoned UPDATE counts, and UPDATE stays possible for the
+// peer.
 func TestLateAnswerToUpdate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -297,8 +296,8 @@ func TestRingingAfterSilence(t *testing.T) {
 	})
 }
 
-// C-05, C-08, D-03: who refreshes, rewritten or lost on the way. Where each side
-// holds itself for the refresher both refresh; nobody waits for the other.
+// C-05, C-08, D-03: the refresher is rewritten or lost on the way. If each side believes
+// that it is the refresher, both refresh; they never both wait.
 func TestDanger5RolesRewritten(t *testing.T) {
 	for _, c := range []struct {
 		row  string
@@ -332,7 +331,7 @@ func TestDanger5RolesRewritten(t *testing.T) {
 			})
 		}
 	}
-	// And on a peer's INVITE: what its middlebox makes of uas in our answer.
+	// The same for a peer's INVITE, if its middlebox rewrites uas in our answer.
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
 		d, res := l.peerCalls(p, bob, timerHeader, allow, "Session-Expires: 1800;refresher=uas")

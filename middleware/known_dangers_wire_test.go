@@ -14,11 +14,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// The other half of what known_dangers_test.go is about.
+// The rest of known_dangers_test.go.
 
-// C-14, C-15, D-08, D-09, D-22, E-12: a carrier whose minimum is 14400 s gets what it
-// wants, with the limits of the default, and one Min-SE; in the call's INVITE and in a
-// refresh. A minimum of 120 s without an interval binds the timer that we add.
+// C-14, C-15, D-08, D-09, D-22, E-12: a carrier with a minimum of 14400 s gets it with the
+// default limits, and one Min-SE, in the first INVITE and in a refresh. A minimum of 120 s
+// without an interval binds the timer that we add.
 func TestDanger6MinSE14400(t *testing.T) {
 	wantAsked := func(l *lab, req *sip.Request, se string) {
 		l.Helper()
@@ -106,8 +106,8 @@ var dresses = []struct {
 		{Pattern: `(?m)^(Content-Type: .*\n)`, To: "$1$1"}, {Pattern: `(?m)^(Content-Length: .*\n)`, To: "$1$1"}}},
 }
 
-// A-02, A-03, A-04, A-18: a call, refreshes of both sides and both hang-ups with
-// peers that write as no stack here does.
+// A-02, A-03, A-04, A-18: a call, refreshes of both sides and both hang-ups with peers that
+// write header fields in unusual ways.
 func TestDanger7Spelling(t *testing.T) {
 	for _, c := range dresses {
 		for _, caller := range []bool{true, false} {
@@ -157,9 +157,8 @@ func (l *lab) dressed(headers []string, dress func(string) string, caller, byPee
 	l.wantNothingLeft(u)
 }
 
-// F-07, F-22: a 407 to a refresh or to our BYE is answered, if there is something to
-// answer it with. Without it the session lives until it expires, and the BYE is sent
-// once.
+// F-07, F-22: a 407 to a refresh or to our BYE is answered if there are credentials. Without
+// them the session lives until it expires, and the BYE is sent once.
 func TestDanger8ChallengedInDialog(t *testing.T) {
 	ask := asks(407, `realm="r", nonce="n1", qop="auth"`)
 	challenging := func(req *sip.Request) []string {
@@ -206,9 +205,9 @@ func TestDanger8ChallengedInDialog(t *testing.T) {
 	})
 }
 
-// J-13: a number that is used twice is answered 408, or taken for another call.
-// Whatever the application sends between refreshes, and before and after a 422 or a
-// challenge, none is.
+// J-13: the peer answers a repeated number with 408, or takes it for another call. No number
+// is repeated, whatever the application sends between refreshes and around a 422 or a
+// challenge.
 func TestDanger9CSeqUsedTwice(t *testing.T) {
 	for _, r := range refreshes {
 		inLab(t, func(l *lab) {
@@ -244,9 +243,9 @@ func TestDanger9CSeqUsedTwice(t *testing.T) {
 	}
 }
 
-// C-10, D-13, J-01: after a hold the refresh repeats the hold, not what was before; a
-// peer that hangs up on the second re-INVITE that changes nothing ends the call once
-// and for all, and one that refuses it keeps it.
+// C-10, D-13, J-01: after a hold the refresh repeats the hold, not what was before. A peer
+// that hangs up on the second re-INVITE that changes nothing ends the call; with one that
+// refuses it the call lives.
 func TestDanger10SecondReInvite(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()

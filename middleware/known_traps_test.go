@@ -1,7 +1,7 @@
 package middleware_test
 
-// What others got wrong, trap by trap, and the tests that prove it is not so
-// here. Those without a package are in this one.
+// Known mistakes of other implementations, and the tests that exclude them here. Tests
+// without a package are in this one.
 //
 //	 1  roles kept as uac and uas          TestRoleMatrix, TestTable2
 //	 2  a timer that nobody negotiated     TestTrap02

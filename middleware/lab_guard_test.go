@@ -11,8 +11,8 @@ import (
 	"github.com/icholy/digest"
 )
 
-// guard is a proxy, with status 407, or a user agent, with 401, that lets nobody
-// within a dialog pass without credentials, and is strict about them.
+// guard is a proxy (status 407) or a user agent (401) that challenges every request
+// within a dialog and checks the credentials strictly.
 type guard struct {
 	status          int
 	realm           string
@@ -46,8 +46,8 @@ func (g *guard) challenge(stale bool) string {
 	return strings.Join(lines, "\r\n")
 }
 
-// admits looks at a request as a strict server does. It returns the challenge for
-// one that it does not let pass.
+// admits checks a request like a strict server. It returns the challenge if the request
+// must not pass.
 func (g *guard) admits(l *lab, req *sip.Request) (challenge string, ok bool) {
 	l.Helper()
 	var mine []*digest.Credentials
@@ -85,8 +85,8 @@ func (g *guard) admits(l *lab, req *sip.Request) (challenge string, ok bool) {
 	return "", true
 }
 
-// wantRight checks credentials whose nonce came with the count last before. A proxy
-// nearer to the caller may have kept some.
+// wantRight checks credentials whose nonce count was last before. A proxy nearer to the
+// caller may have consumed some counts.
 func (g *guard) wantRight(l *lab, req *sip.Request, got *digest.Credentials, last int) {
 	l.Helper()
 	chal, err := digest.ParseChallenge(fmt.Sprintf(`Digest realm="%s", nonce="%s"`, g.realm, got.Nonce) + g.params)

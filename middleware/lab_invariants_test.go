@@ -10,15 +10,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// inForce is what the latest 2xx on the wire settled.
+// inForce is the session of the latest 2xx on the wire.
 type inForce struct {
 	sessiontimer.Session
 	refresher string // address
 	tries     int    // refreshes sent since
 }
 
-// timer tells whether the call has had a session timer; without one a silent
-// peer is found out by nobody.
+// timer reports whether the call has had a session timer; without one nothing detects a
+// silent peer.
 func (f *findings) timer(msgs []sipnet.Message) bool {
 	for _, m := range msgs {
 		if res, ok := m.SIP.(*sip.Response); ok && res.IsSuccess() && fieldsOf(res).HasSessionExpires || sipnet.Label(m.SIP) == "BYE" {
@@ -28,7 +28,7 @@ func (f *findings) timer(msgs []sipnet.Message) bool {
 	return false
 }
 
-// check reads the wire.
+// check checks the messages on the wire.
 func (f *findings) check() {
 	sipnet.CheckCSeq(f, f.wire)
 	var now inForce
@@ -64,7 +64,7 @@ func (f *findings) check() {
 	}
 }
 
-// checkRequest: who refreshes, how often, and who hangs up when.
+// checkRequest checks the refresher, the rate of refreshes, and the time of the hang-up.
 func (f *findings) checkRequest(m sipnet.Message, req *sip.Request, now *inForce) {
 	refresh := (req.Method == sip.INVITE || req.Method == sip.UPDATE) && req.To().Params.Has("tag") && req.GetHeader(fromApplication) == nil
 	switch reason := field(req, "Reason"); {
@@ -81,7 +81,7 @@ func (f *findings) checkRequest(m sipnet.Message, req *sip.Request, now *inForce
 	}
 }
 
-// checkFields: what may stand in Session-Expires and Min-SE.
+// checkFields checks Session-Expires and Min-SE.
 func (f *findings) checkFields(m sipnet.Message, asked sessiontimer.Fields) {
 	fields := fieldsOf(m.SIP)
 	got := fields.SessionExpires.Interval
@@ -102,7 +102,7 @@ func (f *findings) checkFields(m sipnet.Message, asked sessiontimer.Fields) {
 	}
 }
 
-// settled is what a 2xx settles that is sent first at m.At.
+// settled returns the session of a 2xx first sent at m.At.
 func settled(m sipnet.Message, fields sessiontimer.Fields) inForce {
 	if !fields.HasSessionExpires {
 		return inForce{}
@@ -116,7 +116,7 @@ func settled(m sipnet.Message, fields sessiontimer.Fields) inForce {
 	return now
 }
 
-// givesUp is when the party that waits gives up at the earliest.
+// givesUp returns the earliest time at which the waiting party gives up.
 func (i inForce) givesUp() time.Duration { return i.HangupAt().Sub(time.Time{}) }
 
 func fieldsOf(m sip.Message) sessiontimer.Fields {

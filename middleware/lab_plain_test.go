@@ -17,8 +17,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// plain is a sipgo application that writes down what it sees. It is the same
-// with timers and without.
+// plain is a sipgo application that records what it sees. It is the same with and without
+// timers.
 type plain struct {
 	net     *sipnet.Network
 	addr    string
@@ -33,15 +33,15 @@ type plain struct {
 	rows []string
 }
 
-// see writes down a line, with the time.
+// see records a line with the time.
 func (a *plain) see(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.rows = append(a.rows, fmt.Sprintf("%8.3fs ", a.net.Elapsed().Seconds())+fmt.Sprintf(format, args...))
 }
 
-// seen are the lines in an order of their own for each instant, since what
-// happens at once is written down in any.
+// seen returns the lines, sorted within each instant, because simultaneous events are
+// recorded in any order.
 func (a *plain) seen() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,7 +56,7 @@ type registrar interface {
 	OnOptions(sipgo.RequestHandler)
 }
 
-// newPlain makes an application; nil opts leave the timers out altogether.
+// newPlain makes an application, without timers if opts is nil.
 func newPlain(t testing.TB, n *sipnet.Network, addr, transport string, opts []middleware.Option) *plain {
 	t.Helper()
 	a := &plain{net: n, addr: addr}
@@ -140,7 +140,7 @@ func (a *plain) handle(srv registrar) {
 	})
 }
 
-// call invites addr and writes down each response and the outcome.
+// call calls addr and records each response and the outcome.
 func (a *plain) call(ctx context.Context, to sip.Uri) *sipgo.DialogClientSession {
 	d, err := a.calls.Invite(ctx, to, []byte(sipua.SDP("alice", "1")), sip.NewHeader("Content-Type", "application/sdp"))
 	if err != nil {
@@ -159,7 +159,7 @@ func (a *plain) call(ctx context.Context, to sip.Uri) *sipgo.DialogClientSession
 	return d
 }
 
-// stable is the text of an error without what differs from run to run.
+// stable returns the text of an error without the parts that differ between runs.
 func stable(err error) string {
 	if res, ok := err.(*sipgo.ErrDialogResponse); ok {
 		return fmt.Sprint(res.Res.StatusCode)
@@ -167,7 +167,7 @@ func stable(err error) string {
 	return fmt.Sprint(err)
 }
 
-// stopPlain ends what newPlain began, in the order that leaves nothing behind.
+// stopPlain stops what newPlain started, in an order that leaves nothing behind.
 func stopPlain(n *sipnet.Network, apps ...*plain) {
 	time.Sleep(time.Minute)
 	for _, a := range apps {

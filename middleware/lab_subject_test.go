@@ -17,8 +17,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// subject is a sipgo application that strangers write to: the same with timers
-// and without. It is set up before the first message.
+// subject is a sipgo application that strangers send to, the same with and without
+// timers. Set it up before the first message.
 type subject struct {
 	addr   string
 	ua     *sipgo.UserAgent
@@ -36,19 +36,18 @@ type subject struct {
 	events  []sessiontimer.Event
 }
 
-// noNames is a resolver that asks nobody.
+// noNames is a resolver that sends no queries.
 func noNames() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }}
 }
 
-// Package net makes channels when it looks for a name first, which must not belong
-// to a bubble.
+// The first lookup of package net makes channels, which must not belong to a bubble.
 func init() {
 	_, _, _ = noNames().LookupSRV(context.Background(), "sip", "udp", "lab.invalid")
 	_, _ = noNames().LookupIPAddr(context.Background(), "lab.invalid")
 }
 
-// newSubject makes one at bobAddr. Without timers opts mean nothing.
+// newSubject makes a subject at bobAddr. Without timers opts are ignored.
 func newSubject(t testing.TB, n *sipnet.Network, timers bool, opts ...middleware.Option) *subject {
 	t.Helper()
 	s := &subject{addr: bobAddr}
@@ -114,7 +113,7 @@ func (s *subject) onBye(req *sip.Request, tx sip.ServerTransaction) {
 	}
 }
 
-// call invites the peer and gives up after the patience, without a CANCEL.
+// call calls the peer and gives up after the patience, without a CANCEL.
 func (s *subject) call(patience time.Duration, headers ...sip.Header) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer time.AfterFunc(patience, func() { cancel(sipgo.WaitAnswerForceCancelErr) }).Stop()
@@ -143,7 +142,7 @@ func (s *subject) event(e sessiontimer.Event) {
 	s.events = append(s.events, e)
 }
 
-// alive are the dialogs that the application believes to be up.
+// alive returns the dialogs that the application considers up.
 func (s *subject) alive() (up []dialog) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +154,7 @@ func (s *subject) alive() (up []dialog) {
 	return up
 }
 
-// stop ends the subject and its network in the order that leaves nothing behind.
+// stop stops the subject and its network in an order that leaves nothing behind.
 func (s *subject) stop(n *sipnet.Network) {
 	if s.timers != nil {
 		_ = s.timers.Close()

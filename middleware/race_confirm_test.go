@@ -133,8 +133,7 @@ func TestNoByeBeforeAck(t *testing.T) {
 	})
 }
 
-// E-36: gaps in the peer's numbers are fine, steps back are not.
-// Also D-21.
+// E-36, D-21: gaps in the peer's numbers are allowed, steps back are not.
 func TestPeersNumbersWithGaps(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		inLab(t, func(l *lab) {
@@ -194,8 +193,8 @@ func TestAcceptedContactIsTarget(t *testing.T) {
 	}
 }
 
-// D-20, J-05: what UPDATEs in an early dialog of a call of ours settle, the
-// peer's or the application's, counts for nothing; the INVITE's 2xx does.
+// D-20, J-05: UPDATEs of either side in the early dialog of a call that we made settle
+// nothing; the 2xx to the INVITE does.
 func TestEarlyUpdatesOfCaller(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -247,8 +246,7 @@ func TestEarlyUpdatesOfCaller(t *testing.T) {
 	})
 }
 
-// J-22: until its 2xx is acknowledged the callee sends no re-INVITE, as refresher
-// neither.
+// J-22: until its 2xx is acknowledged the callee sends no re-INVITE, not even as refresher.
 func TestNoReInviteBeforeAck(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(20*time.Second)), l.peer()

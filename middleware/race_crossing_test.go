@@ -15,9 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// A call that the application cancelled is not taken up again below it: no retry
-// after a 422 (C-14), and no timer for a 200 that crossed the CANCEL and that
-// nobody acknowledges (C-23).
+// A call that the application cancelled stays cancelled: there is no retry after a 422
+// (C-14), and no timer for a 200 that crossed the CANCEL and is never acknowledged (C-23).
 func TestCancelCrosses(t *testing.T) {
 	t.Run("C-14 a 422", func(t *testing.T) {
 		inLab(t, func(l *lab) {
@@ -121,8 +120,8 @@ func TestForksNumberApart(t *testing.T) {
 	})
 }
 
-// F-24: a 2xx has renewed the session, but a slow store still keeps its news from
-// the timer when the old session would have ended.
+// F-24: a 2xx has renewed the session, but because of a slow store the scheduler does not
+// know it yet when the old session would have ended.
 func TestNewsBehindSlowStore(t *testing.T) {
 	inLab(t, func(l *lab) {
 		store := new(farStore)
@@ -138,8 +137,8 @@ func TestNewsBehindSlowStore(t *testing.T) {
 	})
 }
 
-// A dialog that the application has dropped without a BYE is kept up by neither
-// side's refresh, and its BYE is sent as reliably as any.
+// Neither side's refresh keeps up a dialog that the application has dropped without a BYE,
+// and its BYE is sent as reliably as any other.
 func TestDroppedDialog(t *testing.T) {
 	dropped := middleware.Host{
 		Bye:  func(*sip.Request, sip.ServerTransaction) {},
@@ -171,7 +170,7 @@ func TestDroppedDialog(t *testing.T) {
 	})
 }
 
-// What comes after Close is promised no refresh that nobody would send.
+// After Close no answer promises a refresh that would never be sent.
 func TestCallAfterClose(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -189,7 +188,7 @@ func TestCallAfterClose(t *testing.T) {
 	})
 }
 
-// A handler of nothing answers nothing, and does not panic.
+// Timers.Handler(nil) answers nothing, and does not panic.
 func TestHandlerOfNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h := l.alice().Timers.Handler(nil)
@@ -199,8 +198,8 @@ func TestHandlerOfNothing(t *testing.T) {
 	})
 }
 
-// Of two dialogs of one leg both are ended after a restart, if nobody refreshes
-// them any more (C-23).
+// Two dialogs of one INVITE are both ended after a restart if they are not refreshed
+// (C-23).
 func TestRestoreForks(t *testing.T) {
 	inLab(t, func(l *lab) {
 		store := new(dialogstore.Memory)

@@ -43,8 +43,8 @@ func TestGlareReInvites(t *testing.T) {
 	})
 }
 
-// E-33, E-34, E-35, J-09: the peer's offers against one of ours, be it a refresh or
-// the application's.
+// E-33, E-34, E-35, J-09: the peer's offers cross one of ours, a refresh or the
+// application's.
 func TestGlareWithOurs(t *testing.T) {
 	for _, c := range []struct {
 		who    string
@@ -98,8 +98,8 @@ func TestGlareWithOurs(t *testing.T) {
 	}
 }
 
-// F-09, J-09: both sides refresh by re-INVITE at once; each is told 491 and the
-// call goes on, refreshed by one of them.
+// F-09, J-09: both sides refresh by re-INVITE at once; each gets 491 and the call goes on,
+// refreshed by one of them.
 func TestGlareRefreshReInvites(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -184,8 +184,8 @@ func TestGlareEarlyUpdate(t *testing.T) {
 	})
 }
 
-// E-32, RFC 3261 §14.2: a request is refused while another one has no final
-// response. Whoever has got that may send the next.
+// E-32, RFC 3261 §14.2: a request is refused while another one has no final response. Once
+// the peer has that, it may send the next.
 func TestRequestsBackToBack(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -21,8 +21,8 @@ func slowWrite(tx sip.ServerTransaction, res *sip.Response) error {
 	return err
 }
 
-// E-30: whatever the peer sends as soon as it has our 2xx finds what that settled,
-// though the transaction has not returned yet.
+// E-30: a request that the peer sends as soon as it has our 2xx finds the state of that 2xx,
+// even if the transaction has not returned yet.
 func TestPeerIsFasterThanCommit(t *testing.T) {
 	type follow struct {
 		name   string
@@ -73,8 +73,8 @@ func TestPeerIsFasterThanCommit(t *testing.T) {
 	}
 }
 
-// A 2xx of the peer that comes while ours goes out is the later one here, and may be
-// the earlier one there: we refresh in time for both.
+// A 2xx of the peer that arrives while ours goes out is the later one here, and may be the
+// earlier one there: we refresh in time for both.
 func TestAnswersCross(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -98,9 +98,8 @@ func TestAnswersCross(t *testing.T) {
 	})
 }
 
-// E-22: a caller counts from the 2xx that it saw: where its ACK is more than a second
-// late, so does a session that it refreshes. That is no refresh, and nobody is told
-// of one.
+// E-22: a caller counts from the 2xx that it saw. If its ACK is more than a second late, a
+// session that it refreshes counts from the ACK. That is no refresh, and causes no event.
 func TestLateAckIsSignOfLife(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -156,7 +155,7 @@ func TestLateAckIsSignOfLife(t *testing.T) {
 	}
 }
 
-// E-22: an ACK behind the next 2xx is no sign of life for that.
+// E-22: an ACK that arrives after the next 2xx says nothing about that one.
 func TestLateAckOfEarlierAnswer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()

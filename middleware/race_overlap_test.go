@@ -15,8 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// D-17, D-18, D-19: when half the interval is over while a request of the
-// application waits for its answer.
+// D-17, D-18, D-19: half the interval passes while a request of the application waits for
+// its answer.
 func TestRefreshBehindRequest(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -65,8 +65,8 @@ func TestRefreshBehindRequest(t *testing.T) {
 				if c.at > 0 {
 					l.refreshed(p, method)
 				}
-				// The answer refreshes as well as any, and makes ours unnecessary. That to
-				// an UPDATE may have been on its way since this was sent, at 899 s.
+				// The answer refreshes like any other, and makes ours unnecessary. One to an
+				// UPDATE may have been on its way since that was sent, at 899 s.
 				next := l.net.Elapsed() + 900*time.Second
 				if c.app == sip.UPDATE {
 					next = 1799 * time.Second
@@ -84,8 +84,8 @@ func TestRefreshBehindRequest(t *testing.T) {
 	}
 }
 
-// D-17, D-19: nor does the application's request overtake a refresh of the same
-// method; what else it sends waits for T1 at most.
+// D-17, D-19: the application's request does not overtake a refresh of the same method
+// either; other requests wait for at most T1.
 func TestRequestBehindRefresh(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -127,8 +127,8 @@ func TestRequestBehindRefresh(t *testing.T) {
 	}
 }
 
-// D-25: a refresh that is stuck behind a 100 for good does not keep the call. A
-// re-INVITE of the application behind it goes out when a transaction would be over.
+// D-25: a refresh that gets nothing after a 100 does not keep the call up. A re-INVITE of the
+// application that waits for it goes out when a transaction would be over.
 func TestRefreshStuck(t *testing.T) {
 	for _, status := range []int{100, 183} {
 		inLab(t, func(l *lab) {
@@ -194,9 +194,9 @@ func TestRefreshBehindPeersReInvite(t *testing.T) {
 	}
 }
 
-// E-35, J-09, F-09: two user agents of ours that both believe to be refresher send
-// their re-INVITEs at once. Each gets 491, one of them is first after its pause,
-// and from then on that one alone refreshes.
+// E-35, J-09, F-09: two user agents that both believe to be the refresher send their
+// re-INVITEs at once. Each gets 491; the first one after its pause is the only refresher
+// from then on.
 func TestRefreshesCross(t *testing.T) {
 	for range 5 { // the pauses are random
 		inLab(t, func(l *lab) {
@@ -230,8 +230,7 @@ func TestRefreshesCross(t *testing.T) {
 	}
 }
 
-// bothRefresh makes bob believe that it is he who refreshes, from the same moment
-// on as alice.
+// bothRefresh makes bob believe that he is the refresher, from the same time on as alice.
 func bothRefresh(l *lab, bob *sipua.UA) {
 	for d, err := range bob.Timers.Store().All(l.Context()) {
 		if err != nil {
@@ -264,9 +263,8 @@ func checkRetries(l *lab) {
 	}
 }
 
-// D-23, E-34: where our refresh and the peer's cross and settle different
-// intervals, we refresh in time for both: each side may take the other for the
-// later one.
+// D-23, E-34: if our refresh and the peer's cross and settle different intervals, we refresh
+// in time for both: each side may take the other's for the later one.
 func TestCrossingRefreshesDiffer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()

@@ -15,8 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// strictAboutAcks makes bob an application that takes an offer only after it has had
-// the ACK before, for which it needs 100 ms.
+// strictAboutAcks makes bob an application that accepts an offer only after it has handled
+// the previous ACK, which takes it 100 ms.
 func strictAboutAcks(bob *sipua.UA) (acks func() []string) {
 	var mu sync.Mutex
 	var had []string
@@ -50,9 +50,8 @@ func strictAboutAcks(bob *sipua.UA) (acks func() []string) {
 	}
 }
 
-// RFC 3261 §14.2, RFC 3311 §5.2: an offer that follows on an ACK at once is there
-// before the application has had the ACK; it is not refused for that, nor kept for long
-// where there is no ACK.
+// RFC 3261 §14.2, RFC 3311 §5.2: an offer right after an ACK arrives before the application
+// has handled the ACK. It is not refused for that, and not held long if there is no ACK.
 func TestOfferRightAfterAck(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -105,7 +104,7 @@ func TestOfferRightAfterAck(t *testing.T) {
 	}
 }
 
-// RFC 3261 §14.2: so it is after each re-INVITE of the call.
+// RFC 3261 §14.2: the same after each re-INVITE of the call.
 func TestOfferRightAfterEachAck(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -122,8 +121,8 @@ func TestOfferRightAfterEachAck(t *testing.T) {
 	})
 }
 
-// RFC 3311 §5.2 knows no ACK, but an application that gets an UPDATE as a re-INVITE
-// may wait for one: it gets it, if it accepted the offer.
+// RFC 3311 §5.2 has no ACK, but an application that gets an UPDATE as a re-INVITE may wait
+// for one: it gets one if it accepted the offer.
 func TestAckOfOfferInUpdate(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithOfferUpdate(true)), l.peer()

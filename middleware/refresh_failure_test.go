@@ -17,8 +17,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// refreshing is a call between u, who refreshes it by the method, and the
-// scripted peer, who could do with the other method too.
+// refreshing is a call between u, which refreshes it by the method, and the scripted peer,
+// which would accept the other method too.
 type refreshing struct {
 	*lab
 	u      *sipua.UA
@@ -55,7 +55,7 @@ func inRefreshing(t *testing.T, row string, interval int, f func(c refreshing), 
 
 var methodOf = map[sip.RequestMethod]sessiontimer.Method{sip.UPDATE: sessiontimer.MethodUpdate, sip.INVITE: sessiontimer.MethodReInvite}
 
-// other is the method that we do not refresh by at first.
+// other returns the method that we do not use at first.
 func (c refreshing) other() sip.RequestMethod {
 	if c.method == sip.UPDATE {
 		return sip.INVITE
@@ -63,7 +63,7 @@ func (c refreshing) other() sip.RequestMethod {
 	return sip.UPDATE
 }
 
-// refuse answers a refresh and takes the ACK of an INVITE.
+// refuse refuses a refresh and reads the ACK of an INVITE.
 func (c refreshing) refuse(req *sip.Request, code int, headers ...string) {
 	c.Helper()
 	c.p.Reply(req, code, "No", headers...)
@@ -183,8 +183,8 @@ func TestFailedRefresh(t *testing.T) {
 	}
 }
 
-// F-03, F-22: a refresh that nobody answers, UPDATE or re-INVITE, proves the peer
-// gone after 64*T1, and so does the BYE's silence: there is one.
+// F-03, F-22: an unanswered refresh, UPDATE or re-INVITE, proves after 64*T1 that the peer is
+// gone. The BYE is sent once, even if it is not answered either.
 func TestUnansweredRefresh(t *testing.T) {
 	inRefreshing(t, "F-03 F-22", 1800, func(c refreshing) {
 		c.net.Silence(peerAddr)
@@ -197,7 +197,7 @@ func TestUnansweredRefresh(t *testing.T) {
 	})
 }
 
-// F-03: where the peer gives up before our transaction does, its BYE ends it.
+// F-03: if the peer gives up before our transaction does, its BYE ends the call.
 func TestUnansweredRefreshOfShortSession(t *testing.T) {
 	inRefreshing(t, "F-03", 90, func(c refreshing) {
 		c.net.Silence(peerAddr)
@@ -259,9 +259,8 @@ func TestRefusedForEver(t *testing.T) {
 	}
 }
 
-// F-20: a peer, or what stands before it, that refuses UPDATE each time for what
-// reasons ever keeps its call: the re-INVITE is tried before the call expires, and
-// comes first from then on.
+// F-20: if a peer or a middlebox refuses every UPDATE, for whatever reason, the call lives:
+// the re-INVITE is tried before the call expires, and first from then on.
 func TestRefusedUntilReInvite(t *testing.T) {
 	for _, code := range []int{403, 500, 503, 603} {
 		for _, interval := range []int{90, 1800} {

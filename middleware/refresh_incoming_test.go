@@ -23,14 +23,14 @@ const (
 // sdp2 is another offer of the peer.
 var sdp2 = strings.Replace(sipnet.SDP, "o=- 1 1", "o=- 1 2", 1)
 
-// peersCall is a call that the scripted peer has made to bob and refreshes.
+// peersCall is a call that the scripted peer made to bob and refreshes.
 func peersCall(l *lab, opts ...middleware.Option) (*sipua.UA, *sipnet.Peer) {
 	bob, p := l.bob(opts...), l.peer()
 	l.peerCalls(p, bob, timerHeader, allow, se1800)
 	return bob, p
 }
 
-// wantStatus is the next final response to the peer.
+// wantStatus returns the next final response to the peer, which must have the status.
 func wantStatus(l *lab, p *sipnet.Peer, what string, want int) *sip.Response {
 	l.Helper()
 	for {
@@ -75,7 +75,7 @@ func TestIncomingBodilessUpdate(t *testing.T) {
 	})
 }
 
-// E-33 ff.: what becomes of an UPDATE with a session description.
+// E-33 ff.: what happens to an UPDATE with a session description.
 func TestIncomingUpdateWithOffer(t *testing.T) {
 	own := func(handled *int) func(*sipua.UA) {
 		return func(bob *sipua.UA) {
@@ -143,8 +143,8 @@ func TestIncomingUpdateWithOffer(t *testing.T) {
 	}
 }
 
-// D-14, D-15, E-22: a re-INVITE that changes nothing is answered here with the
-// session description in force, and the application is not rung.
+// D-14, D-15, E-22: a re-INVITE that changes nothing is answered here with the session
+// description in force, and the application does not see it.
 func TestIncomingReInviteAnsweredHere(t *testing.T) {
 	for _, c := range []struct{ name, body string }{{"D-14 unchanged SDP", sipnet.SDP}, {"D-15 no SDP", ""}} {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,7 +159,7 @@ func TestIncomingReInviteAnsweredHere(t *testing.T) {
 				if got := field(res, "Session-Expires"); got != "1800;refresher=uac" || field(res, "Contact") == "" {
 					l.Errorf("Session-Expires %q, Contact %q, want both", got, field(res, "Contact"))
 				}
-				// E-22: sent again and again until the ACK, always the same.
+				// E-22: retransmitted until the ACK, always the same.
 				l.at(903 * time.Second)
 				if n := l.count(bobAddr, "200 OK (INVITE)"); n != 1+3 {
 					l.Errorf("the 200 was sent %d times by 903 s, want 3 after 900, 900.5 and 901.5 s", n-1)
@@ -213,8 +213,8 @@ func TestIncomingReInviteHoldsOursBack(t *testing.T) {
 	})
 }
 
-// A re-INVITE that changes something, or any if the option says so, is the
-// application's.
+// A re-INVITE that changes something goes to the application, or any if the option says
+// so.
 func TestIncomingReInviteForTheApplication(t *testing.T) {
 	for _, c := range []struct {
 		name, body string
@@ -255,7 +255,7 @@ func wantRetryAfter(l *lab, row string, res *sip.Response) {
 	}
 }
 
-// slowly answers after a second, as a handler that has to ask somebody.
+// slowly answers after a second, like a handler that has to ask another server.
 func slowly(bob *sipua.UA) sipgo.RequestHandler {
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		time.Sleep(time.Second)
@@ -265,7 +265,7 @@ func slowly(bob *sipua.UA) sipgo.RequestHandler {
 	}
 }
 
-// E-36: what was refused has used up its number too.
+// E-36: a refused request has used up its number too.
 func TestIncomingOldAfterRefused(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.badPeer = true
@@ -277,8 +277,8 @@ func TestIncomingOldAfterRefused(t *testing.T) {
 	})
 }
 
-// A 2xx that fits a datagram only without the timer settles that there is none,
-// for both sides.
+// A 2xx that fits a datagram only without the timer means that there is none, for both
+// sides.
 func TestIncomingReInviteTooLarge(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()

@@ -44,7 +44,7 @@ func TestRefreshMethod(t *testing.T) {
 	}
 }
 
-// refreshed has the peer accept the refresh that arrives, of the method.
+// refreshed accepts the next refresh at the peer, which must be of the method.
 func (l *lab) refreshed(p *sipnet.Peer, method sip.RequestMethod) *sip.Request {
 	l.Helper()
 	req := p.ExpectRequest(l, method)
@@ -158,8 +158,8 @@ func (l *lab) wantBody(which string, req *sip.Request, want string) {
 	}
 }
 
-// Each 2xx to an INVITE or UPDATE, of either party, starts the timers again and
-// may change interval and roles.
+// Each 2xx to an INVITE or UPDATE, of either party, restarts the timers and may change
+// interval and roles.
 func TestEachSuccessRestarts(t *testing.T) {
 	const allow = "Allow: INVITE, UPDATE"
 	t.Run("C-10 own hold answered with 600", func(t *testing.T) {

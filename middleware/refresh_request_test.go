@@ -17,8 +17,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// D-01, D-02, D-05, D-12: every refresh is at half the interval, the one negotiated
-// and not the one configured, and names its sender uac, whoever called.
+// D-01, D-02, D-05, D-12: every refresh is at half the negotiated interval, not the
+// configured one, and says refresher=uac, in calls either way.
 func TestRefreshCarries(t *testing.T) {
 	for _, r := range refreshes {
 		for _, caller := range []bool{true, false} {
@@ -103,8 +103,8 @@ func TestRefreshListsExtensions(t *testing.T) {
 	}
 }
 
-// D-08, D-10: the Min-SE of a refresh is the largest of those that the peer has
-// named within the dialog, and no other.
+// D-08, D-10: the Min-SE of a refresh is the largest that the peer has sent within the
+// dialog, and no other.
 func TestRefreshMinSE(t *testing.T) {
 	for _, r := range refreshes {
 		t.Run("D-08 "+string(r.method), func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestRefreshMinSE(t *testing.T) {
 	}
 }
 
-// D-04: to a peer that never listed timer no request says that it refreshes.
+// D-04: no request asks a peer to refresh that never listed timer.
 func TestRefreshNeverHandedToLegacyPeer(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithRefresher(sessiontimer.Peer)), l.peer()
@@ -172,8 +172,8 @@ func TestRefreshNeverHandedToLegacyPeer(t *testing.T) {
 	})
 }
 
-// D-24: the 2xx of a refresh by re-INVITE is acknowledged at once, and each time
-// that it comes again, to where its Contact says.
+// D-24: the 2xx to a refresh by re-INVITE is acknowledged at once, and so is each
+// retransmission, at its Contact.
 func TestRefreshAcknowledged(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -217,8 +217,8 @@ func TestRefreshAcknowledged(t *testing.T) {
 	})
 }
 
-// D-13: a body that the application sent without Content-Type goes out again with
-// the one that the peer took it for (RFC 3261 §20.15).
+// D-13: a body that the application sent without Content-Type is repeated with the type that
+// the peer assumed (RFC 3261 §20.15).
 func TestReInviteNamesItsBody(t *testing.T) {
 	untyped := func(bob *sipua.UA) {
 		bob.ReInvite = func(req *sip.Request, tx sip.ServerTransaction) {
@@ -285,7 +285,7 @@ func TestReInviteNamesItsBody(t *testing.T) {
 			inLab(t, func(l *lab) {
 				bob, p := l.bob(), l.peer()
 				c.call(l, bob, p)
-				// What we answer and what we send say the same.
+				// Our answers and our requests say the same.
 				p.Request(sip.INVITE, timerHeader, "Session-Expires: 1800;refresher=uas", c.offer)
 				res := wantStatus(l, p, "an unchanged re-INVITE", 200)
 				p.Ack(res)
@@ -304,9 +304,9 @@ func TestReInviteNamesItsBody(t *testing.T) {
 	}
 }
 
-// D-26, D-21, F-10: the pause that a 500 asks for is kept if there is time for it.
-// The last try is before the peer hangs up, and the session ends when it would
-// have ended anyway.
+// D-26, D-21, F-10: the pause that a 500 asks for is observed if there is time. The last
+// attempt is before the peer hangs up, and the session ends when it would have ended
+// anyway.
 func TestRefreshRetriedInTime(t *testing.T) {
 	for _, c := range []struct {
 		after string

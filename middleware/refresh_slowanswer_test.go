@@ -10,8 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// H-03: to a peer that answers each UPDATE late a refresh goes out that much earlier, but
-// not earlier each time, also where its answers say nothing of the session.
+// H-03: if a peer answers each UPDATE late, refreshes go out that much earlier, but not
+// earlier each time, even if its answers have no Session-Expires.
 func TestSlowAnswersDoNotAddUp(t *testing.T) {
 	for _, c := range []struct {
 		name   string

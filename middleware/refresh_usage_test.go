@@ -16,7 +16,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// answersAll has u accept requests of the methods, as an application would.
+// answersAll makes u accept requests of the methods, as an application would.
 func answersAll(u *sipua.UA, methods ...sip.RequestMethod) {
 	for _, method := range methods {
 		u.Server.OnRequest(method, func(req *sip.Request, tx sip.ServerTransaction) {
@@ -25,8 +25,8 @@ func answersAll(u *sipua.UA, methods ...sip.RequestMethod) {
 	}
 }
 
-// J-02: what is neither INVITE nor UPDATE refreshes nothing, however often and
-// from whichever side it comes.
+// J-02: requests other than INVITE and UPDATE refresh nothing, however many come from either
+// side.
 func TestPingsDoNotRefresh(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.OPTIONS, sip.INFO, sip.MESSAGE, sip.NOTIFY, sip.REFER} {
 		t.Run("J-02 "+string(method), func(t *testing.T) {
@@ -92,8 +92,8 @@ func TestHoldRefreshes(t *testing.T) {
 	}
 }
 
-// J-04: five minutes of early media, with a reliable 183 and its PRACK, in a call
-// of 90 s: nothing of the timer is there before the 2xx.
+// J-04: five minutes of early media, with a reliable 183 and its PRACK, in a call of 90 s:
+// the timer does not exist before the 2xx.
 func TestLongEarlyMedia(t *testing.T) {
 	t.Run("J-04 callee", func(t *testing.T) {
 		inLab(t, func(l *lab) {
@@ -177,9 +177,8 @@ func TestUpdateCrossesRefusal(t *testing.T) {
 	}
 }
 
-// J-11: once our own Contact has moved, by a request of the application or its
-// answer to one, the refreshes say the new one, and what we answer by ourselves
-// does too. A refusal moves nothing.
+// J-11: once our Contact has changed, by a request or answer of the application, refreshes
+// and our own answers have the new one. A refused request changes nothing.
 func TestOwnContactMoves(t *testing.T) {
 	at := func(port int) *sip.ContactHeader {
 		return &sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "alice", Host: "10.0.0.1", Port: port}}
@@ -270,8 +269,8 @@ func TestRisingVersions(t *testing.T) {
 	})
 }
 
-// J-21: the interval limits no call: one that is refreshed outlives it, and the
-// Expires of its INVITE too.
+// J-21: the interval does not limit a call: a refreshed call outlives it, and also the
+// Expires of its INVITE.
 func TestCallOutlivesInterval(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, bob := l.alice(middleware.WithSessionExpires(90*time.Second)), l.bob()

@@ -117,8 +117,8 @@ type handlers interface {
 	OnBye(sipgo.RequestHandler)
 }
 
-// answers takes calls as sipgo's documentation says for peers behind NAT: what it
-// sends in a call goes to where the INVITE came from.
+// answers answers calls as in sipgo's documentation for peers behind NAT: its requests in a
+// call go to the source of the INVITE.
 func (s *station) answers(on handlers, transport string) <-chan *sipgo.DialogServerSession {
 	dialogs := sipgo.DialogUA{Client: s.client, ContactHDR: s.contact(transport, ""), RewriteContact: true}
 	calls := make(chan *sipgo.DialogServerSession, 1)
@@ -140,9 +140,8 @@ func (s *station) answers(on handlers, transport string) <-chan *sipgo.DialogSer
 	return calls
 }
 
-// The peer says in an UPDATE, over another connection and from another address,
-// where it is now; the BYE of the application goes there, for whom the UPDATE was
-// answered, and without timers to where the peer was.
+// The peer announces its new address in an UPDATE over another connection. The application's
+// BYE goes there; without timers it goes to the old address.
 func TestByeFollowsThePeer(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp", "tls", "ws"} {
 		for _, timers := range []bool{false, true} {

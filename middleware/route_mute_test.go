@@ -19,7 +19,7 @@ import (
 // Real sockets on loopback, in real time, for what the in-memory network cannot
 // show: handshakes, and the buffers of a kernel.
 
-// restored is a user agent that takes up stored calls and tells of the BYEs that its
+// restored is a user agent that resumes stored calls and reports the BYEs that its
 // application gets.
 func restored(t *testing.T, rows ...dialogstore.Dialog) (timers *middleware.Timers, ended <-chan string) {
 	t.Helper()
@@ -74,7 +74,7 @@ func streamCall(id, transport string, addr net.Addr, interval time.Duration) dia
 	}
 }
 
-// within waits for what must come soon, though not how soon.
+// within waits for what must come soon, without timing it.
 func within[T any](t *testing.T, c <-chan T, what string) (got T) {
 	t.Helper()
 	select {
@@ -116,7 +116,7 @@ func TestMuteHandshake(t *testing.T) {
 	}
 }
 
-// A peer whose kernel takes no more, as that of a process that is frozen.
+// A peer whose kernel accepts no more data, like that of a frozen process.
 func TestZeroWindow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")

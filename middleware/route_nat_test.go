@@ -14,15 +14,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// The peer behind a NAT: what it says of itself, and where it is seen.
-// The application names the peer in two ways: by its Contact, as sipgo does, and
-// by the address.
+// A peer behind a NAT: its Contact and the source of its messages differ. The application
+// addresses it in two ways: by its Contact, as sipgo does, and by the source address.
 const (
 	private    = "Contact: <sip:peer@192.168.1.5:5060>"
 	publicAddr = "192.0.2.9:40000"
 )
 
-// rewriting is an application whose requests go where its peer was seen, for both
+// rewriting is an application whose requests go to the source address of its peer, for both
 // roles.
 func rewriting(u *sipua.UA) (ua *sipgo.DialogUA, answered *atomic.Pointer[sipgo.DialogServerSession]) {
 	h, port, _ := sip.ParseAddr(u.Addr)
@@ -43,8 +42,8 @@ func rewriting(u *sipua.UA) (ua *sipgo.DialogUA, answered *atomic.Pointer[sipgo.
 	return ua, answered
 }
 
-// seen has the peer accept each request of the method where it was seen, and
-// checks that the Request-URI is its Contact all the same.
+// seen accepts each request of the method at the peer's source address, and checks that the
+// Request-URI is still its Contact.
 func (l *lab) seen(p *sipnet.Peer, method sip.RequestMethod) *sip.Request {
 	l.Helper()
 	req := p.ExpectRequest(l, method)
@@ -61,8 +60,8 @@ func (l *lab) seen(p *sipnet.Peer, method sip.RequestMethod) *sip.Request {
 	return req
 }
 
-// D-16: an application with RewriteContact reaches a caller whose Contact leads
-// nowhere; so do the refreshes, their ACKs and the BYE at the end.
+// D-16: an application with RewriteContact reaches a caller whose Contact leads nowhere, and
+// so do the refreshes, their ACKs and the BYE at the end.
 func TestCallToPeerBehindNAT(t *testing.T) {
 	for _, r := range refreshes {
 		inLab(t, func(l *lab) {
@@ -103,8 +102,8 @@ func TestCallToPeerBehindNAT(t *testing.T) {
 	}
 }
 
-// D-16: of a caller behind a NAT our side needs no word of the application. When
-// its binding changes the next request tells.
+// D-16: for a caller behind a NAT the application need not do anything. Its next request
+// shows a change of the binding.
 func TestCallFromPeerBehindNAT(t *testing.T) {
 	for _, r := range refreshes {
 		inLab(t, func(l *lab) {

@@ -25,13 +25,13 @@ const (
 	streamAddr = "10.0.0.9:51000"
 )
 
-// at whom requests of ours were directed, and when the first of each was sent.
+// the target of each of our requests, and when it was first sent.
 type directed struct {
 	to string
 	at time.Duration
 }
 
-// directed are our requests of the method, without retransmissions.
+// directed returns our requests of the method, without retransmissions.
 func (l *lab) directed(method sip.RequestMethod) []directed {
 	var out []directed
 	for _, m := range l.requests(bobAddr, string(method)) {
@@ -67,9 +67,9 @@ func TestPeerMovesOutOfNAT(t *testing.T) {
 	})
 }
 
-// D-27: the Contact leads nowhere, and the peer's messages come from where it answers:
-// the refresh gets there, and the next one and the BYE do at once. The next place is
-// tried when half of the time is over that the UPDATE has, or the transaction is.
+// D-27: the Contact leads nowhere, but the peer answers at the source of its messages. The
+// refresh gets there, and the next refresh and the BYE go there directly. The next place is
+// tried after half of the time of the UPDATE, or when the transaction is over.
 func TestContactLeadsNowhere(t *testing.T) {
 	for _, r := range refreshes {
 		for _, contact := range []string{elsewhere, "peer.local:5060"} {
@@ -103,7 +103,7 @@ func TestContactLeadsNowhere(t *testing.T) {
 	}
 }
 
-// refreshedBy has the peer accept our refresh, and its ACK come to it.
+// refreshedBy accepts our refresh at the peer, and expects the ACK there.
 func (l *lab) refreshedBy(p *sipnet.Peer, method sip.RequestMethod, headers ...string) {
 	l.Helper()
 	p.Reply(p.ExpectRequest(l, method), 200, "OK", append([]string{ours}, headers...)...)
@@ -113,7 +113,7 @@ func (l *lab) refreshedBy(p *sipnet.Peer, method sip.RequestMethod, headers ...s
 	synctest.Wait()
 }
 
-// D-27: a refusal that says nothing of an end shows the place too.
+// D-27: a refusal that does not mean the end also confirms the place.
 func TestRefusalShowsPlace(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -144,8 +144,7 @@ func TestPeerMovesFromGuessedPlace(t *testing.T) {
 	})
 }
 
-// D-27: so is where the application sends, if that was where the peer has been; a proxy
-// that it sends to is not.
+// D-27: so is the destination of the application if the peer was there, but not a proxy.
 func TestPeerMovesFromChosenPlace(t *testing.T) {
 	const rebound, proxy = "192.0.2.9:50000", "10.0.0.7:5060"
 	for chosen, want := range map[string]string{publicAddr: rebound, proxy: proxy} {
@@ -175,7 +174,7 @@ func TestPeerMovesFromChosenPlace(t *testing.T) {
 	}
 }
 
-// D-27: a stranger is where the Contact leads, and knows of no call.
+// D-27: the Contact leads to a stranger that does not know the call.
 func TestStrangerAtContact(t *testing.T) {
 	for _, r := range refreshes {
 		for _, status := range []int{408, 481, 404} {
@@ -228,9 +227,9 @@ func wantReason(l *lab, u *sipua.UA, cause sessiontimer.Cause, status int) {
 	}
 }
 
-// D-27: a peer that answers nowhere is told dead when each place was silent for
-// as long as a transaction lives, over both methods. The BYE goes to one of them. What is
-// sent is bounded.
+// D-27: a peer that answers nowhere counts as dead when each place was silent for the
+// lifetime of a transaction, over both methods. The BYE goes to one of them. The number of
+// packets is bounded.
 func TestDeadEverywhere(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -268,8 +267,8 @@ func TestDeadEverywhere(t *testing.T) {
 	}
 }
 
-// D-27: where no refresh has shown which place answers, the BYE is sent to the next one
-// after half of its time.
+// D-27: if no refresh has shown which place answers, the BYE goes to the next one after half
+// of its time.
 func TestByeGoesElsewhere(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(), l.peer()
@@ -282,7 +281,7 @@ func TestByeGoesElsewhere(t *testing.T) {
 	})
 }
 
-// D-27: with little time left a place is waited for no longer than half of it.
+// D-27: with little time left we wait for a place for half of it at most.
 func TestWrongGuessCostsHalf(t *testing.T) {
 	for _, r := range refreshes {
 		inLab(t, func(l *lab) {
@@ -300,8 +299,8 @@ func TestWrongGuessCostsHalf(t *testing.T) {
 	}
 }
 
-// D-27: a 2xx to a re-INVITE that comes when another place is asked counts all the
-// same, and gets its ACK.
+// D-27: a 2xx to a re-INVITE that arrives after another place was tried still counts, and
+// gets its ACK.
 func TestLateAnswerOfFirstPlace(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, slow := l.bob(middleware.WithSessionExpires(90*time.Second)), l.net.Peer(elsewhere)
@@ -326,8 +325,8 @@ func (l *lab) streamCall(addr, us string, r sip.RequestMethod, allow string, hea
 	return bob, p, d
 }
 
-// D-27: whoever listens nowhere is refreshed over the stream that it has opened, and so
-// is one behind an edge that takes no connections.
+// D-27: a peer that does not listen is refreshed over the stream that it opened, and so is
+// one behind an edge that accepts no connections.
 func TestRefreshOnPeersStream(t *testing.T) {
 	for _, c := range []struct{ name, addr, us, contact, route string }{
 		{"IPv4", "10.0.0.9:51000", bobAddr, "<sip:peer@10.0.0.9:5060;transport=tcp>", ""},
@@ -379,7 +378,8 @@ func TestClosedStreamStaysClosed(t *testing.T) {
 	})
 }
 
-// D-27: where a request of the application is led is no choice of the application's.
+// D-27: a redirected request of the application does not count as a destination that the
+// application chose.
 func TestLedIsNotChosen(t *testing.T) {
 	const second = "10.0.0.9:52000"
 	inLab(t, func(l *lab) {
@@ -407,8 +407,8 @@ func TestLedIsNotChosen(t *testing.T) {
 	})
 }
 
-// D-27, F-06: a stream that was left without a FIN, that takes no more, or that breaks
-// under the refresh, gives way to the Contact, which then counts.
+// D-27, F-06: if a stream was abandoned without a FIN, accepts no more data, or breaks during
+// the refresh, the Contact is tried, and is used from then on.
 func TestStreamGivesWayToContact(t *testing.T) {
 	for _, how := range []string{"silent", "stalled", "broken"} {
 		for _, r := range refreshes {

@@ -21,8 +21,8 @@ const victimAddr = "10.0.0.66:5060"
 
 const victimContact = "Contact: <sip:victim@" + victimAddr + ">"
 
-// victim is somebody whom the user agents have heard of, so that sipgo has a way to
-// him in memory, and who has no call.
+// victim is an address that has sent something to the user agents, so that sipgo can reach
+// it in memory, and that has no call.
 func (l *lab) victim(us ...*sipua.UA) *sipnet.Peer {
 	v := l.net.Peer(victimAddr)
 	for _, u := range us {
@@ -33,7 +33,7 @@ func (l *lab) victim(us ...*sipua.UA) *sipnet.Peer {
 	return v
 }
 
-// packets is how many messages addr has sent, and how many of them to the victim.
+// packets returns how many messages addr has sent, and how many of them to the victim.
 func (l *lab) packets(addr string) (all, toVictim int) {
 	for _, m := range l.net.Messages() {
 		if m.From == addr {
@@ -46,9 +46,9 @@ func (l *lab) packets(addr string) (all, toVictim int) {
 	return all, toVictim
 }
 
-// E-23: of an INVITE that is never acknowledged, with the Contact of somebody else,
-// the application makes as many packets with timers as without, whatever it does
-// when no ACK comes. Nothing of the call stays.
+// E-23: an INVITE with somebody else's Contact that is never acknowledged causes as many
+// packets with timers as without, whatever the application does without an ACK. Nothing of
+// the call is left behind.
 func TestUnprovedPeer(t *testing.T) {
 	for _, app := range []struct {
 		name   string
@@ -103,7 +103,7 @@ func TestUnprovedPeer(t *testing.T) {
 	}
 }
 
-// E-23: what proves that the peer is there, and what does not.
+// E-23: which messages prove that the peer is there.
 func TestProof(t *testing.T) {
 	ack := func(res *sip.Response, p *sipnet.Peer) { p.Ack(res) }
 	for _, c := range []struct {
@@ -140,7 +140,7 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// E-23: a refresh that is due before the ACK is sent when that has come.
+// E-23: a refresh that is due before the ACK is sent after the ACK.
 func TestRefreshWaitsForProof(t *testing.T) {
 	inLab(t, func(l *lab) {
 		bob, p := l.bob(middleware.WithUnsafeIntervals()), l.peer()
@@ -154,8 +154,8 @@ func TestRefreshWaitsForProof(t *testing.T) {
 	})
 }
 
-// E-23: a process that ends before the ACK leaves nothing in the store that the next one
-// would refresh or hang up; once the peer has proved to be there, it does.
+// E-23: a process that ends before the ACK leaves nothing in the store; once the peer has
+// proved that it is there, the next process refreshes and hangs up.
 func TestUnprovedIsNotRestored(t *testing.T) {
 	for _, proved := range []bool{false, true} {
 		inLab(t, func(l *lab) {

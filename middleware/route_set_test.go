@@ -91,8 +91,7 @@ func (l *lab) throughProxies(way routing, caller bool, method sip.RequestMethod,
 		synctest.Wait()
 	}
 
-	// J-14, E-30: nor does a request of the peer change the route; the target it
-	// does.
+	// J-14, E-30: a request of the peer changes the target, but not the route.
 	l.at(2000 * time.Second)
 	p.Request(sip.UPDATE, timerHeader, "Session-Expires: 1800;refresher=uas", "Contact: <sip:peer@10.0.0.9:6000>", other)
 	if caller { // whose INVITE recorded nothing for the peer
@@ -147,8 +146,7 @@ func (l *lab) routedCall(caller bool, proxy *sipnet.Peer, way routing, allow str
 	return alice, p
 }
 
-// pass has the far proxy give a request of the peer to u; the answer comes to
-// the proxy.
+// pass sends a request of the peer to u through the far proxy, which gets the answer.
 func pass(far *sipnet.Peer, u *sipua.UA) {
 	if msg, ok := far.RecvAny(time.Second); ok {
 		far.Send(u.Addr, msg.String())
@@ -156,7 +154,7 @@ func pass(far *sipnet.Peer, u *sipua.UA) {
 	synctest.Wait()
 }
 
-// values are those of all header fields of a name.
+// values returns the values of all header fields of a name.
 func values(m sip.Message, name string) []string {
 	var out []string
 	for _, h := range m.GetHeaders(name) {

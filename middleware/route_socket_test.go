@@ -17,8 +17,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// datagrams is a peer on a real UDP socket of loopback that accepts whatever it is
-// asked, and tells of it.
+// datagrams is a peer on a real UDP socket on loopback that accepts and reports every
+// request.
 type datagrams struct {
 	net.PacketConn
 	got chan *sip.Request
@@ -74,7 +74,7 @@ func (p *datagrams) next(t *testing.T, method sip.RequestMethod) *sip.Request {
 	}
 }
 
-// bare is a user agent with timers that listens nowhere yet.
+// bare is a user agent with timers that does not listen yet.
 func bare(t *testing.T, store dialogstore.Store, opts ...sipgo.ClientOption) (*middleware.Timers, *middleware.Server, *sipgo.Client, <-chan sessiontimer.Event) {
 	t.Helper()
 	ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
@@ -101,8 +101,8 @@ func bare(t *testing.T, store dialogstore.Store, opts ...sipgo.ClientOption) (*m
 	return timers, srv, client, events
 }
 
-// A client with a socket of its own goes on using it, on a wildcard address too,
-// where sipgo finds it no more under the name that it was opened by.
+// A client with a socket of its own keeps using it, even on a wildcard address, where sipgo
+// no longer finds it under the name that it was opened with.
 func TestClientsOwnSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
@@ -137,7 +137,7 @@ func TestClientsOwnSocket(t *testing.T) {
 	}
 }
 
-// freePort is an address of loopback that nobody had a moment ago.
+// freePort returns a loopback address that was free a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -148,8 +148,8 @@ func freePort(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// A refresh does not take the socket that the program is going to open: after a
-// restart it is due before anybody listens.
+// A refresh does not occupy the socket that the program is about to open: after a restart it
+// may be due before the program listens.
 func TestRefreshBeforeListening(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")

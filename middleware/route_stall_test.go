@@ -24,8 +24,8 @@ func alone(m sessiontimer.Method) []middleware.Option {
 	return []middleware.Option{middleware.WithMode(sessiontimer.Always), middleware.WithSessionExpires(90 * time.Second), middleware.WithMethod(m)}
 }
 
-// stocked makes alice with timers, carol without, and bob without, whom both reach
-// over a TCP stream.
+// stocked makes alice with timers, carol without, and bob without, whom both reach over a
+// TCP stream.
 func (l *lab) stocked(opts ...middleware.Option) (alice, carol, bob *sipua.UA) {
 	alice = sipua.New(l.T, l.net, "alice", aliceAddr, "tcp", opts...)
 	carol = sipua.Stock(l.T, l.net, "carol", carolAddr, "tcp")
@@ -44,8 +44,7 @@ func (l *lab) endOf(d dialog) *time.Duration {
 	return at
 }
 
-// wantStuck checks that Close does not wait for ever, and has nothing to wait for
-// once resume was called.
+// wantStuck checks that Close does not wait for ever, and not at all after resume.
 func (l *lab) wantStuck(u *sipua.UA, resume func()) {
 	l.Helper()
 	begun := time.Now()
@@ -59,9 +58,9 @@ func (l *lab) wantStuck(u *sipua.UA, resume func()) {
 	}
 }
 
-// A peer that reads no more, its stream open: nobody can write to it, and an
-// application that tries is not heard of again, with or without timers. The call
-// ends on time all the same, and so does Close.
+// A peer that stops reading, with its stream open: writes to it block, and so does an
+// application that tries, with or without timers. The call still ends on time, and Close
+// returns.
 func TestStalledStream(t *testing.T) {
 	for _, m := range []sessiontimer.Method{sessiontimer.MethodUpdate, sessiontimer.MethodReInvite} {
 		t.Run(fmt.Sprint(m), func(t *testing.T) {
@@ -96,9 +95,9 @@ func TestStalledStream(t *testing.T) {
 	}
 }
 
-// A peer that takes connections and never answers a handshake: a dial that neither
-// ends nor heeds a context, and that all calls to that address share. They end on
-// time, each at its own; a call to another address is refreshed meanwhile.
+// A peer that accepts connections and never answers a handshake: all calls to that address
+// share a dial that neither ends nor observes a context. Each of them ends on time, and a
+// call to another address is refreshed meanwhile.
 func TestStalledDial(t *testing.T) {
 	for _, m := range []sessiontimer.Method{sessiontimer.MethodUpdate, sessiontimer.MethodReInvite} {
 		t.Run(fmt.Sprint(m), func(t *testing.T) {
@@ -126,8 +125,8 @@ func TestStalledDial(t *testing.T) {
 	}
 }
 
-// The 2xx to a re-INVITE of ours is settled although its ACK cannot be written, and
-// the ACK leaves when it can.
+// The 2xx to our re-INVITE counts although its ACK cannot be written yet, and the ACK leaves
+// when it can.
 func TestStalledAck(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, _, bob := l.stocked(alone(sessiontimer.MethodReInvite)...)
@@ -193,8 +192,8 @@ func TestAnotherStreamToThePeer(t *testing.T) {
 	}
 }
 
-// A BYE that nobody answers keeps no other call from its end: here four calls die
-// each second, and five may be under way.
+// An unanswered BYE does not delay the end of another call: here four calls die each second,
+// and five requests may be under way.
 func TestUnansweredByesHoldNoPlace(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice := l.alice(middleware.WithSessionExpires(90*time.Second), middleware.WithRefreshLimits(1000, 5))
@@ -219,8 +218,7 @@ func TestUnansweredByesHoldNoPlace(t *testing.T) {
 	})
 }
 
-// All calls die at once and their BYEs take turns: an application does not wait for
-// that.
+// All calls die at once and their BYEs take turns; the application does not wait for that.
 func TestEndDoesNotWaitForItsBye(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice := l.alice(middleware.WithSessionExpires(90*time.Second), middleware.WithRefreshLimits(10, 1))

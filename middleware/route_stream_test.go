@@ -20,9 +20,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// The streams of this file are real and so is the time, since sipgo dials
-// nothing else: intervals of a few seconds, and nothing is timed more closely
-// than that.
+// The streams in this file are real, because sipgo dials nothing else, and so is the time:
+// intervals are a few seconds, and nothing is timed more precisely than that.
 
 // streamPeer is a scripted peer on loopback TCP.
 type streamPeer struct {
@@ -71,7 +70,7 @@ func (p *streamPeer) reset() {
 	_ = p.conn.Close()
 }
 
-// reopen takes no connections until wait returns.
+// reopen accepts no connections until wait returns.
 func (p *streamPeer) reopen(wait func()) {
 	p.t.Helper()
 	addr := p.l.Addr().String()
@@ -198,8 +197,8 @@ func newOnStream(t *testing.T, opts ...middleware.Option) *onStream {
 	return o
 }
 
-// call has o call the peer, or be called. Then o is to refresh a session of six
-// seconds, one second after a 2xx, since the peer raised the interval.
+// call makes o call the peer, or be called. Then o has to refresh a session of six seconds
+// one second after a 2xx, because the peer raised the interval.
 func (o *onStream) call(t *testing.T, p *streamPeer, caller bool) dialog {
 	t.Helper()
 	if !caller {
@@ -215,7 +214,7 @@ func (o *onStream) call(t *testing.T, p *streamPeer, caller bool) dialog {
 			"Supported: timer", "Allow: UPDATE", "Session-Expires: 2;refresher=uas"}, in[:4]...)...)
 		res := p.expect("200 OK (INVITE)")
 		p.send(append([]string{"ACK sip:u@" + o.addr + " SIP/2.0", in[4] + "2", "To: " + res.To().Value(), "CSeq: 1 ACK"}, in[:4]...)...)
-		// On the connection that is there: a peer behind it may listen nowhere.
+		// Over the existing connection: a peer behind it may not listen.
 		p.accepts(p.expect("UPDATE"), "Session-Expires: 6;refresher=uac")
 		o.settled(t)
 		return <-o.calls
@@ -254,9 +253,8 @@ func (o *onStream) settled(t *testing.T) {
 	t.Fatal("the session is not settled after two seconds")
 }
 
-// F-06: a connection that is lost before or during a refresh is a transport
-// failure and no verdict on the call: another connection, the refresh again, no
-// BYE.
+// F-06: a connection that is lost before or during a refresh is a transport failure and does
+// not end the call: the refresh is sent again over another connection, without a BYE.
 func TestConnectionLost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
@@ -309,8 +307,8 @@ func TestConnectionLost(t *testing.T) {
 	}
 }
 
-// wantMonotonic checks that sessions count from a monotonic time: a wall clock
-// that is set must neither end a call nor keep it up.
+// wantMonotonic checks that sessions count from a monotonic time: setting the wall clock
+// must neither end a call nor keep it up.
 func (o *onStream) wantMonotonic(t *testing.T) {
 	t.Helper()
 	n := 0

@@ -15,8 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Nothing but the store knows an idle call. What its application sends is numbered
-// all the same, also with a context that is done: sipgo sends that too.
+// Only the store knows an idle call. Its application's requests are still numbered, even
+// with a context that is done, with which sipgo also sends.
 func TestByeOfIdleCallWithDoneContext(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -47,9 +47,8 @@ func TestByeOfIdleCallWithDoneContext(t *testing.T) {
 	})
 }
 
-// A call that rang for long has its numbers and its forks for as long as one that
-// did not: the ACK may come seconds after the 2xx, and be replayed, and another 2xx
-// may come.
+// A call that rang for long keeps its numbers and forks as long as any other: the ACK may
+// come seconds after the 2xx, and be repeated, and another 2xx may come.
 func TestAckAfterLongRinging(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
@@ -83,8 +82,8 @@ func TestAckAfterLongRinging(t *testing.T) {
 	})
 }
 
-// A challenged refresh near the limit of a datagram goes out: what is optional is
-// left out of the copy that is authorized, as of the first try.
+// A challenged refresh near the limit of a datagram goes out: the optional fields are left
+// out of the authorized copy, as in the first attempt.
 func TestChallengedRefreshNearTheLimit(t *testing.T) {
 	for fill := 560; fill <= 652; fill += 4 {
 		inLab(t, func(l *lab) {
@@ -128,7 +127,7 @@ func TestRingingAfterEarlyUpdate(t *testing.T) {
 	})
 }
 
-// After a restart times count on by the monotonic clock: nobody sets that.
+// After a restart, times count by the monotonic clock, which cannot be set.
 func TestRestoredTimesAreMonotonic(t *testing.T) {
 	store := dialogstore.NewMemory()
 	since := time.Now().Add(-10 * time.Minute).Round(0)

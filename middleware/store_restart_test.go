@@ -19,8 +19,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// farStore is a store elsewhere: what passes through it is turned to JSON and
-// back, it may be slow, and it may fail.
+// farStore is a remote store: dialogs go through JSON, and it may be slow or fail.
 type farStore struct {
 	kept  dialogstore.Memory
 	fault atomic.Pointer[fault]
@@ -106,8 +105,8 @@ func (s *farStore) All(ctx context.Context) iter.Seq2[dialogstore.Dialog, error]
 	}
 }
 
-// restart ends the process of u, not its calls, and begins another at the same
-// address after the given time.
+// restart ends the process of u, not its calls, and starts another one at the same address
+// after the given time.
 func (l *lab) restart(u *sipua.UA, down time.Duration, opts ...middleware.Option) *sipua.UA {
 	l.Helper()
 	u.Kill()
@@ -122,8 +121,8 @@ func (l *lab) restart(u *sipua.UA, down time.Duration, opts ...middleware.Option
 	return next
 }
 
-// Trap23: after a restart the calls of the store go on where they were: the
-// refresh on time, the CSeq after the last, the same session description.
+// Trap23: after a restart the stored calls go on: the refresh on time, the next CSeq, the
+// same session description.
 func TestStoreRestart(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -165,7 +164,7 @@ func TestStoreRestart(t *testing.T) {
 				if string(first.Body()) != string(second.Body()) || field(second, "Session-Expires") != "1800;refresher=uac" {
 					l.Errorf("refreshed with %q and\n%s\nbefore the restart with\n%s", field(second, "Session-Expires"), second.Body(), first.Body())
 				}
-				// The peer hangs up; the new process is told and forgets the call.
+				// The peer hangs up, and the new process forgets the call.
 				p.Request(sip.BYE)
 				if msg, ok := p.Recv(time.Second); !ok {
 					l.Error("the peer's BYE after the restart got no answer")
@@ -198,8 +197,8 @@ func TestStoreRestartEndsDeadCalls(t *testing.T) {
 	})
 }
 
-// An application that takes its own dialogs up again after a restart counts on
-// from where it was, and does not know of the refreshes.
+// An application that resumes its own dialogs after a restart continues its own numbers, and
+// does not know of the refreshes.
 func TestStoreRestartNumbersApplication(t *testing.T) {
 	inLab(t, func(l *lab) {
 		store := &farStore{}

@@ -14,8 +14,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// A row of a store may be damaged, or of another program: the call of it is
-// refreshed as far as it can be, and no other suffers.
+// A stored dialog may be damaged, or from another program: its call is refreshed as far as
+// possible, and no other is affected.
 func TestStoredRows(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -54,7 +54,7 @@ func TestStoredRows(t *testing.T) {
 					if req, is := msg.(*sip.Request); ok && is && req.Method == sip.UPDATE {
 						p.Reply(req, 200, "OK", timerHeader, "Session-Expires: 90;refresher=uac")
 					}
-					// Its own comes between: the one of ours that was to follow waits.
+					// Its own request comes in between, and ours waits.
 					if now := l.net.Elapsed(); now >= 70*time.Second && now < 71*time.Second && c.want != nil {
 						p.Request(sip.UPDATE, timerHeader, "Session-Expires: 90;refresher=uas")
 						time.Sleep(time.Second)

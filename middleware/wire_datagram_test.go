@@ -19,11 +19,11 @@ import (
 // largest is the largest datagram that sipgo sends.
 const largest = 1300
 
-// numbered makes messages of the same length each time: sipgo begins anywhere.
+// numbered makes messages the same length each time: sipgo starts at a random number.
 func numbered() sip.Header { return &sip.CSeqHeader{SeqNo: 1000, MethodName: sip.INVITE} }
 
-// wires are messages of the application that are filled up with a header field
-// of its own. Each returns what was sent, nil if sipgo refused to.
+// wires are messages of the application, padded with a header field. Each returns what was
+// sent, nil if sipgo refused to.
 var wires = []struct {
 	name string
 	send func(l *lab, mode middleware.Option, own []sip.Header) *sipnet.Message
@@ -72,7 +72,7 @@ var wires = []struct {
 	}},
 }
 
-// answered has the peer accept the request that addr sent last.
+// answered accepts the last request of addr at the peer.
 func (l *lab) answered(p *sipnet.Peer, addr string, method sip.RequestMethod) *sipnet.Message {
 	msg, ok := p.Recv(time.Second)
 	if !ok {
@@ -117,8 +117,8 @@ func (l *lab) within(mode middleware.Option, method sip.RequestMethod, own []sip
 	return l.answered(p, aliceAddr, method)
 }
 
-// Whatever an application could send without timers it can send with them; it
-// never gets larger than sipgo sends, and what is the application's stays.
+// Whatever an application can send without timers it can send with them. The message never
+// exceeds what sipgo sends, and keeps everything of the application's.
 func TestDatagrams(t *testing.T) {
 	fields := map[string][]string{
 		"plain":              nil,
@@ -136,7 +136,7 @@ func TestDatagrams(t *testing.T) {
 				if full == 0 {
 					t.Fatal("nothing is sent at all")
 				}
-				// From where all fits to the most that is sent without timers.
+				// From the size where everything fits to the largest without timers.
 				for stock := largest - 180; stock <= largest; stock += 1 + (largest-stock)/12 {
 					off := size(t, w.send, middleware.WithMode(sessiontimer.Off), own, stock-full)
 					on := size(t, w.send, middleware.WithMode(sessiontimer.Require), own, stock-full)
@@ -152,8 +152,8 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
-// size sends one message with so much filling in a bubble of its own; it is the
-// number of bytes on the wire, 0 for a message that was refused.
+// size sends one message with the given padding in its own bubble, and returns the number of
+// bytes on the wire, 0 for a message that was refused.
 func size(t *testing.T, send func(*lab, middleware.Option, []sip.Header) *sipnet.Message, mode middleware.Option, own []string, fill int) (n int) {
 	inLab(t, func(l *lab) {
 		filling := strings.Repeat("x", max(0, fill))
@@ -187,7 +187,7 @@ func size(t *testing.T, send func(*lab, middleware.Option, []sip.Header) *sipnet
 	return n
 }
 
-// What is left out first is what costs least: Allow and Min-SE, then the timer.
+// The least important fields are left out first: Allow and Min-SE, then the timer.
 func TestDatagramsLeaveOut(t *testing.T) {
 	kept := make(map[string]int) // most filling with which an INVITE still has it
 	for fill := 200; fill < 1000; fill += 2 {

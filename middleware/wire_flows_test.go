@@ -15,7 +15,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// line is what a message of RFC 4028 §13 says about sessions, and where it goes.
+// line is the session part of a message of RFC 4028 §13, and where the message goes.
 func line(m sip.Message) string {
 	start := sipnet.Label(m)
 	if req, ok := m.(*sip.Request); ok {
@@ -36,7 +36,7 @@ func wantLine(l *lab, row string, m sip.Message, want string) {
 	}
 }
 
-// The flow of RFC 4028 §13 as Alice sees it; both proxies and Bob are the peer.
+// The flow of RFC 4028 §13 as Alice sees it; the peer plays both proxies and Bob.
 func TestFlowAlice(t *testing.T) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(50*time.Second)), l.peer()
@@ -92,7 +92,7 @@ func TestFlowAlice(t *testing.T) {
 	})
 }
 
-// The same flow as Bob sees it, who refuses in place of the proxies at first.
+// The same flow as Bob sees it, who at first refuses in place of the proxies.
 func TestFlowBob(t *testing.T) {
 	const id = "Call-ID: a84b4c76e66710"
 	invite := func(cseq int, tag string, headers ...string) []string {

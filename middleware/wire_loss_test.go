@@ -16,11 +16,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// badWeather loses three packets of ten, doubles one of ten and delays the rest
-// by up to 200 ms, so that they overtake each other. A message is lost four
-// times at most: with eleven tries one in two thousand would have no answer in
-// 64*T1, which rightly ends a call. ACKs and refusals always arrive, since
-// sipgo's transactions wait for them without end.
+// badWeather loses three of ten packets, duplicates one of ten and delays the rest by up to
+// 200 ms, so that they overtake each other. A message is lost at most four times: with
+// eleven transmissions one in two thousand would get no answer within 64*T1, which rightly
+// ends a call. ACKs and refusals always arrive, because sipgo's transactions wait for them
+// without end.
 func badWeather(seed uint64) func(sipnet.Packet) sipnet.Verdict {
 	random := rand.New(rand.NewPCG(seed, seed))
 	lost := make(map[string]int)
@@ -43,8 +43,7 @@ func badWeather(seed uint64) func(sipnet.Packet) sipnet.Verdict {
 	}
 }
 
-// Calls of five hours live through loss, duplicates and reordering, and one
-// side refreshes each.
+// Calls of five hours survive loss, duplicates and reordering, and one side refreshes each.
 func TestLoss(t *testing.T) {
 	for _, c := range []struct {
 		name      string

@@ -29,8 +29,8 @@ func lists(m sip.Message, name string) bool {
 	return false
 }
 
-// wantPlacement checks what the addresses sent: each header field only where it
-// belongs and once, and timer supported in all requests but ACK.
+// wantPlacement checks the messages from the addresses: each header field is only where it
+// belongs and once, and all requests except ACK list timer in Supported.
 func (l *lab) wantPlacement(supported bool, from ...string) {
 	l.Helper()
 	for _, m := range l.net.Messages() {
@@ -134,7 +134,7 @@ func TestPlacementAtTheEnd(t *testing.T) {
 			})
 		})
 	}
-	// What we refuse with is no 2xx either.
+	// Our refusals are no 2xx either.
 	for _, c := range []struct {
 		mode    sessiontimer.Mode
 		headers []string
@@ -155,7 +155,7 @@ func TestPlacementAtTheEnd(t *testing.T) {
 	}
 }
 
-// what stands where it does not belong means nothing.
+// header fields are ignored where they do not belong.
 func TestPlacementFaultsOfPeer(t *testing.T) {
 	misplaced := []string{"Session-Expires: 90;refresher=uas", "Min-SE: 5000", "Require: timer", timerHeader}
 	t.Run("A-17 in ACK and requests of other methods", func(t *testing.T) {
@@ -235,8 +235,8 @@ func TestPlacementFaultsOfPeer(t *testing.T) {
 	}
 }
 
-// B-12, B-08, B-07: what the first INVITE says, and that its Contact is where the
-// peer's requests are heard.
+// B-12, B-08, B-07: the fields of the first INVITE; the peer's requests reach us at its
+// Contact.
 func TestPlacementInFirstInvite(t *testing.T) {
 	for wish, want := range map[sessiontimer.Refresher]string{sessiontimer.Auto: "1800", sessiontimer.Local: "1800;refresher=uac", sessiontimer.Peer: "1800"} {
 		t.Run(fmt.Sprintf("B-05 B-07 B-08 %v", wish), func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-// A message that just passes over a stream without timers passes with them: sipgo
-// closes a stream on which a larger one comes.
+// A message that just fits a stream without timers fits with them: sipgo closes a stream on
+// a larger one.
 func TestLargestOfStream(t *testing.T) {
 	for _, from := range []string{"caller", "callee"} {
 		t.Run(from, func(t *testing.T) {
@@ -33,8 +33,8 @@ func TestLargestOfStream(t *testing.T) {
 	}
 }
 
-// largeCall is a call over TCP whose INVITE or 200, by who sends it, has a filling.
-// It returns the length of that message, 0 if the call fails.
+// largeCall makes a call over TCP whose INVITE or 200, depending on the sender, is padded. It
+// returns the length of that message, 0 if the call fails.
 func largeCall(t *testing.T, from string, timers bool, fill int) (length int) {
 	synctest.Test(t, func(t *testing.T) {
 		n := sipnet.New()

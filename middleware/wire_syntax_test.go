@@ -13,8 +13,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// next is the next request that a user agent sends to the silent peer, and when
-// it came; a refresh is refused so that the call ends.
+// next returns the next request of a user agent to the silent peer, and when it came. It
+// refuses a refresh so that the call ends.
 func (l *lab) next(p *sipnet.Peer, within time.Duration) string {
 	l.Helper()
 	msg, ok := p.Recv(within)
@@ -34,8 +34,7 @@ func (l *lab) next(p *sipnet.Peer, within time.Duration) string {
 	return got
 }
 
-// wantFloor checks that nothing below 90 s was ever asked for or offered by the
-// user agents.
+// wantFloor checks that the user agents never asked for or offered less than 90 s.
 func (l *lab) wantFloor() {
 	l.Helper()
 	for _, m := range l.net.Messages() {
@@ -52,7 +51,7 @@ func (l *lab) wantFloor() {
 	}
 }
 
-// How an INVITE is read: what its 200 carries tells.
+// How an INVITE is read, as its 200 shows.
 func TestSyntaxOfInvite(t *testing.T) {
 	const (
 		uac1800 = "Session-Expires: 1800;refresher=uac"
@@ -111,7 +110,7 @@ func TestSyntaxOfInvite(t *testing.T) {
 			})
 		})
 	}
-	// As if it were not there: the peer has timers and asks for nothing.
+	// As if it were absent: the peer has timers and asks for nothing.
 	for _, value := range []string{"", "abc", "-1", "+90", "1800.5", "0x708", "18 00", "1e3", "1800, 90", "1.800", ";refresher=uac",
 		`1800;q="open`, "١٨٠٠", strings.Repeat("9", 1100)} {
 		t.Run("A-08 A-10 malformed "+value[:min(len(value), 20)], func(t *testing.T) {
@@ -126,7 +125,7 @@ func TestSyntaxOfInvite(t *testing.T) {
 	}
 }
 
-// How a 200 is read: what we do next tells.
+// How a 200 is read, as our next request shows.
 func TestSyntaxOfAnswer(t *testing.T) {
 	const (
 		refresh = "UPDATE at 8m20s, Session-Expires: 1000;refresher=uac"
