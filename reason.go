@@ -26,8 +26,8 @@ func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // Cause is the kind of a Reason. Later versions may have more.
 type Cause uint8
 
-// The causes. If we hang up, from CauseExpired to CauseDialogClosed, Expired comes
-// before Ended.
+// The causes. If we hang up, from CauseExpired to CauseDialogClosed and for
+// CauseTakenOver, Expired comes before Ended.
 const (
 	// CauseDeleted is the zero value: other code deleted the dialog from the store.
 	CauseDeleted Cause = iota
@@ -50,6 +50,9 @@ const (
 	CauseHungUp
 	// CausePeerHungUp: the peer sent a BYE.
 	CausePeerHungUp
+	// CauseTakenOver: the node that served the call died, and failover.WithTakeover
+	// hangs up such calls.
+	CauseTakenOver
 )
 
 var causeTexts = [...]string{
@@ -61,6 +64,7 @@ var causeTexts = [...]string{
 	CauseDialogClosed:      "Dialog closed",
 	CauseHungUp:            "Hung up",
 	CausePeerHungUp:        "Peer hung up",
+	CauseTakenOver:         "Node of the call died",
 }
 
 // String returns the cause in words: "Session timer expired".

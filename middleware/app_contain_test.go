@@ -3,7 +3,6 @@ package middleware_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -29,23 +28,8 @@ var panics = []struct {
 	{"event handler", middleware.WithEventHandler(func(sessiontimer.Event) { panic("of the test") })},
 	{"policy function", middleware.WithPolicyFunc(func(*sip.Request, bool, sessiontimer.Policy) sessiontimer.Policy { panic("of the test") })},
 	{"credentials function", middleware.WithCredentialsFunc(func(dialogstore.Dialog, string) (string, string, bool) { panic("of the test") })},
-	{"store", middleware.WithStore(panickingStore{})},
 	{"logger", middleware.WithLogger(slog.New(panickingLog{}))},
 }
-
-type panickingStore struct{}
-
-func (panickingStore) Load(context.Context, dialogstore.ID) (dialogstore.Dialog, error) {
-	panic("of the test")
-}
-func (panickingStore) Create(context.Context, dialogstore.Dialog) error { panic("of the test") }
-func (panickingStore) Update(context.Context, dialogstore.ID, func(dialogstore.Dialog) (dialogstore.Dialog, error)) (_, _ dialogstore.Dialog, _ error) {
-	panic("of the test")
-}
-func (panickingStore) Delete(context.Context, dialogstore.ID) (dialogstore.Dialog, error) {
-	panic("of the test")
-}
-func (panickingStore) All(context.Context) iter.Seq2[dialogstore.Dialog, error] { panic("of the test") }
 
 type panickingLog struct{}
 

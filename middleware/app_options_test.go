@@ -68,7 +68,7 @@ func TestOptionsValidated(t *testing.T) {
 	}
 	for name, opts := range map[string][]middleware.Option{
 		"defaults": nil,
-		"nothing given": {middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithStore(nil),
+		"nothing given": {middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithFailover(nil),
 			middleware.WithPolicyFunc(nil)},
 		"unsafe": {middleware.WithUnsafeIntervals(), middleware.WithMinSE(time.Second), middleware.WithSessionExpires(3 * time.Second)},
 		"off":    {middleware.WithMode(sessiontimer.Off)},
@@ -120,8 +120,8 @@ func TestAttachRefused(t *testing.T) {
 		t.Errorf("Attach: %v", err)
 	}
 	_ = timers.Close()
-	if err := timers.Restore(context.Background()); !errors.Is(err, middleware.ErrClosed) {
-		t.Errorf("Restore after Close: %v, want ErrClosed", err)
+	if err := timers.Leave(context.Background()); err != nil {
+		t.Errorf("Leave of a node that shares no calls: %v", err)
 	}
 	if err := timers.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
@@ -229,7 +229,7 @@ func TestLogsNameTheDialog(t *testing.T) {
 	var out syncBuffer
 	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	inLab(t, func(l *lab) {
-		alice, p := l.alice(middleware.WithLogger(logger), middleware.WithStore(&farStore{})), l.peer()
+		alice, p := l.alice(middleware.WithLogger(logger), on(newFarRegistry())), l.peer()
 		l.callPeer(alice, p, allow, timerHeader, se1800)
 		p.Request(sip.UPDATE, timerHeader, "Session-Expires: 60")
 		wantStatus(l, p, "the UPDATE", 422)
@@ -265,7 +265,7 @@ func TestLogsNameTheDialog(t *testing.T) {
 // An option with nil is the same as no option.
 func TestOptionsNil(t *testing.T) {
 	inLab(t, func(l *lab) {
-		alice := l.alice(middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithStore(nil), middleware.WithPolicyFunc(nil))
+		alice := l.alice(middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithFailover(nil), middleware.WithPolicyFunc(nil))
 		p := l.peer()
 		d := l.callPeer(alice, p, allow, timerHeader, se1800)
 		l.at(899 * time.Second)

@@ -167,19 +167,19 @@ func TestRestoreAfterStop(t *testing.T) {
 		{sessiontimer.Local, 1000 * time.Second, sip.UPDATE, 1100 * time.Second},
 		{sessiontimer.Local, 1690 * time.Second, sip.UPDATE, 1790 * time.Second},
 		{sessiontimer.Local, 1700 * time.Second, sip.BYE, 1800 * time.Second},
-		{sessiontimer.Local, 48 * time.Hour, sip.BYE, 48*time.Hour + 100*time.Second},
+		{sessiontimer.Local, time.Hour, sip.BYE, time.Hour + 100*time.Second},
 		{sessiontimer.Peer, 1000 * time.Second, sip.BYE, 1768 * time.Second},
 		{sessiontimer.Peer, 1700 * time.Second, sip.BYE, 1800 * time.Second},
-		{sessiontimer.Peer, 48 * time.Hour, sip.BYE, 48*time.Hour + 100*time.Second},
+		{sessiontimer.Peer, time.Hour, sip.BYE, time.Hour + 100*time.Second},
 	} {
 		t.Run(fmt.Sprintf("F-27 %v refreshes, %v down", c.refresher, c.down), func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				store := &farStore{}
-				alice, p := l.alice(middleware.WithStore(store)), l.peer()
+				registry := newFarRegistry()
+				alice, p := l.alice(on(registry)), l.peer()
 				role := map[sessiontimer.Refresher]string{sessiontimer.Local: "uac", sessiontimer.Peer: "uas"}[c.refresher]
 				l.callPeer(alice, p, allow, timerHeader, "Session-Expires: 1800;refresher="+role)
 				l.at(100 * time.Second)
-				alice = l.restart(alice, c.down, middleware.WithStore(store))
+				alice = l.restart(alice, c.down, on(registry))
 				l.at(c.at)
 				p.Reply(p.ExpectRequest(l, c.method), 200, "OK", se1800)
 				synctest.Wait()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -109,6 +110,17 @@ var endings = []struct {
 			e.p.ExpectResponse(e, 200)
 			return e.bob
 		}},
+	{sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver}, "its node died, and the next one ends such calls",
+		func(e *ending) *sipua.UA {
+			e.callPeer(e.alice, e.p, allow, se1800)
+			var rows []dialogstore.Dialog
+			for d := range e.alice.Timers.Store().All(context.Background()) {
+				rows = append(rows, d)
+			}
+			e.byes = []string{"Q.850;cause=41;text=\"Node of the call died\""} // its application has no dialog
+			return e.restart(e.alice, time.Second, middleware.WithFailover(leftBehind(e, rows...),
+				failover.WithName("node"), failover.WithTakeover(failover.End)))
+		}},
 	{sessiontimer.Reason{}, "somebody deletes the dialog from the store",
 		func(e *ending) *sipua.UA {
 			e.peerCalls(e.p, e.bob, timerHeader, allow, se1800)
@@ -171,6 +183,9 @@ func (e *ending) wantReasons(u *sipua.UA, want sessiontimer.Reason) {
 		return
 	}
 	header := fmt.Sprintf("SIP;cause=408;text=%q", want)
+	if want.Cause == sessiontimer.CauseTakenOver {
+		header = fmt.Sprintf("Q.850;cause=41;text=%q", want)
+	}
 	if got := e.byes; len(got) != 1 || got[0] != header {
 		e.Errorf("the application gets BYEs with the Reasons %q, want one with %q", got, header)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/client"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -36,10 +37,14 @@ type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Polic
 type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
 
 type options struct {
-	policy         sessiontimer.Policy
-	minSE          *time.Duration // nil until set
-	policyFunc     PolicyFunc
-	store          dialogstore.Store
+	policy     sessiontimer.Policy
+	minSE      *time.Duration // nil until set
+	policyFunc PolicyFunc
+	failover   struct {
+		registry failover.Registry // nil for none
+		settings failover.Settings
+		err      error
+	}
 	logger         *slog.Logger
 	onEvent        func(sessiontimer.Event) // nil if nobody listens
 	credentials    client.Credentials
@@ -72,7 +77,13 @@ func (o *options) validate() error {
 	if err := o.credentials.Validate(); err != nil {
 		return err
 	}
-	return o.policy.Validate()
+	if err := o.policy.Validate(); err != nil || o.failover.registry == nil {
+		return err
+	}
+	if o.failover.err != nil {
+		return o.failover.err
+	}
+	return o.failover.settings.Fits(o.policy.MinSE)
 }
 
 // WithSessionExpires sets the interval that is asked for (RFC 4028 §4). Default
@@ -190,13 +201,22 @@ func WithPolicyFunc(f PolicyFunc) Option {
 	return func(o *options) { o.policyFunc = f }
 }
 
-// WithStore copies the dialogs to s, from where Timers.Restore takes them up
-// after a restart. Default: they end with the process. A message waits for its
-// copy, two seconds at most for each call of s: its contexts end then. A call that
-// came in is copied when its peer has proved to be there, mostly by the ACK. A store
-// that fails or panics costs the copies, and never the timer or the call.
-func WithStore(s dialogstore.Store) Option {
-	return func(o *options) { o.store = s }
+// WithFailover shares the calls with the other nodes of a cluster, or with the process
+// that comes after this one, through a registry: when this node dies another one
+// refreshes its calls or ends them before their peers give up. Options of package
+// failover name the node, and say how long it may be silent and what a takeover means.
+// Default, also for a nil registry: the calls end with the process.
+//
+// No message ever waits for the registry, and trouble with it ends no call. A call that
+// came in is shared when its peer has proved to be there, mostly by the ACK. The peer's
+// requests in a call that was taken over are answered here, since the application has
+// no dialog of it: BYE, UPDATE and a re-INVITE that changes nothing with 200, a
+// re-INVITE that changes something with 488, others with 405.
+func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
+	return func(o *options) {
+		o.failover.registry = registry
+		o.failover.settings, o.failover.err = failover.Configure(opts...)
+	}
 }
 
 // WithLogger logs to l. Default, also for nil: sipgo's default logger. A handler of l

@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -124,11 +125,11 @@ func TestForksNumberApart(t *testing.T) {
 // know it yet when the old session would have ended.
 func TestNewsBehindSlowStore(t *testing.T) {
 	inLab(t, func(l *lab) {
-		store := new(farStore)
-		alice, p := l.alice(middleware.WithStore(store)), l.peer()
+		registry := newFarRegistry()
+		alice, p := l.alice(on(registry)), l.peer()
 		d := l.callPeer(alice, p, "Session-Expires: 1800;refresher=uas", allow)
 		l.at(1765 * time.Second)
-		store.fault.Store(&fault{delay: 1900 * time.Millisecond})
+		registry.fault.Store(&fault{delay: 1900 * time.Millisecond})
 		go func() { _, _ = d.Do(context.Background(), sip.NewRequest(sip.UPDATE, peerURI)) }()
 		p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK", "Session-Expires: 1800;refresher=uas", "Require: timer")
 		l.at(1775 * time.Second)
@@ -202,20 +203,21 @@ func TestHandlerOfNothing(t *testing.T) {
 // (C-23).
 func TestRestoreForks(t *testing.T) {
 	inLab(t, func(l *lab) {
-		store := new(dialogstore.Memory)
-		alice, p := l.alice(middleware.WithStore(store)), l.peer()
+		registry := failover.NewMemory()
+		alice, p := l.alice(on(registry)), l.peer()
 		l.callPeer(alice, p, "Session-Expires: 1800;refresher=uas", allow)
-		for d := range store.All(context.Background()) {
+		for d := range alice.Timers.Store().All(context.Background()) {
 			d.RemoteTag += "2"
 			d.RemoteURI += "2"
-			if err := store.Create(context.Background(), d); err != nil {
+			if err := alice.Timers.Store().Create(context.Background(), d); err != nil {
 				l.Fatal(err)
 			}
 			break
 		}
-		l.restart(alice, time.Second, middleware.WithStore(store))
+		time.Sleep(time.Second)
+		l.restart(alice, time.Second, on(registry))
 		l.at(1900 * time.Second)
-		if n := store.Len(); n != 0 {
+		if n := callsIn(l, registry); n != 0 {
 			l.Errorf("%d dialogs are left that nobody refreshes, want none", n)
 		}
 	})

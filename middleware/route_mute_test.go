@@ -19,8 +19,7 @@ import (
 // Real sockets on loopback, in real time, for what the in-memory network cannot
 // show: handshakes, and the buffers of a kernel.
 
-// restored is a user agent that resumes stored calls and reports the BYEs that its
-// application gets.
+// restored is a user agent that takes up stored calls and tells of those that expire.
 func restored(t *testing.T, rows ...dialogstore.Dialog) (timers *middleware.Timers, ended <-chan string) {
 	t.Helper()
 	ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
@@ -31,23 +30,17 @@ func restored(t *testing.T, rows ...dialogstore.Dialog) (timers *middleware.Time
 	t.Cleanup(func() { _ = ua.Close() })
 	server, _ := sipgo.NewServer(ua, sipgo.WithServerLogger(sipua.Quiet))
 	client, _ := sipgo.NewClient(ua, sipgo.WithClientLogger(sipua.Quiet), sipgo.WithClientHostname("127.0.0.1"))
-	store := dialogstore.NewMemory()
-	for _, d := range rows {
-		if err := store.Create(t.Context(), d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	timers, err = middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithLogger(sipua.Quiet), middleware.WithStore(store))
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := timers.Attach(server, client)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ids := make(chan string, len(rows))
-	srv.OnBye(func(req *sip.Request, _ sip.ServerTransaction) { ids <- req.CallID().Value() })
-	if err := timers.Restore(t.Context()); err != nil {
+	timers, err = middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithLogger(sipua.Quiet), inLabOn(leftBehind(t, rows...)),
+		middleware.WithEventHandler(func(e sessiontimer.Event) {
+			if e, expired := e.(sessiontimer.Expired); expired {
+				ids <- e.CallID
+			}
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := timers.Attach(server, client); err != nil {
 		t.Fatal(err)
 	}
 	return timers, ids
@@ -74,7 +67,7 @@ func streamCall(id, transport string, addr net.Addr, interval time.Duration) dia
 	}
 }
 
-// within waits for what must come soon, without timing it.
+// within waits for what must come soon, though not how soon.
 func within[T any](t *testing.T, c <-chan T, what string) (got T) {
 	t.Helper()
 	select {
@@ -116,7 +109,7 @@ func TestMuteHandshake(t *testing.T) {
 	}
 }
 
-// A peer whose kernel accepts no more data, like that of a frozen process.
+// A peer whose kernel takes no more, as that of a process that is frozen.
 func TestZeroWindow(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")

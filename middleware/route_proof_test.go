@@ -11,7 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -159,23 +159,24 @@ func TestRefreshWaitsForProof(t *testing.T) {
 func TestUnprovedIsNotRestored(t *testing.T) {
 	for _, proved := range []bool{false, true} {
 		inLab(t, func(l *lab) {
-			store := dialogstore.NewMemory()
-			bob, p := l.bob(middleware.WithStore(store)), l.peer()
+			registry := failover.NewMemory()
+			bob, p := l.bob(on(registry)), l.peer()
 			p.Invite(bob.Addr, timerHeader, allow, "Session-Expires: 90;refresher=uas")
 			res := p.ExpectResponse(l, 200)
 			synctest.Wait()
-			if store.Len() != 0 {
-				l.Errorf("%d dialogs are stored before the ACK, want none", store.Len())
+			if callsIn(l, registry) != 0 {
+				l.Errorf("%d dialogs are stored before the ACK, want none", callsIn(l, registry))
 			}
 			want := 0
 			if proved {
 				p.Ack(res)
+				time.Sleep(time.Second) // it is written behind
 				synctest.Wait()
 				want = 1
 			}
-			bob = l.restart(bob, time.Second, middleware.WithStore(store))
-			if store.Len() != want {
-				l.Errorf("%d dialogs are stored, want %d", store.Len(), want)
+			bob = l.restart(bob, time.Second, on(registry))
+			if callsIn(l, registry) != want {
+				l.Errorf("%d dialogs are stored, want %d", callsIn(l, registry), want)
 			}
 			l.at(5 * time.Minute)
 			if refreshed := len(l.sent(bobAddr, sip.UPDATE)) > 0; refreshed != proved {
@@ -186,8 +187,8 @@ func TestUnprovedIsNotRestored(t *testing.T) {
 					l.Error("a call is negotiated in the new process")
 				}
 			}
-			if store.Len() != 0 {
-				l.Errorf("%d dialogs stay in the store", store.Len())
+			if callsIn(l, registry) != 0 {
+				l.Errorf("%d dialogs stay in the store", callsIn(l, registry))
 			}
 		})
 	}

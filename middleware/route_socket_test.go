@@ -11,14 +11,14 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// datagrams is a peer on a real UDP socket on loopback that accepts and reports every
-// request.
+// datagrams is a peer on a real UDP socket of loopback that accepts whatever it is
+// asked, and tells of it.
 type datagrams struct {
 	net.PacketConn
 	got chan *sip.Request
@@ -74,8 +74,8 @@ func (p *datagrams) next(t *testing.T, method sip.RequestMethod) *sip.Request {
 	}
 }
 
-// bare is a user agent with timers that does not listen yet.
-func bare(t *testing.T, store dialogstore.Store, opts ...sipgo.ClientOption) (*middleware.Timers, *middleware.Server, *sipgo.Client, <-chan sessiontimer.Event) {
+// bare is a user agent with timers that listens nowhere yet.
+func bare(t *testing.T, registry failover.Registry, opts ...sipgo.ClientOption) (*middleware.Timers, *middleware.Server, *sipgo.Client, <-chan sessiontimer.Event) {
 	t.Helper()
 	ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(sipua.Quiet)))
@@ -88,7 +88,7 @@ func bare(t *testing.T, store dialogstore.Store, opts ...sipgo.ClientOption) (*m
 		t.Fatal(err)
 	}
 	events := make(chan sessiontimer.Event, 100)
-	timers, err := middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithLogger(sipua.Quiet), middleware.WithStore(store),
+	timers, err := middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithLogger(sipua.Quiet), inLabOn(registry),
 		middleware.WithEventHandler(func(e sessiontimer.Event) { events <- e }), middleware.WithSessionExpires(2*time.Second), middleware.WithMaxInterval(2*time.Second))
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +101,8 @@ func bare(t *testing.T, store dialogstore.Store, opts ...sipgo.ClientOption) (*m
 	return timers, srv, client, events
 }
 
-// A client with a socket of its own keeps using it, even on a wildcard address, where sipgo
-// no longer finds it under the name that it was opened with.
+// A client with a socket of its own goes on using it, on a wildcard address too,
+// where sipgo finds it no more under the name that it was opened by.
 func TestClientsOwnSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
@@ -112,7 +112,7 @@ func TestClientsOwnSocket(t *testing.T) {
 			t.Parallel()
 			p := newDatagrams(t)
 			_, port, _ := net.SplitHostPort(freePort(t))
-			_, _, client, events := bare(t, dialogstore.NewMemory(), sipgo.WithClientConnectionAddr(net.JoinHostPort(host, port)))
+			_, _, client, events := bare(t, failover.NewMemory(), sipgo.WithClientConnectionAddr(net.JoinHostPort(host, port)))
 			to := sip.Uri{Scheme: "sip", User: "peer", Host: "127.0.0.1", Port: p.LocalAddr().(*net.UDPAddr).Port}
 			dialogs := sipgo.NewDialogClientCache(client, sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "us", Host: "127.0.0.1"}})
 			d, err := dialogs.Invite(context.Background(), to, []byte(sipnet.SDP), sip.NewHeader("Content-Type", "application/sdp"))
@@ -137,7 +137,7 @@ func TestClientsOwnSocket(t *testing.T) {
 	}
 }
 
-// freePort returns a loopback address that was free a moment ago.
+// freePort is an address of loopback that nobody had a moment ago.
 func freePort(t *testing.T) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
@@ -148,23 +148,17 @@ func freePort(t *testing.T) string {
 	return conn.LocalAddr().String()
 }
 
-// A refresh does not occupy the socket that the program is about to open: after a restart it
-// may be due before the program listens.
+// A refresh does not take the socket that the program is going to open: after a
+// restart it is due before anybody listens.
 func TestRefreshBeforeListening(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds of real time")
 	}
 	t.Parallel()
-	p, ours, store := newDatagrams(t), freePort(t), dialogstore.NewMemory()
+	p, ours := newDatagrams(t), freePort(t)
 	d := streamCall("restored", "udp", p.LocalAddr(), 6*time.Second)
 	d.LocalAddr, d.Contact, d.Session.RefreshAfter = ours, "<sip:us@"+ours+">", time.Second
-	if err := store.Create(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	timers, srv, _, _ := bare(t, store)
-	if err := timers.Restore(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	_, srv, _, _ := bare(t, leftBehind(t, d))
 	before := p.next(t, sip.UPDATE).Source()
 	conn, err := net.ListenPacket("udp4", ours)
 	if err != nil {

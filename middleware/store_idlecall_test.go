@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,7 +12,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -129,28 +130,28 @@ func TestRingingAfterEarlyUpdate(t *testing.T) {
 
 // After a restart, times count by the monotonic clock, which cannot be set.
 func TestRestoredTimesAreMonotonic(t *testing.T) {
-	store := dialogstore.NewMemory()
 	since := time.Now().Add(-10 * time.Minute).Round(0)
-	d := dialogstore.Dialog{ID: dialogstore.ID{CallID: "restored"}, Version: 1,
-		Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: since}}
-	bare := dialogstore.Dialog{ID: dialogstore.ID{CallID: "without a timer"}, Version: 1}
-	for _, d := range []dialogstore.Dialog{d, bare} {
-		if err := store.Create(t.Context(), d); err != nil {
-			t.Fatal(err)
-		}
-	}
+	peer := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9}
+	d, bare := streamCall("restored", "udp", peer, 30*time.Minute), streamCall("without a timer", "udp", peer, 0)
+	d.Session.Since, bare.Session = since, sessiontimer.Session{}
 	ua, _ := sipgo.NewUA()
 	defer func() { _ = ua.Close() }()
-	timers, err := middleware.New(ua, middleware.WithStore(store))
+	taken := make(chan string, 2)
+	timers, err := middleware.New(ua, middleware.WithLogger(sipua.Quiet), on(leftBehind(t, d, bare)), middleware.WithEventHandler(func(e sessiontimer.Event) {
+		taken <- e.Info().CallID
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = timers.Close() }()
-	if err := timers.Restore(t.Context()); err != nil {
+	if _, err := timers.NewServer(); err != nil {
 		t.Fatal(err)
 	}
+	for range 2 {
+		within(t, taken, "call of the process before")
+	}
 	got, err := timers.Store().Load(t.Context(), d.ID)
-	if err != nil || !got.Session.Since.Equal(since) || !strings.Contains(got.Session.Since.String(), " m=") {
+	if age := got.Session.Since.Sub(since).Abs(); err != nil || age > time.Minute || !strings.Contains(got.Session.Since.String(), " m=") {
 		t.Errorf("restored since %v, want %v with a monotonic reading (%v)", got.Session.Since, since, err)
 	}
 	if got, err := timers.Store().Load(t.Context(), bare.ID); err != nil || !got.Session.Equal(sessiontimer.Session{}) {

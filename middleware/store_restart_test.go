@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
+	"math"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -15,14 +15,62 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// farStore is a remote store: dialogs go through JSON, and it may be slow or fail.
-type farStore struct {
-	kept  dialogstore.Memory
+// farRegistry is a registry elsewhere: what passes through it is turned to JSON and
+// back, it may be slow, and it may fail.
+type farRegistry struct {
+	*failover.Memory
 	fault atomic.Pointer[fault]
+}
+
+func newFarRegistry() *farRegistry { return &farRegistry{Memory: failover.NewMemory()} }
+
+// on is the option of a process that takes its calls up again after a restart.
+func on(r failover.Registry) middleware.Option {
+	return middleware.WithFailover(r, failover.WithName("node"))
+}
+
+// inLabOn is on with a lease that suits unsafe intervals.
+func inLabOn(r failover.Registry) middleware.Option {
+	return middleware.WithFailover(r, failover.WithName("node"), failover.WithLease(100*time.Millisecond))
+}
+
+// callsIn is how many calls a registry has.
+func callsIn(t testing.TB, r failover.Registry) (n int) {
+	t.Helper()
+	pulse, err := r.Beat(context.Background(), failover.Node{Name: "auditor", Run: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range pulse.Nodes {
+		held, err := r.Owned(context.Background(), node.Node, math.MaxInt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(held)
+	}
+	return n
+}
+
+// leftBehind is a registry in which a process of that name has left calls.
+func leftBehind(t testing.TB, rows ...dialogstore.Dialog) *failover.Memory {
+	t.Helper()
+	r, before := failover.NewMemory(), failover.Node{Name: "node", Run: "before"}
+	if _, err := r.Beat(context.Background(), before); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range rows {
+		d.Version = max(1, d.Version)
+		entry := failover.Entry{Epoch: 1, Dialog: d, Age: time.Since(d.Session.Since)}
+		if errs, err := r.Put(context.Background(), before, []failover.Entry{entry}); err != nil || errs[0] != nil {
+			t.Fatal(err, errs)
+		}
+	}
+	return r
 }
 
 type fault struct {
@@ -32,8 +80,8 @@ type fault struct {
 
 var errNoDatabase = errors.New("no such database")
 
-func (s *farStore) visit(ctx context.Context, operation string) error {
-	f := s.fault.Load()
+func (r *farRegistry) visit(ctx context.Context, operation string) error {
+	f := r.fault.Load()
 	if f == nil {
 		return nil
 	}
@@ -60,53 +108,44 @@ func travelled(d dialogstore.Dialog) dialogstore.Dialog {
 	return out
 }
 
-func (s *farStore) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
-	if err := s.visit(ctx, "load"); err != nil {
-		return dialogstore.Dialog{}, err
+func (r *farRegistry) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
+	if err := r.visit(ctx, "beat"); err != nil {
+		return failover.Pulse{}, err
 	}
-	d, err := s.kept.Load(ctx, id)
-	return travelled(d), err
+	return r.Memory.Beat(ctx, me)
 }
 
-func (s *farStore) Create(ctx context.Context, d dialogstore.Dialog) error {
-	if err := s.visit(ctx, "create"); err != nil {
-		return err
+func (r *farRegistry) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
+	if err := r.visit(ctx, "put"); err != nil {
+		return nil, err
 	}
-	return s.kept.Create(ctx, travelled(d))
+	entries = slices.Clone(entries)
+	for i := range entries {
+		entries[i].Dialog = travelled(entries[i].Dialog)
+	}
+	return r.Memory.Put(ctx, me, entries)
 }
 
-func (s *farStore) Update(ctx context.Context, id dialogstore.ID,
-	change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
-	if err := s.visit(ctx, "update"); err != nil {
-		return before, after, err
+func (r *farRegistry) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
+	if err := r.visit(ctx, "drop"); err != nil {
+		return nil, err
 	}
-	before, after, err = s.kept.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
-		d, err := change(travelled(d))
-		return travelled(d), err
-	})
-	return travelled(before), travelled(after), err
+	return r.Memory.Drop(ctx, me, keys)
 }
 
-func (s *farStore) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialog, error) {
-	if err := s.visit(ctx, "delete"); err != nil {
-		return dialogstore.Dialog{}, err
+func (r *farRegistry) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
+	if err := r.visit(ctx, "claim"); err != nil {
+		return nil, err
 	}
-	d, err := s.kept.Delete(ctx, id)
-	return travelled(d), err
+	claimed, err := r.Memory.Claim(ctx, me, from, keys)
+	for i := range claimed {
+		claimed[i].Dialog = travelled(claimed[i].Dialog)
+	}
+	return claimed, err
 }
 
-func (s *farStore) All(ctx context.Context) iter.Seq2[dialogstore.Dialog, error] {
-	return func(yield func(dialogstore.Dialog, error) bool) {
-		for d, err := range s.kept.All(ctx) {
-			if !yield(travelled(d), err) {
-				return
-			}
-		}
-	}
-}
-
-// restart ends the process of u, not its calls, and starts another one at the same address
-// after the given time.
+// restart ends the process of u, not its calls, and begins another at the same
+// address after the given time.
 func (l *lab) restart(u *sipua.UA, down time.Duration, opts ...middleware.Option) *sipua.UA {
 	l.Helper()
 	u.Kill()
@@ -114,15 +153,12 @@ func (l *lab) restart(u *sipua.UA, down time.Duration, opts ...middleware.Option
 	time.Sleep(down)
 	synctest.Wait()
 	next := l.ua(u.Name, u.Addr, opts...)
-	if err := next.Timers.Restore(context.Background()); err != nil {
-		l.Fatalf("Restore: %v", err)
-	}
 	synctest.Wait()
 	return next
 }
 
-// Trap23: after a restart the stored calls go on: the refresh on time, the next CSeq, the
-// same session description.
+// Trap23: after a restart the calls of the store go on where they were: the
+// refresh on time, the CSeq after the last, the same session description.
 func TestStoreRestart(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -137,8 +173,8 @@ func TestStoreRestart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
-				store := &farStore{}
-				alice, p := l.alice(middleware.WithStore(store)), l.peer()
+				registry := newFarRegistry()
+				alice, p := l.alice(on(registry)), l.peer()
 				l.callPeer(alice, p, c.allow, timerHeader, se1800)
 				l.at(899 * time.Second)
 				answer := func() *sip.Request {
@@ -152,24 +188,24 @@ func TestStoreRestart(t *testing.T) {
 				}
 				first := answer()
 				l.at(1000 * time.Second)
-				alice = l.restart(alice, c.down, middleware.WithStore(store))
+				alice = l.restart(alice, c.down, on(registry))
 				l.at(c.refresh)
 				second := answer()
 				if got := l.sent(aliceAddr, c.method); got[len(got)-1] != c.refresh {
 					l.Errorf("refreshed at %v after the restart, want %v", got[len(got)-1], c.refresh)
 				}
-				if a, b := first.CSeq().SeqNo, second.CSeq().SeqNo; b != a+1 {
-					l.Errorf("CSeq went from %d to %d over the restart, want one more", a, b)
+				if a, b := first.CSeq().SeqNo, second.CSeq().SeqNo; b != a+1001 {
+					l.Errorf("CSeq went from %d to %d over the restart, want a thousand more", a, b)
 				}
 				if string(first.Body()) != string(second.Body()) || field(second, "Session-Expires") != "1800;refresher=uac" {
 					l.Errorf("refreshed with %q and\n%s\nbefore the restart with\n%s", field(second, "Session-Expires"), second.Body(), first.Body())
 				}
-				// The peer hangs up, and the new process forgets the call.
+				// The peer hangs up; the new process is told and forgets the call.
 				p.Request(sip.BYE)
 				if msg, ok := p.Recv(time.Second); !ok {
 					l.Error("the peer's BYE after the restart got no answer")
-				} else if res := msg.(*sip.Response); res.StatusCode != 481 {
-					l.Errorf("the peer's BYE got %s, want 481 of an application that knows no call", res.StartLine())
+				} else if res := msg.(*sip.Response); res.StatusCode != 200 {
+					l.Errorf("the peer's BYE got %s, want 200 though the application has no dialog", res.StartLine())
 				}
 				l.wantNothingLeft(alice)
 			})
@@ -180,35 +216,35 @@ func TestStoreRestart(t *testing.T) {
 // Trap23: a call that died while the process was down is ended.
 func TestStoreRestartEndsDeadCalls(t *testing.T) {
 	inLab(t, func(l *lab) {
-		store := &farStore{}
-		bob, p := l.bob(middleware.WithStore(store)), l.peer()
+		registry := newFarRegistry()
+		bob, p := l.bob(on(registry)), l.peer()
 		l.peerCalls(p, bob, timerHeader, allow, se1800)
 		l.at(1000 * time.Second)
-		bob = l.restart(bob, 100*time.Second, middleware.WithStore(store))
+		bob = l.restart(bob, 100*time.Second, on(registry))
 		l.at(1769 * time.Second)
 		l.wantSent(bobAddr, sip.BYE, 1768*time.Second)
 		p.Reply(p.ExpectRequest(l, sip.BYE), 200, "OK")
 		l.peerCalls(p, bob, timerHeader, allow, se1800)
 		l.at(1800 * time.Second)
-		bob = l.restart(bob, time.Hour, middleware.WithStore(store))
+		bob = l.restart(bob, time.Hour, on(registry))
 		l.wantSent(bobAddr, sip.BYE, 1768*time.Second, 5400*time.Second)
 		p.Reply(p.ExpectRequest(l, sip.BYE), 200, "OK")
 		l.wantNothingLeft(bob)
 	})
 }
 
-// An application that resumes its own dialogs after a restart continues its own numbers, and
-// does not know of the refreshes.
+// An application that takes its own dialogs up again after a restart counts on
+// from where it was, and does not know of the refreshes.
 func TestStoreRestartNumbersApplication(t *testing.T) {
 	inLab(t, func(l *lab) {
-		store := &farStore{}
-		alice, p := l.alice(middleware.WithStore(store)), l.peer()
+		registry := newFarRegistry()
+		alice, p := l.alice(on(registry)), l.peer()
 		d := l.callPeer(alice, p, allow, timerHeader, se1800)
 		l.at(899 * time.Second)
 		update := p.ExpectRequest(l, sip.UPDATE)
 		p.Reply(update, 200, "OK", se1800)
 		l.at(1000 * time.Second)
-		alice = l.restart(alice, time.Second, middleware.WithStore(store))
+		alice = l.restart(alice, time.Second, on(registry))
 		bye := sip.NewRequest(sip.BYE, peerURI)
 		for _, h := range []sip.Header{d.InviteRequest.From(), d.InviteResponse.To(), d.InviteRequest.CallID(),
 			&sip.CSeqHeader{SeqNo: d.InviteRequest.CSeq().SeqNo + 1, MethodName: sip.BYE}} {
@@ -217,14 +253,14 @@ func TestStoreRestartNumbersApplication(t *testing.T) {
 		go func() { _, _ = alice.Client.Do(context.Background(), bye) }()
 		got := p.ExpectRequest(l, sip.BYE)
 		p.Reply(got, 200, "OK")
-		if want := update.CSeq().SeqNo + 1; got.CSeq().SeqNo != want {
+		if want := update.CSeq().SeqNo + 1001; got.CSeq().SeqNo != want {
 			l.Errorf("the application's BYE is numbered %d, want %d", got.CSeq().SeqNo, want)
 		}
 		l.wantNothingLeft(alice)
 	})
 }
 
-// A store that fails or is slow costs at most the timer and never the call:
+// A registry that fails or is slow costs neither a timer nor the call:
 // neither side hangs up before the applications do.
 func TestStoreNeverBreaksCalls(t *testing.T) {
 	for _, c := range []struct {
@@ -234,36 +270,36 @@ func TestStoreNeverBreaksCalls(t *testing.T) {
 		until time.Duration // and ends
 	}{
 		{name: "fails always", fault: fault{operation: "any"}},
-		{name: "cannot create", fault: fault{operation: "create"}},
-		{name: "cannot load", fault: fault{operation: "load"}},
-		{name: "cannot update", fault: fault{operation: "update"}},
+		{name: "cannot put", fault: fault{operation: "put"}},
+		{name: "cannot beat", fault: fault{operation: "beat"}},
+		{name: "cannot drop", fault: fault{operation: "drop"}},
 		{name: "fails from 800 s on", fault: fault{operation: "any"}, from: 800 * time.Second},
 		{name: "fails from 800 to 1000 s", fault: fault{operation: "any"}, from: 800 * time.Second, until: 1000 * time.Second},
-		{name: "cannot update from 800 to 1000 s", fault: fault{operation: "update"}, from: 800 * time.Second, until: 1000 * time.Second},
+		{name: "cannot put from 800 to 1000 s", fault: fault{operation: "put"}, from: 800 * time.Second, until: 1000 * time.Second},
 		{name: "fails from 1000 to 1700 s", fault: fault{operation: "any"}, from: 1000 * time.Second, until: 1700 * time.Second},
 		{name: "takes a second", fault: fault{delay: time.Second}},
 		{name: "takes a minute", fault: fault{delay: time.Minute}},
 	} {
 		for _, side := range []string{"caller's", "callee's"} {
 			for _, refresher := range []sessiontimer.Refresher{sessiontimer.Local, sessiontimer.Peer} {
-				t.Run(side+" store "+c.name+", refresher "+refresher.String(), func(t *testing.T) {
+				t.Run(side+" registry "+c.name+", refresher "+refresher.String(), func(t *testing.T) {
 					inLab(t, func(l *lab) {
-						store := &farStore{}
-						mine := []middleware.Option{middleware.WithStore(store), middleware.WithRefresher(refresher)}
+						registry := newFarRegistry()
+						mine := []middleware.Option{on(registry), middleware.WithRefresher(refresher)}
 						theirs := []middleware.Option{middleware.WithRefresher(sessiontimer.Local + sessiontimer.Peer - refresher)}
 						if side == "callee's" {
 							mine, theirs = theirs, mine
 						}
 						alice, bob := l.alice(mine...), l.bob(theirs...)
 						if c.from == 0 {
-							store.fault.Store(&c.fault)
+							registry.fault.Store(&c.fault)
 						}
 						d := alice.Call(bob)
 						l.at(max(c.from, l.net.Elapsed()))
-						store.fault.Store(&c.fault)
+						registry.fault.Store(&c.fault)
 						if c.until > 0 {
 							l.at(c.until)
-							store.fault.Store(nil)
+							registry.fault.Store(nil)
 						}
 						l.at(3 * time.Hour)
 						l.wantAlive("alice", d)

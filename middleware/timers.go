@@ -16,11 +16,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/client"
+	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 	"github.com/sipgo-contrib/sessiontimer/internal/server"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// ErrClosed is returned by Restore after Close.
+// ErrClosed is returned by Leave after Close.
 var ErrClosed = errors.New("middleware: timers are closed")
 
 // Timers runs the session timers of one user agent. All methods may be called
@@ -30,11 +31,13 @@ type Timers struct {
 	opts      options
 	ua        *sipgo.UserAgent
 	log       *slog.Logger
-	adopt     func(context.Context) error // loads what the process before stored
 	refresher *refresher.Scheduler
 	calls     *calls.Calls
 	client    *client.Client
 	server    *server.Server
+	node      *ownership.Node // nil without WithFailover
+	announcer announcer
+	started   sync.Once // the node
 	servers   servers
 	close     context.CancelFunc
 }
@@ -99,26 +102,33 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 		log:       o.logger,
 		refresher: refresher.New(),
 		calls:     c,
-		adopt:     func(context.Context) error { return nil },
 		close:     cancel,
 	}
-	t.client = client.New(c, o.credentials, t.invited)
-	t.server = server.New(c, t.client.Hangup)
-	memory := dialogstore.NewMemory()
-	c.Store, c.Proved = dialogstore.Observe(memory, t.refresher, c.Observer()), func(context.Context, dialogstore.ID) {}
-	if o.store != nil {
-		k := kept{Memory: memory, copies: o.store, unproved: new(sync.Map), policy: o.policy, log: o.logger}
-		c.Store, c.Proved, t.adopt = dialogstore.Observe(k, t.refresher, c.Observer()), k.proved, k.adopt
+	var store dialogstore.Store = dialogstore.NewMemory()
+	var owner client.Ownership = client.Sole{}
+	c.Proved = func(dialogstore.ID) {}
+	if o.failover.registry != nil {
+		t.node, t.announcer.t = newNode(t), t
+		store, owner, c.Proved = t.node, t.node, t.node.Proved
 	}
+	c.Store = dialogstore.Observe(store, t.refresher, c.Observer())
+	t.client = client.New(c, owner, o.credentials, t.invited)
+	t.server = server.New(c, t.client.Hangup)
 	t.refresher.Configure(refresher.Config{Store: c.Store, Pipeline: t.client, Event: c.Tell, Logger: o.logger,
 		Jitter: o.jitter, Limits: o.limits})
 	return t
 }
 
 // SetHost tells the middleware about the stack above. Attach and diagotimer do
-// this; it is for adapters to other stacks and hand-written handler chains.
+// this; it is for adapters to other stacks and hand-written handler chains. With the
+// first call a node that shares its calls with others begins to take them over.
 func (t *Timers) SetHost(h Host) {
 	t.calls.SetApplication(calls.Application(h))
+	t.started.Do(func() {
+		if t.node != nil {
+			t.node.Start()
+		}
+	})
 }
 
 // UserAgent is the one given to New.
@@ -127,20 +137,6 @@ func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
 // Store tells the state of every call. Only read it: what is written there
 // changes or ends the timers of a call.
 func (t *Timers) Store() dialogstore.Store { return t.calls.Store }
-
-// Restore takes up the calls of a store that survived the process. Call it once,
-// after Attach and before the first message; what is overdue happens at once,
-// within WithRefreshLimits. Calls whose application dialogs are not restored by the application still get
-// their refreshes and, if the peer is gone, a BYE.
-func (t *Timers) Restore(ctx context.Context) error {
-	if t.calls.Context.Err() != nil {
-		return ErrClosed
-	}
-	if err := t.adopt(ctx); err != nil {
-		return err
-	}
-	return t.refresher.Restore(ctx)
-}
 
 // Close stops all timers and gives up the refreshes under way; no call is hung up
 // and the store keeps its dialogs. What the application still sends within its calls
@@ -154,6 +150,10 @@ func (t *Timers) Close() error {
 	t.calls.Workers.Stop()
 	begun := time.Now()
 	left := t.refresher.CloseWithin(closePatience)
+	if t.node != nil {
+		left += t.node.Close(closePatience - time.Since(begun))
+		left += t.announcer.crew.WaitFor(closePatience - time.Since(begun))
+	}
 	if left += t.client.Steps.WaitFor(closePatience - time.Since(begun)); left > 0 {
 		return &CloseError{left}
 	}

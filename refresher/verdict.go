@@ -99,6 +99,12 @@ func judge(o Outcome) verdict {
 	return later
 }
 
+// Unsent reports whether an error of a Pipeline is a passing failure of the transport,
+// which says nothing about the peer.
+func Unsent(err error) bool {
+	return err != nil && !errors.Is(err, ErrTooLong) && judge(Outcome{Err: err}) == later
+}
+
 func choose(invite bool, a, b verdict) verdict {
 	if invite {
 		return a

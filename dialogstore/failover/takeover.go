@@ -20,6 +20,9 @@ type Decision struct {
 	// former one. The peer is told at once, by a re-INVITE.
 	SDP     []byte
 	SDPType string // application/sdp if empty
+	// Restored says that the application has a dialog of its own for the call again,
+	// whose handlers get the peer's requests. Otherwise the timers answer those.
+	Restored bool
 }
 
 // Keep keeps each call as it is: its media is elsewhere, or follows the address. It is

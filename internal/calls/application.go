@@ -38,10 +38,11 @@ func (c *Calls) SetApplication(a Application) {
 // Application is what is known of the application.
 func (c *Calls) Application() Application { return c.app.Load().Application }
 
-// Gone reports whether the application has dropped d without ending it.
+// Gone reports whether the application has dropped d without ending it. Where it has
+// never had it, it has not.
 func (c *Calls) Gone(d dialogstore.Dialog) bool {
 	gone := c.app.Load().Gone
-	return gone != nil && gone(d)
+	return gone != nil && gone(d) && !c.Orphan(d.ID)
 }
 
 // MayOffer reports whether the application answers a re-INVITE within d that has no

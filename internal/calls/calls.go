@@ -33,12 +33,13 @@ type Calls struct {
 	Context context.Context  // ends with the timers
 
 	// Proved tells the store that the peer of a dialog is there.
-	Proved func(context.Context, dialogstore.ID)
+	Proved func(dialogstore.ID)
 
 	Relays    Relays
 	OwnTimers OwnTimers
 
 	config    Config
+	adopted   adopted
 	app       atomic.Pointer[application]
 	leftAlone atomic.Bool // a call that could not be kept
 }

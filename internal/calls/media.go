@@ -12,7 +12,7 @@ import (
 // FollowMedia tells that the answer to a refresh of ours, which the application has not
 // seen, says something new about the peer's media.
 func (c *Calls) FollowMedia(ctx context.Context, before *dialogstore.Dialog, agreed offeranswer.Agreed) {
-	if !c.MediaChanged(before, agreed) || c.app.Load().Media == nil {
+	if !c.MediaChanged(before, agreed) || c.app.Load().Media == nil || c.Orphan(before.ID) {
 		return
 	}
 	if d, err := c.Store.Load(ctx, before.ID); err == nil {

@@ -21,6 +21,9 @@ type quietKey struct{}
 
 // DialogChanged implements dialogstore.Observer.
 func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
+	if c.Deleted() {
+		o.c.adopted.forget(c.Before.ID)
+	}
 	switch {
 	case ctx.Value(quietKey{}) != nil:
 		return

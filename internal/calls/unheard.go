@@ -52,8 +52,12 @@ func (c *Calls) byeApplication(d dialogstore.Dialog, reason sessiontimer.Reason)
 	handler(bye, tx)
 }
 
-// ReasonHeader is what a BYE says of why the call ends (RFC 3326).
+// ReasonHeader is what a BYE says of why the call ends (RFC 3326). For a call that
+// lost its node that is Q.850's temporary failure.
 func ReasonHeader(reason sessiontimer.Reason) sip.Header {
+	if reason.Cause == sessiontimer.CauseTakenOver {
+		return sip.NewHeader("Reason", fmt.Sprintf("Q.850;cause=41;text=%q", reason.String()))
+	}
 	return sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason.String()))
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
@@ -21,6 +22,8 @@ type attempt struct {
 	place      string              // that it goes to; empty for where its URIs lead
 	remember   *string             // to be Answered if that answers; nil to leave it as it is
 	noUpdate   bool                // if it is accepted, UPDATE counts as refused
+	key        failover.Key        // of the call as it was ours then
+	may        permission
 	authorized authorizations
 	responded  bool // there was a response; only whoever awaits it looks
 }
@@ -34,6 +37,8 @@ func (a *attempt) anew() *attempt {
 		exchange: exchange{r: a.r, set: a.set, dialog: a.dialog, id: a.id, req: req, policy: a.policy, ours: true, proposal: a.proposal},
 		d:        a.d,
 		noUpdate: a.noUpdate,
+		key:      a.key,
+		may:      a.may,
 	}
 }
 
@@ -51,6 +56,8 @@ func (a *attempt) numbered(ctx context.Context, cseq uint32) {
 		a.commitNumber(ctx, cseq, false)
 	}
 }
+
+func (a *attempt) permitted(ctx context.Context) error { return a.may(ctx, a.r.c.ownership, a.key) }
 
 func (a *attempt) says() {
 	if a.negotiates() {

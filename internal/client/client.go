@@ -21,6 +21,7 @@ type Client struct {
 	Steps workers.Crew // what sipgo may take long to do for us
 
 	calls       *calls.Calls
+	ownership   Ownership
 	credentials Credentials
 	invited     func(*sip.Request)
 
@@ -28,10 +29,11 @@ type Client struct {
 	requesters map[string][]*Requester // by transport, in order; "" are those for the rest
 }
 
-// New makes the client side of calls. invited gets each INVITE outside a dialog before
+// New makes the client side of calls, which are this node's as ownership says. invited
+// gets each INVITE outside a dialog before
 // it is sent, and may be called by any number of goroutines.
-func New(c *calls.Calls, credentials Credentials, invited func(*sip.Request)) *Client {
-	return &Client{calls: c, credentials: credentials, invited: invited, requesters: make(map[string][]*Requester)}
+func New(c *calls.Calls, ownership Ownership, credentials Credentials, invited func(*sip.Request)) *Client {
+	return &Client{calls: c, ownership: ownership, credentials: credentials, invited: invited, requesters: make(map[string][]*Requester)}
 }
 
 // NewRequester makes client a sender of what has none of its own, in place of one

@@ -47,6 +47,9 @@ type kind interface {
 	numbered(ctx context.Context, cseq uint32)
 	// says notes what the request describes as it goes out.
 	says()
+	// permitted is asked last, in the step that hands the request over: an error keeps
+	// it from being sent.
+	permitted(ctx context.Context) error
 }
 
 // send marks the request, numbers it and hands it over in one step, in the order
@@ -68,6 +71,9 @@ func (x *exchange) send(ctx context.Context, k kind) error {
 		x.sentAt = time.Now()
 		x.change(func() { x.cseq = n })
 		k.says()
+		if err := k.permitted(ctx); err != nil {
+			return err
+		}
 		return x.write(ctx, tx)
 	})
 	if err != nil {

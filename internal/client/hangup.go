@@ -8,6 +8,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
@@ -32,34 +33,53 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 	if unconfirmed || m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
-	return c.end(ctx, set, id.RemoteTag, reason), nil
+	key, over := c.ownership.Key(id), over(s, reason)
+	if !c.ownership.MayHangUp(ctx, key, over) {
+		return nil, refresher.ErrBusy // or let go by now
+	}
+	return c.end(ctx, set, id.RemoteTag, reason, key, toHangUp(over)), nil
+}
+
+// over reports whether a call has ended for its peer, whoever serves it: the session has
+// expired, or the peer has said that there is none.
+func over(s sessiontimer.Session, reason sessiontimer.Reason) bool {
+	return reason.Status == sip.StatusRequestTimeout || reason.Status == sip.StatusCallTransactionDoesNotExists ||
+		s.Active() && !time.Now().Before(s.ExpiresAt())
 }
 
 // Hangup ends a call of ours: BYE to the peer, and a BYE to the application as
 // if the peer had sent it. What the peer makes of the BYE changes nothing
 // (RFC 3261 §15.1.1).
 func (c *Client) Hangup(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) {
-	if bye := c.end(ctx, set, remoteTag, reason); bye != nil {
+	key := c.ownership.Key(set.ID(remoteTag))
+	if bye := c.end(ctx, set, remoteTag, reason, key, toHangUp(true)); bye != nil {
 		bye(ctx)
 	}
 }
 
 // end is Hangup but for the BYE to the peer, which it returns. Whenever that leaves,
 // and whether it can, the application is told at once. Nil if the call has ended.
-func (c *Client) end(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) (bye func(context.Context)) {
+func (c *Client) end(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason, key failover.Key, may permission) (bye func(context.Context)) {
 	sent := make(chan struct{})
 	d, ok := c.calls.End(ctx, set, remoteTag, reason, sent)
 	if !ok {
 		return nil
 	}
-	return func(ctx context.Context) { c.sendBye(ctx, set, &d, reason, sent) }
+	return func(ctx context.Context) { c.sendBye(ctx, set, &d, byeOf{reason, key, may}, sent) }
+}
+
+// byeOf is what a BYE of ours needs to know.
+type byeOf struct {
+	reason sessiontimer.Reason
+	key    failover.Key
+	may    permission
 }
 
 // sendBye sends the BYE of an ended session, and closes sent when it is on its way
 // or cannot be. Its answer is waited for elsewhere: it may be a challenge.
-func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, reason sessiontimer.Reason, sent chan<- struct{}) {
+func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, b byeOf, sent chan<- struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, stepLife())
-	o, err := c.dispatchBye(ctx, set, d, reason)
+	o, err := c.dispatchBye(ctx, set, d, b)
 	close(sent)
 	if err != nil {
 		cancel()
@@ -75,16 +95,16 @@ func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore
 	})
 }
 
-func (c *Client) dispatchBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, reason sessiontimer.Reason) (*ownRequest, error) {
+func (c *Client) dispatchBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, b byeOf) (*ownRequest, error) {
 	bye, err := indialog.Request(d, sip.BYE)
 	if err != nil {
 		return nil, err
 	}
-	bye.AppendHeader(calls.ReasonHeader(reason))
-	o, err := c.newOwnRequest(set, set.Of(d.RemoteTag), d, bye)
+	bye.AppendHeader(calls.ReasonHeader(b.reason))
+	o, err := c.newOwnRequest(set, set.Of(d.RemoteTag), d, bye, b.key, b.may)
 	if err != nil {
 		return nil, err
 	}
-	o.stays = reason.Cause == sessiontimer.CauseRefreshUnanswered || reason.Cause == sessiontimer.CauseExpired && d.Session.Refresher == sessiontimer.Local
+	o.stays = b.reason.Cause == sessiontimer.CauseRefreshUnanswered || b.reason.Cause == sessiontimer.CauseExpired && d.Session.Refresher == sessiontimer.Local
 	return o, o.send(ctx)
 }

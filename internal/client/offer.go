@@ -34,6 +34,9 @@ func (o *offer) begin(ctx context.Context, n answered) (sip.ClientTransaction, e
 
 func (o *offer) number() uint32 { return o.dialog.Count.Number(o.app, o.req.IsInvite()) }
 
+// permitted: what the application sends is its own affair.
+func (*offer) permitted(context.Context) error { return nil }
+
 // finish lets others have their turn.
 func (o *offer) finish() {
 	o.r.c.calls.Sets.Touch(o.set)

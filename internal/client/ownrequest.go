@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 )
@@ -18,7 +19,8 @@ import (
 // after the other where the peer may be, until one of them answers. Each gets a request
 // with a number of its own, and the next one only when the one before is given up.
 type ownRequest struct {
-	*attempt   // at the present place
+	*attempt           // at the present place
+	first      attempt // it, at the first one
 	facts      indialog.Facts
 	places     []indialog.Candidate
 	at         int           // the present one
@@ -63,8 +65,9 @@ var (
 	errSilence = fmt.Errorf("middleware: neither UPDATE nor re-INVITE answered: %w", sip.ErrTransactionTimeout)
 )
 
-// newOwnRequest prepares a request that indialog has built.
-func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialogstore.Dialog, req *sip.Request) (*ownRequest, error) {
+// newOwnRequest prepares a request that indialog has built, to be sent where the call
+// is ours by then.
+func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialogstore.Dialog, req *sip.Request, key failover.Key, may permission) (*ownRequest, error) {
 	r := c.RequesterFor(*d)
 	if client := m.SentBy(); client != nil {
 		r = &Requester{c: c, client: client}
@@ -77,10 +80,11 @@ func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialo
 	}
 	r.fromOpenSocket(req, d)
 	o := &ownRequest{
-		attempt: &attempt{exchange: exchange{r: r, set: set, dialog: m, id: d.ID, req: req, policy: d.Policy, ours: true}, d: d},
-		facts:   indialog.FactsOf(d, req.Destination()),
-		at:      -1,
+		first: attempt{exchange: exchange{r: r, set: set, dialog: m, id: d.ID, req: req, policy: d.Policy, ours: true}, d: d, key: key, may: may},
+		facts: indialog.FactsOf(d, req.Destination()),
+		at:    -1,
 	}
+	o.attempt = &o.first
 	o.places = o.facts.Candidates()
 	return o, nil
 }
@@ -108,7 +112,7 @@ func (o *ownRequest) send(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil, errors.Is(err, sip.ErrUDPMTUCongestion):
+		case ctx.Err() != nil, errors.Is(err, sip.ErrUDPMTUCongestion), errors.Is(err, errNotOurs), errors.Is(err, errMaybeNotOurs):
 			return both(o.failed, err)
 		}
 		o.fails(0, err)

@@ -48,5 +48,7 @@ func (p *plainRequest) numbered(ctx context.Context, cseq uint32) {
 	}
 }
 
+func (*plainRequest) permitted(context.Context) error { return nil }
+
 // says has nothing to note.
 func (*plainRequest) says() {}

@@ -13,6 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
+	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -28,12 +29,42 @@ func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Att
 	}
 	o := refresher.Outcome{Method: a.Method, Alternative: indialog.Alternative(&d, a.Method), OwnsCallID: d.OwnsCallID}
 	res, err := c.sendRefresh(ctx, d, a)
+	if err == nil && res.StatusCode == sip.StatusInternalServerError {
+		res, err = c.refused(ctx, d, a, res)
+	}
 	if err != nil {
 		o.Err = unsent(err)
+		c.tellUnreachable(&d, o.Err)
 		return o
 	}
 	o.Status, o.RetryAfter = res.StatusCode, sipmsg.RetryAfter(res)
 	return o
+}
+
+// refused takes a 500, which may say that another node has sent requests of higher
+// numbers (RFC 3261 §12.2.2). A call that is ours, and was taken over, goes on with
+// numbers above those.
+func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt, res *sip.Response) (*sip.Response, error) {
+	answer, jump := c.ownership.Refused(ctx, c.ownership.Key(d.ID))
+	switch {
+	case answer == ownership.NotMine:
+		return nil, errNotOurs
+	case !jump:
+		return res, nil
+	}
+	_, m := c.calls.Sets.Resume(d)
+	m.Count.GoOnAfter(ownership.Jump(m.Count.LastCSeq(), ownership.AfterRefusal))
+	return c.sendRefresh(ctx, d, a)
+}
+
+// tellUnreachable tells where the peer of a call that was taken over is not to be
+// reached, so that nothing was sent.
+func (c *Client) tellUnreachable(d *dialogstore.Dialog, err error) {
+	if refresher.Unsent(err) && c.calls.Unreachable(d.ID) {
+		c.calls.Log.Warn("call taken over, but its peer is not to be reached", "call_id", d.CallID, "local_tag", d.LocalTag,
+			"remote_tag", d.RemoteTag, "error", err)
+		c.calls.Tell(sessiontimer.Unreachable{Call: d.Call(time.Now()), Err: err})
+	}
 }
 
 // load is the dialog, if the session is still its own.
@@ -71,7 +102,7 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 	if err != nil {
 		return nil, err
 	}
-	o, err := c.newOwnRequest(set, m, &d, req)
+	o, err := c.newOwnRequest(set, m, &d, req, c.ownership.Key(d.ID), toRefresh)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +148,8 @@ func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
 // unsent is an error as the refresher judges it.
 func unsent(err error) error {
 	switch {
+	case errors.Is(err, errNotOurs):
+		return fmt.Errorf("%w: %w", refresher.ErrSuperseded, err)
 	case errors.Is(err, sip.ErrTransactionTimeout) && !errors.Is(err, refresher.ErrGivenUp):
 		return fmt.Errorf("%w: %w", refresher.ErrUnanswered, err)
 	case errors.Is(err, sip.ErrUDPMTUCongestion):

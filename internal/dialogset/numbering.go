@@ -85,6 +85,13 @@ func (n *Numbering) Number(app uint32, invite bool) uint32 {
 	return n.last
 }
 
+// GoOnAfter numbers further requests from after last, unless they are beyond that.
+func (n *Numbering) GoOnAfter(last uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = max(n.last, min(last, maxCSeq))
+}
+
 // LastCSeq is the number used last: early requests have some before the dialog is.
 func (n *Numbering) LastCSeq() uint32 {
 	n.mu.Lock()

@@ -214,6 +214,12 @@ func (s *Set) End(remoteTag string, byUs bool, why sessiontimer.Reason) (first, 
 	return true, !s.Needed()
 }
 
+// Let notes that a dialog is somebody else's by now: it is over here, though not for
+// its peer.
+func (s *Set) Let(remoteTag string) (first, last bool) {
+	return s.End(remoteTag, false, sessiontimer.Reason{Cause: sessiontimer.CauseDeleted})
+}
+
 // Needed reports whether there is a dialog, or one may come of what is in flight.
 func (s *Set) Needed() bool {
 	s.mu.Lock()

@@ -23,7 +23,7 @@ func (s *Server) Ack(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	if d := s.calls.DialogOf(context.Background(), id); d != nil && req.CSeq() != nil {
 		answered, local := d.Acked(req.CSeq().SeqNo)
 		moved := !answered.IsZero() && s.confirmed(d, id, answered, req, local)
-		if local && !moved {
+		if local && !moved || s.calls.Orphan(id) {
 			return
 		}
 		defer d.HadAck(req.CSeq().SeqNo)

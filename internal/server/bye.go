@@ -23,8 +23,8 @@ func (s *Server) Bye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	}
 	d := set.Dialog(id.RemoteTag)
 	s.calls.AwaitCommit(d)
-	if d != nil && d.EndedByUs() || next == nil {
-		// It crossed ours; the application's dialog is gone.
+	if d != nil && d.EndedByUs() || next == nil || s.calls.Orphan(id) {
+		// It crossed ours, or the call was taken over: the application has no dialog.
 		s.calls.Ended(context.Background(), set, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")
 		return

@@ -64,9 +64,10 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	defer l.count(d)
-	mayOffer := s.calls.MayOffer(d)
+	orphan := s.calls.Orphan(d.ID)
+	mayOffer := !orphan && s.calls.MayOffer(d)
 	answer, here := l.answerInForce(mayOffer)
-	here = here && (s.calls.AnswersReInvite() || len(req.Body()) == 0 && !mayOffer)
+	here = here && (orphan || s.calls.AnswersReInvite() || len(req.Body()) == 0 && !mayOffer)
 	if here && l.refusesExtensions(d) || l.tooSmall() {
 		return
 	}
@@ -75,12 +76,15 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		return
 	}
 	defer l.close()
-	if here {
+	switch {
+	case here:
 		l.answerInvite(invite, d, answer)
-		return
+	case orphan:
+		l.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
+	default:
+		next(req, l)
+		l.resendUntilAck(invite)
 	}
-	next(req, l)
-	l.resendUntilAck(invite)
 }
 
 // answerInvite accepts a re-INVITE that changes nothing, and sees to its ACK. Without

@@ -54,6 +54,6 @@ func (s *Server) heard(id dialogstore.ID) {
 	}
 	d := set.Dialog(id.RemoteTag)
 	if s.calls.AwaitCommit(d); d != nil && d.Proved() {
-		s.calls.Proved(context.Background(), id)
+		s.calls.Proved(id)
 	}
 }

@@ -31,10 +31,17 @@ func New(c *calls.Calls, hangup Hangup) *Server { return &Server{c, hangup} }
 
 // Other takes a request of any method that has no function of its own here.
 func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
+	orphan := false
 	if sipmsg.ToTag(req) != "" {
-		s.heard(within(req))
+		id := within(req)
+		s.heard(id)
+		orphan = s.calls.Orphan(id)
 	}
 	switch {
+	case orphan:
+		// Of the application's methods none can be done without its dialog, and a 481
+		// would end the call (RFC 5057 §5.1).
+		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed", sip.NewHeader("Allow", "INVITE, ACK, BYE, UPDATE"))
 	case next == nil:
 	case req.Method == sip.PRACK:
 		s.pass(next, req, tx)

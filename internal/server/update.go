@@ -32,7 +32,11 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 		return
 	}
 	defer l.count(d)
-	left := next == nil && s.calls.LeavesUpdate()
+	orphan := s.calls.Orphan(d.ID)
+	if orphan {
+		own, rest, next = nil, nil, nil
+	}
+	left := next == nil && !orphan && s.calls.LeavesUpdate()
 	answer, repeats := l.answerInForce(true)
 	here := !left && l.answersUpdate(own, rest, d, repeats)
 	if here && l.refusesExtensions(d) || l.tooSmall() {
@@ -52,7 +56,7 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 		next(req, l)
 	case !calls.Described(req):
 		l.reject(sip.StatusUnsupportedMediaType, "Unsupported Media Type", sip.NewHeader("Accept", offeranswer.SDP))
-	case app.Invite != nil && s.calls.OffersUpdate():
+	case app.Invite != nil && s.calls.OffersUpdate() && !orphan:
 		l.offerAsInvite(app)
 	default:
 		l.reject(sip.StatusNotAcceptableHere, "Not Acceptable Here")
@@ -66,7 +70,7 @@ func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogsto
 	case len(l.req.Body()) > 0:
 		return either(own, rest) == nil && repeats
 	case own == nil:
-		return l.s.calls.AnswersBodilessUpdate() || !l.s.calls.LeavesUpdate()
+		return l.s.calls.AnswersBodilessUpdate() || !l.s.calls.LeavesUpdate() || l.s.calls.Orphan(d.ID)
 	}
 	// Its handler may know an extension that is not listed.
 	return l.s.calls.AnswersBodilessUpdate() && len(calls.UnknownWithin(&d, l.req)) == 0

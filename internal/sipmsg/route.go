@@ -52,6 +52,22 @@ func AddrSpec(contact string) string {
 	return uri
 }
 
+// Relocated returns a Contact header value with another host and port; empty if it has
+// them already, or is no SIP URI.
+func Relocated(contact, host string, port int) string {
+	spec := AddrSpec(contact)
+	var uri sip.Uri
+	if spec == "" || sip.ParseUri(spec, &uri) != nil || uri.Host == host && uri.Port == port {
+		return ""
+	}
+	uri.Host, uri.Port = host, port
+	before, rest, _ := strings.Cut(contact, spec)
+	if !strings.HasSuffix(before, "<") {
+		return before + "<" + uri.String() + ">" + rest
+	}
+	return before + uri.String() + rest
+}
+
 // Implied returns where a request goes by its URI alone.
 func Implied(req *sip.Request) string {
 	bare := sip.NewRequest(req.Method, req.Recipient)

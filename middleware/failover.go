@@ -1,0 +1,88 @@
+package middleware
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// takeovers serves the calls of a node: it is an ownership.Host.
+type takeovers struct{ t *Timers }
+
+// newNode is the node of t.
+func newNode(t *Timers) *ownership.Node {
+	s := t.opts.failover.settings
+	if s.Address != "" {
+		s.Takeover = atAddress(s.Takeover, s.Address)
+	}
+	return ownership.New(ownership.Config{Registry: t.opts.failover.registry, Settings: s, Host: takeovers{t}, Policy: t.opts.policy, Logger: t.log})
+}
+
+// Adopt implements ownership.Host.
+func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
+	t, d := h.t, &a.Dialog
+	t.calls.Adopt(d, a.Decision.Restored)
+	t.log.Info("call taken over", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+		"from", a.From.Name, "how", a.How.String(), "interval", d.Session.Interval, "expires", d.Session.ExpiresAt())
+	t.calls.Tell(sessiontimer.TakenOver{Call: d.Call(time.Now()), From: a.From.Name})
+	if a.Decision.End {
+		if set := t.calls.SetOf(ctx, d.ID); set != nil {
+			t.client.Hangup(ctx, set, d.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver})
+		}
+		return
+	}
+	change := a.Change()
+	t.refresher.DialogChanged(ctx, &change)
+	switch {
+	case len(a.Decision.SDP) > 0:
+		t.announcer.add(announcement{d.ID, sessiontimer.MethodReInvite})
+	case a.Decision.Contact != "":
+		t.announcer.add(announcement{d.ID, sessiontimer.MethodAuto})
+	}
+}
+
+// Release implements ownership.Host.
+func (h takeovers) Release(r *ownership.Release) {
+	t, d := h.t, &r.Dialog
+	t.calls.Release(d.ID)
+	t.refresher.DialogChanged(context.Background(), &dialogstore.Change{Before: *d})
+	t.calls.Tell(sessiontimer.Released{Call: d.Call(time.Now()), To: r.To.Name})
+}
+
+// atAddress gives calls that stay as they are a Contact with the address of this node,
+// where they have another one.
+func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
+	host, port, _ := net.SplitHostPort(hostport)
+	n, _ := strconv.Atoi(port)
+	return func(d dialogstore.Dialog) failover.Decision {
+		decision := decide(d)
+		if !decision.End && decision.Contact == "" {
+			decision.Contact = sipmsg.Relocated(d.Contact, host, n)
+		}
+		return decision
+	}
+}
+
+// Leave hands all calls over before a planned stop: the other nodes take them up at
+// once, and need not wait until this one is missed. From then on nothing is refreshed
+// here and no call has timers. ctx bounds how long what is not written yet may take to
+// be written; where it ends, or the registry is not in reach, its error is returned and
+// the others take the calls up after the lease. Close comes after it. Without
+// WithFailover it does nothing.
+func (t *Timers) Leave(ctx context.Context) error {
+	if t.node == nil {
+		return nil
+	}
+	if t.calls.Context.Err() != nil {
+		return ErrClosed
+	}
+	t.refresher.CloseWithin(0)
+	return t.node.Leave(ctx)
+}
