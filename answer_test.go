@@ -34,8 +34,7 @@ func (a Answer) read() Fields {
 	return f
 }
 
-// asking is a request with the given Session-Expires, and with Supported: timer
-// or without.
+// asking returns a request with the given Session-Expires, with or without Supported: timer.
 func asking(supported bool, sessionExpires string, more ...header) Fields {
 	f := message(more...)
 	if supported {
@@ -202,8 +201,8 @@ func TestRespondInDialog(t *testing.T) {
 	}
 }
 
-// H-04: a Min-SE that the RFC forbids to go below is answered, but a refresher
-// does not sleep for 136 years.
+// H-04: a huge Min-SE is answered as the RFC demands, but the refresher does not sleep for 136
+// years.
 func TestRespondRefreshesWithinMaxInterval(t *testing.T) {
 	p := policy(func(p *Policy) { p.MaxInterval = seconds(7200) })
 	a := p.Respond(asking(true, "4294967295;refresher=uas", header{"Min-SE", "4294967295"}), Session{}, start)
@@ -254,8 +253,8 @@ func TestTooSmall(t *testing.T) {
 	}
 }
 
-// C-13, E-26: what made us refresh early stays where the interval does, in answers of
-// ours and in a 2xx that says nothing.
+// C-13, E-26: the early refresh stays with the interval, in our answers and after a 2xx
+// without Session-Expires.
 func TestHasteStays(t *testing.T) {
 	hasty := running(90, Local)
 	hasty.RefreshAfter = 15 * time.Second

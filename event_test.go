@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A handler that does not care which event it is still learns which call.
+// A handler can get the call of any event.
 func TestEventInfo(t *testing.T) {
 	call := Call{Time: start, CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd", Interval: seconds(4000), Refresher: Local}
 	for name, event := range map[string]Event{

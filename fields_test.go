@@ -71,7 +71,7 @@ func TestFieldsAdd(t *testing.T) {
 	}
 }
 
-// What cannot be read counts as absent and is kept for the log.
+// An unreadable field counts as absent and is kept for the log.
 func TestFieldsMalformed(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -101,8 +101,8 @@ func TestFieldsMalformed(t *testing.T) {
 	}
 }
 
-// A-11: of a malformed field the seconds are read where they are beyond doubt; strictly
-// it is absent. Either way the log hears of it.
+// A-11: the seconds of a malformed field are read if they are unambiguous; strictly, it counts
+// as absent. Either way there is an error for the log.
 func TestFieldsMended(t *testing.T) {
 	for _, tt := range []struct {
 		name, value string
@@ -138,7 +138,7 @@ func TestFieldsMended(t *testing.T) {
 	}
 }
 
-// A-10: what could mean something else is not guessed at.
+// A-10: ambiguous values are not guessed.
 func TestFieldsNotMended(t *testing.T) {
 	for _, value := range []string{"1800, 90", "1800,90;refresher=uas", "1800;refresher=uac, 90;refresher=uas", "1,800", "1.800", "1.000", "1800.5",
 		"18.0.0", ".0", ".", ";", ",", ",refresher=uac", "-1.0", "18 00;", "1e3;", `1800;q="open`, `1800,"`, "١٨٠٠;",

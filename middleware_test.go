@@ -26,7 +26,7 @@ const (
 
 var names = map[string]string{alice: "alice", p1: "p1", p2: "p2", bob: "bob"}
 
-// hop is the way from one to the next, so that the order is never by chance.
+// hop is the delay between two parties, which makes the order deterministic.
 const hop = 10 * time.Millisecond
 
 // rfcFlow is the whole of §13: Alice asks for 50 s, p1 wants 3600 s and p2 4000 s.

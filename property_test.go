@@ -34,7 +34,7 @@ func drawDelta(t *rapid.T, label string) string {
 	return strconv.FormatUint(n.Draw(t, label), 10)
 }
 
-// drawMessage gives what any peer, honest or not, can say.
+// drawMessage returns any message that a peer can send, honest or not.
 func drawMessage(t *rapid.T, label string) Fields {
 	var f Fields
 	if rapid.Bool().Draw(t, label+" supports timer") {
@@ -191,8 +191,8 @@ func send(t *rapid.T, from, to *party, now time.Time) bool {
 	return true
 }
 
-// Both ends agree after every request, whoever sends it: on the interval, on
-// who refreshes, and on there being a timer at all. The role does not wander.
+// Both ends agree after every request of either: on the interval, on the refresher, and on
+// whether there is a timer. The role does not wander.
 func TestBothEndsAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		caller := &party{policy: drawPolicy(t, "caller")}
@@ -277,7 +277,7 @@ func TestHostile422Ends(t *testing.T) {
 	})
 }
 
-// F-01, F-02, D-01: who waits is never early, who refreshes is always in time.
+// F-01, F-02, D-01: the waiting party is never early, and the refresher always in time.
 func TestDeadlines(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPolicy(t, "policy")

@@ -61,7 +61,7 @@ func (p *proxy) request(req *sip.Request) {
 	start, rest, _ := strings.Cut(req.String(), "\r\n")
 	p.peer.Send(to, start+"\r\n"+head+rest)
 	if req.Method == sip.BYE {
-		// As in §13, it tells at once that nobody is there.
+		// As in §13, it reports at once that the callee is gone.
 		p.peer.Reply(req, 408, "Request Timeout")
 	}
 }

@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// F-23: what is logged, counted and written into the Reason of a BYE stays as it is:
-// others read it.
+// F-23: the texts in logs, metrics and the Reason of a BYE are fixed: others read them.
 func TestReasonText(t *testing.T) {
 	for want, reason := range map[string]Reason{
 		"Deleted from the store":       {},

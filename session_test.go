@@ -80,7 +80,7 @@ func TestMargin(t *testing.T) {
 	}
 }
 
-// D-26: what is tried after this moment finds that the peer has hung up.
+// D-26: a refresh after this time finds that the peer has hung up.
 func TestLastChance(t *testing.T) {
 	for interval, want := range map[int64]time.Duration{
 		90:   57 * time.Second,

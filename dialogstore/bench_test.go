@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// mutexMap is what one writes without a store: a map under a lock, whose values
-// are changed where they are.
+// mutexMap is what one would write without a store: a map under a mutex, whose values are
+// changed in place.
 type mutexMap struct {
 	mu      sync.Mutex
 	dialogs map[dialogstore.ID]*dialogstore.Dialog
@@ -65,7 +65,7 @@ func (m *mutexMap) All(context.Context) iter.Seq2[dialogstore.Dialog, error] {
 	}
 }
 
-// measured is what both have.
+// measured is the interface of both.
 type measured interface {
 	Create(context.Context, dialogstore.Dialog) error
 	Load(context.Context, dialogstore.ID) (dialogstore.Dialog, error)
@@ -108,8 +108,7 @@ func fill(b *testing.B, s measured, ids []dialogstore.ID) {
 	}
 }
 
-// stride leads from one call to the next, through all of them, in no order that
-// a cache could guess. It is a prime.
+// stride leads through all calls in an order that a cache cannot predict. It is a prime.
 const stride = 514_229
 
 func BenchmarkLoad(b *testing.B) {
@@ -152,7 +151,7 @@ func BenchmarkUpdateParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkAll is one look through the whole store.
+// BenchmarkAll is one pass through the whole store.
 func BenchmarkAll(b *testing.B) {
 	each(b, func(b *testing.B, s measured, ids []dialogstore.ID) {
 		for b.Loop() {
@@ -168,8 +167,8 @@ func BenchmarkAll(b *testing.B) {
 	})
 }
 
-// BenchmarkBytes tells what a dialog that nothing happens to takes, beside its
-// ID and its session descriptions.
+// BenchmarkBytes measures the memory of an idle dialog, besides its ID and its session
+// descriptions.
 func BenchmarkBytes(b *testing.B) {
 	eachEmpty(b, func(b *testing.B, empty func() measured, ids []dialogstore.ID) {
 		for b.Loop() {

@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Whichever text has a line end is refused, also one that a later version adds.
+// A line end in any string field is refused, including fields added in later versions.
 func TestCheck(t *testing.T) {
 	var d dialogstore.Dialog
 	texts := 0
@@ -42,7 +42,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// After the largest version the numbers go on from 1: zero is no version.
+// After the largest version comes 1: zero is not a version.
 func TestVersionsGoRound(t *testing.T) {
 	memory := dialogstore.NewMemory()
 	id := dialogstore.ID{CallID: "old", LocalTag: "l", RemoteTag: "r"}

@@ -13,21 +13,20 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/storetest"
 )
 
-// A Dialog is plain JSON without loss: a store that keeps nothing else passes.
+// A Dialog survives JSON without loss: a store that keeps nothing else passes the suite.
 func TestDialogIsPlainJSON(t *testing.T) {
 	storetest.Run(t, func(*testing.T) dialogstore.Store {
 		return &jsonStore{rows: make(map[dialogstore.ID][]byte)}
 	})
 }
 
-// jsonStore is the smallest store that is none of Memory: one lock, rows of
-// text.
+// jsonStore is the smallest store without Memory: one lock, and rows of text.
 type jsonStore struct {
 	mu   sync.Mutex
 	rows map[dialogstore.ID][]byte
 }
 
-// begin is to be followed by a deferred Unlock.
+// begin must be followed by a deferred Unlock.
 func (s *jsonStore) begin(ctx context.Context) error {
 	s.mu.Lock()
 	return ctx.Err()

@@ -10,8 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// What an idle call takes beside its ID and its session descriptions decides
-// how many fit.
+// The memory of an idle call, besides its ID and its session descriptions, limits the number
+// of calls.
 func TestMemoryBytesPerDialog(t *testing.T) {
 	const n, most = 20_000, 400
 	ids, m := typicalIDs(n), dialogstore.NewMemory()
@@ -28,9 +28,8 @@ func TestMemoryBytesPerDialog(t *testing.T) {
 	runtime.KeepAlive(ids)
 }
 
-// Under load each message reads its dialog, so reading must not allocate. An
-// update puts one record in the place of another; texts are joined anew if one
-// of them has changed.
+// Under load each message reads its dialog, so reading must not allocate. An update replaces
+// one record by another, and joins the strings again only if one has changed.
 func TestMemoryAllocations(t *testing.T) {
 	m, d, ctx := dialogstore.NewMemory(), typical(typicalID(1), 1), t.Context()
 	if err := m.Create(ctx, d); err != nil {
@@ -62,8 +61,7 @@ func TestMemoryAllocations(t *testing.T) {
 	}
 }
 
-// An update that prints the same texts again must not keep both, nor the newer
-// ones that only this dialog has.
+// An update with equal strings must keep neither both copies nor the new ones.
 func TestMemoryKeepsOneOfEqualTexts(t *testing.T) {
 	m, d := dialogstore.NewMemory(), typical(typicalID(1), 1)
 	if err := m.Create(t.Context(), d); err != nil {

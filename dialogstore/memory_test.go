@@ -47,8 +47,8 @@ func TestMemoryLen(t *testing.T) {
 	}
 }
 
-// Update tries again when another change, here made by the change function
-// itself, came between; it would wait for ever if a lock were held.
+// Update tries again after a concurrent change, here made by the change function itself. If
+// it held a lock, it would wait for ever.
 func TestMemoryUpdateRunsAgain(t *testing.T) {
 	m, d := dialogstore.NewMemory(), call(1)
 	if err := m.Create(t.Context(), d); err != nil {
@@ -91,7 +91,7 @@ func TestMemoryUpdateSeesReplacement(t *testing.T) {
 	}
 }
 
-// A clock that is set during a call must not move its deadlines.
+// Setting the clock during a call must not move its deadlines.
 func TestMemoryKeepsMonotonicReading(t *testing.T) {
 	m, d := dialogstore.NewMemory(), call(1)
 	d.Session.Since = time.Now()

@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// watcher keeps what it is told.
+// watcher records the changes.
 type watcher struct {
 	mu      sync.Mutex
 	changes []dialogstore.Change
@@ -60,7 +60,7 @@ func TestObserveTellsEveryChange(t *testing.T) {
 	}
 }
 
-// The version is the store's to count, not the caller's.
+// The store counts the version, not the caller.
 func TestObserveOwnsVersion(t *testing.T) {
 	s := dialogstore.Observe(dialogstore.NewMemory())
 	d := call(1)
@@ -110,8 +110,8 @@ func TestObserveSilentOnErrors(t *testing.T) {
 	}
 }
 
-// meddler does to the store what it is being told about; with a lock held it
-// would wait for ever.
+// meddler makes the change that it observes once more; with a lock held it would wait for
+// ever.
 type meddler struct {
 	store dialogstore.Store
 	log   []string
@@ -150,8 +150,7 @@ func TestObserverMayCallTheStore(t *testing.T) {
 	}
 }
 
-// The order in which an observer is told is not the order of the commits; the
-// versions are.
+// Notifications need not be in the order of the commits; the versions are.
 func TestVersionsOrderConcurrentUpdates(t *testing.T) {
 	const workers, rounds = 8, 50
 	var w watcher

@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A shard is a map by ID whatever the hashes are, also of dialogs that have the
-// same hash and come and go.
+// A shard is a map by ID whatever the hashes are, even if dialogs with the same hash come and
+// go.
 func TestShardIsMapByID(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var s shard

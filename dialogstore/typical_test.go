@@ -13,8 +13,8 @@ import (
 
 var sdp = []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n")
 
-// typicalID is the ID of the i-th call as the SIP stack made it, with hex digits
-// in the usual numbers.
+// typicalID returns the ID of the i-th call as a SIP stack makes it, with the usual number of
+// hex digits.
 func typicalID(i int) dialogstore.ID {
 	n := uint64(i) * 0x9e3779b97f4a7c15 // so that they differ everywhere
 	return dialogstore.ID{
@@ -32,8 +32,8 @@ func typicalIDs(n int) []dialogstore.ID {
 	return ids
 }
 
-// typical is the i-th call of a user agent. Only its ID and the session
-// descriptions are anybody else's; all other texts are printed for it.
+// typical returns the i-th call of a user agent. It shares only its ID and session
+// descriptions; all other strings are new.
 func typical(id dialogstore.ID, i int) dialogstore.Dialog {
 	ours := sip.Uri{Scheme: "sip", User: "pbx", Host: "10.20.30.40", Port: 5060}
 	theirs := sip.Uri{Scheme: "sip", User: fmt.Sprintf("+4930%07d", i), Host: "10.20.30.41", Port: 5060}
@@ -68,7 +68,7 @@ func typical(id dialogstore.ID, i int) dialogstore.Dialog {
 	}
 }
 
-// refreshed is what a refresh makes of a dialog.
+// refreshed returns a dialog after a refresh.
 func refreshed(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 	d.Version++
 	d.LocalCSeq++
@@ -77,7 +77,7 @@ func refreshed(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 	return d, nil
 }
 
-// heap is what is in use and will stay.
+// heap returns the live heap.
 func heap() uint64 {
 	var s runtime.MemStats
 	runtime.GC()

@@ -13,8 +13,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// F-20: what a peer refuses twice is not tried a third time while the other
-// method is left; three attempts are all that a session gets, in time for the peer.
+// F-20: a method that a peer refuses twice is not tried a third time if the other one is
+// possible. A session gets three attempts at most, all before the peer gives up.
 func TestRefusedAgainAndAgain(t *testing.T) {
 	both, noUpdate, noSDP := func(*dialogstore.Dialog) {}, func(d *dialogstore.Dialog) { d.PeerUpdate = false }, func(d *dialogstore.Dialog) { d.SDP = nil }
 	for _, c := range []struct {
@@ -56,7 +56,7 @@ func TestRefusedAgainAndAgain(t *testing.T) {
 	}
 }
 
-// I-12: the method that came instead of one refused twice is the next one as well.
+// I-12: the method that replaced one refused twice is also the next one.
 func TestRefusedTwiceIsRemembered(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = func(_ *lab, _ int, _ dialogstore.Dialog, m sessiontimer.Method) (int, error) {
@@ -70,8 +70,8 @@ func TestRefusedTwiceIsRemembered(t *testing.T) {
 	})
 }
 
-// A re-INVITE that is too long for a datagram is so each time. A transport that fails
-// says nothing of the method.
+// A re-INVITE that is too long for a datagram is too long each time. A transport failure says
+// nothing about the method.
 func TestNotSent(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -105,7 +105,7 @@ func TestNotSent(t *testing.T) {
 	}
 }
 
-// Without a session description there is nothing to re-INVITE with.
+// Without a session description a re-INVITE is not possible.
 func TestRequestWithoutSDP(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = always(405)

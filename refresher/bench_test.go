@@ -19,7 +19,7 @@ var ctx = context.Background()
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// scheduler is what is measured: calls begin, are refreshed and end.
+// scheduler is the interface under test: calls begin, are refreshed and end.
 type scheduler interface {
 	arm(i int)
 	rearm(i int)
@@ -49,8 +49,8 @@ func newOurs(n int, interval time.Duration) *ours {
 	return o
 }
 
-// tell tells of a change of a call that was there before, is after it, or both: 1
-// for yes, 0 for no.
+// tell notifies of a change of a call. before and after are 1 if the call exists before and
+// after it, else 0.
 func (o *ours) tell(i int, before, after uint64) {
 	o.version++
 	id := o.ids[32*i : 32*(i+1)]
@@ -68,8 +68,8 @@ func (o *ours) rearm(i int)  { o.tell(i, 1, 1) }
 func (o *ours) cancel(i int) { o.tell(i, 1, 0) }
 func (o *ours) close()       { o.r.Close() }
 
-// twoTimers is the design that is written by hand: a refresh timer, an expiry
-// timer and a mutex for each call.
+// twoTimers is the usual handwritten design: a refresh timer, an expiry timer and a mutex for
+// each call.
 type twoTimers struct {
 	interval time.Duration
 	calls    []*twoTimed
@@ -194,8 +194,8 @@ func BenchmarkSchedule(b *testing.B) {
 	}
 }
 
-// BenchmarkScheduleMemory is what the scheduling of an idle call takes, besides
-// its dialog in the store.
+// BenchmarkScheduleMemory measures the memory of scheduling an idle call, besides its dialog
+// in the store.
 func BenchmarkScheduleMemory(b *testing.B) {
 	const n = 100_000
 	for _, s := range schedulers {

@@ -24,8 +24,8 @@ func TestHangupPutOff(t *testing.T) {
 	})
 }
 
-// A hang-up that finds the dialog busy with a refresh of the peer is none of the
-// session that comes of it.
+// A hang-up that finds the dialog busy with a refresh of the peer does not affect the session
+// of that refresh.
 func TestHangupMeetsRefresh(t *testing.T) {
 	for _, interval := range []time.Duration{30, 90, 600} {
 		inLab(t, func(l *lab) {
@@ -41,9 +41,8 @@ func TestHangupMeetsRefresh(t *testing.T) {
 	}
 }
 
-// The peer refreshes while a refresh of ours is under way for long: the session
-// that comes of it is refreshed in its turn, whether the end of ours comes before
-// that is near or after.
+// The peer refreshes during a long refresh of ours: the new session is refreshed in its turn,
+// whether ours ends before or after that comes near.
 func TestRefreshesCross(t *testing.T) {
 	for _, under := range []time.Duration{10, 100, 140} {
 		inLab(t, func(l *lab) {
@@ -65,8 +64,8 @@ func TestRefreshesCross(t *testing.T) {
 	}
 }
 
-// A session that takes the place of another is refreshed at its own half, be that
-// nearer or farther, and whether it has a place among those that are near or not.
+// A session that replaces another is refreshed at half its own interval, earlier or later,
+// whether the call was near or far.
 func TestSessionsTakeTurns(t *testing.T) {
 	for _, c := range []struct {
 		first, second time.Duration // intervals
@@ -91,7 +90,7 @@ func TestSessionsTakeTurns(t *testing.T) {
 	}
 }
 
-// A refresh that is due while one of the session before is under way waits for that.
+// A refresh that is due during one of the previous session waits for that.
 func TestRefreshWaitsForTheOneBefore(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {

@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// Half of the peers are dead and would keep the others waiting until they
-// expire: at the last chance a refresh goes out, whatever is under way.
+// Half of the peers are dead and would make the others wait until they expire: a refresh at
+// its last chance goes out, whatever is under way.
 func TestLastChanceIsTaken(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		var g gauge
@@ -42,8 +42,8 @@ func TestLastChanceIsTaken(t *testing.T) {
 	})
 }
 
-// Dead calls that hold all places keep no healthy one waiting for too long, whether
-// it is refreshes of ours or hang-ups that nobody answers.
+// Dead calls that hold all places do not make a healthy one wait too long, whether they hold
+// them with unanswered refreshes or with hang-ups.
 func TestDeadFillTheHouse(t *testing.T) {
 	for _, dead := range []int{10, 30, 200} {
 		for _, who := range []sessiontimer.Refresher{sessiontimer.Local, sessiontimer.Peer} {
@@ -57,8 +57,8 @@ func TestDeadFillTheHouse(t *testing.T) {
 	}
 }
 
-// healthyAmong has 60 healthy calls begin, one a second, and some that are dead
-// among them. It counts the refreshes that were too late.
+// healthyAmong starts 60 healthy calls, one a second, among some dead ones. It counts the
+// refreshes that were too late.
 func (l *lab) healthyAmong(dead int, who sessiontimer.Refresher) (late int) {
 	last := make(map[string]time.Time)
 	l.slowBye = 32 * time.Second
@@ -100,8 +100,8 @@ func (l *lab) healthyAmong(dead int, who sessiontimer.Refresher) (late int) {
 	return late
 }
 
-// More are at their last chance than may start at a time, and places are taken:
-// they go faster than else, and not all at once.
+// More are at their last chance than may start at a time, and all places are taken: they go
+// faster than usual, but not all at once.
 func TestLastChanceMakesNoStorm(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 100, Unanswered: 1}, func(l *lab) {
 		l.answer = always(200)
@@ -113,9 +113,8 @@ func TestLastChanceMakesNoStorm(t *testing.T) {
 	})
 }
 
-// Refreshes that have missed the time of a peer which gives up in time go out when
-// the network is back, whatever BYEs of dead calls nobody answers: the peer may be
-// patient.
+// Refreshes that have missed their last chance still go out when the network is back,
+// whatever unanswered BYEs of dead calls there are: the peer may be patient.
 func TestMissedAmongHangups(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		refreshed := make(map[string]bool)
@@ -140,8 +139,8 @@ func TestMissedAmongHangups(t *testing.T) {
 	})
 }
 
-// Hang-ups do not wait for refreshes that nobody answers: where many peers are dead,
-// half of them ours to refresh, the others are hung up all the same.
+// Hang-ups do not wait for unanswered refreshes: if many peers are dead and we refresh half
+// of the calls, the other half is still hung up.
 func TestHangupsAmongDead(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		l.answer = always(0)
@@ -159,7 +158,7 @@ func TestHangupsAmongDead(t *testing.T) {
 	})
 }
 
-// However large a limit, it is one.
+// Even a very large limit is a limit.
 func TestLargeLimits(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: math.MaxInt, Unanswered: math.MaxInt}, func(l *lab) {
 		l.answer = always(200)

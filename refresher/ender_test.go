@@ -8,8 +8,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// Sessions end on time, all of them, and their BYEs leave as the limits allow. One
-// that is busy is ended when it is free.
+// All sessions end on time, and their BYEs are sent as the limits allow. A busy one is ended
+// when it is free.
 func TestEndBeforeBye(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 5}, func(l *lab) {
 		l.busy = 1
@@ -40,7 +40,7 @@ func TestEndBeforeBye(t *testing.T) {
 	})
 }
 
-// A refresh that finds no place until its session is over does not keep that up.
+// A refresh that gets no place until its session is over does not keep the session up.
 func TestEndOfWaitingRefresh(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {
 		l.answer = always(0)

@@ -11,8 +11,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// printer is a pipeline to nowhere. The real one sends the request and commits
-// what the 2xx settles.
+// printer is a pipeline that only prints. The real one sends the request and stores what the
+// 2xx settles.
 type printer struct{ done chan struct{} }
 
 func (p printer) Refresh(_ context.Context, id dialogstore.ID, _ refresher.Attempt) refresher.Outcome {
@@ -26,7 +26,7 @@ func (p printer) End(_ context.Context, id dialogstore.ID, _ sessiontimer.Sessio
 	return nil, nil
 }
 
-// A refresher watches a store. What it sends goes out through a pipeline.
+// A Scheduler observes a store and sends through a pipeline.
 func Example() {
 	r := refresher.New()
 	defer r.Close()

@@ -1,7 +1,7 @@
 package refresher
 
-// Stop and Continue are to the timer of s what SIGSTOP and SIGCONT are to those of a
-// process: it does not go off between them, and then at once if it is due.
+// Stop and Continue act on the timer of s like SIGSTOP and SIGCONT on those of a process: it
+// does not fire between them, and fires at once after them if it is due.
 func (s *Scheduler) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

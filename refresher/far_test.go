@@ -53,8 +53,8 @@ func (l *idle) inSlots() int {
 	return n
 }
 
-// A call that the peer keeps refreshing has no place for its session of before for long,
-// and one that is over altogether.
+// The entry of a previous session of a call that the peer keeps refreshing does not stay long,
+// nor does that of an ended call.
 func TestFarCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const calls = 10
@@ -88,8 +88,7 @@ func TestFarCallsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// A call is looked at in good time, however long its interval: the latest is 10 s
-// before it is due.
+// A call is reviewed in time, however long its interval: at least 10 s before it is due.
 func TestFarCallsComeNearInTime(t *testing.T) {
 	for after := time.Duration(0); after < slot; after += 7 * time.Second {
 		synctest.Test(t, func(t *testing.T) {
@@ -114,7 +113,7 @@ func TestFarCallsComeNearInTime(t *testing.T) {
 	}
 }
 
-// A call without a timer is nothing to look at.
+// A call without a timer is not reviewed.
 func TestNoTimerIsNotFar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
@@ -138,7 +137,7 @@ func (f failing) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialo
 	return f.Store.Load(ctx, id)
 }
 
-// A call that could not be read is looked at again.
+// A call that could not be loaded is reviewed again.
 func TestFarCallOfUnreadableStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
@@ -154,8 +153,8 @@ func TestFarCallOfUnreadableStore(t *testing.T) {
 	})
 }
 
-// BenchmarkReview is one look at a call that is far. One of 1800 s is looked at three
-// times until its refresh.
+// BenchmarkReview is one review of a far call. A call of 1800 s is reviewed three times until
+// its refresh.
 func BenchmarkReview(b *testing.B) {
 	for _, calls := range []int{1_000, 100_000, 1_000_000} {
 		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {

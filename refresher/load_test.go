@@ -47,8 +47,8 @@ func busiest(attempts []attempt) int {
 	return most
 }
 
-// What is due soon is scheduled; a call that is idle costs the refresher
-// nothing, and is refreshed at its time all the same.
+// Only what is due soon is scheduled. An idle call costs the refresher nothing, and is still
+// refreshed on time.
 func TestFarCallsAreNotScheduled(t *testing.T) {
 	for _, interval := range []time.Duration{70, 80, 81, 82, 90, 300, 1800, 86400} {
 		inLab(t, func(l *lab) {
@@ -66,7 +66,7 @@ func TestFarCallsAreNotScheduled(t *testing.T) {
 	}
 }
 
-// A dead peer is noticed too where its session had been far.
+// A dead peer is detected even if its session had been far.
 func TestFarCallsAreHungUp(t *testing.T) {
 	inLab(t, func(l *lab) {
 		d := call("peer refreshes", 1800*time.Second)
@@ -78,8 +78,8 @@ func TestFarCallsAreHungUp(t *testing.T) {
 	})
 }
 
-// A failed refresh is remembered, however far the end of its session is: there is
-// no other attempt.
+// A failed refresh is remembered, however far the end of its session is: there is no further
+// attempt.
 func TestFailedStaysScheduled(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = always(422)
@@ -112,7 +112,7 @@ func TestJitter(t *testing.T) {
 	})
 }
 
-// No more start in a second than allowed, and none comes too late for that.
+// No more start per second than allowed, and still none is late.
 func TestPerSecond(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 100}, func(l *lab) {
 		l.answer = always(200)
@@ -187,9 +187,9 @@ func TestDeadNetworkReturns(t *testing.T) {
 	})
 }
 
-// Where nobody answers, the bound holds to the end: more would not help, but for a
-// probe each half second. Calls that had no turn until then are hung up, without a
-// refresh that is too late.
+// If nothing is answered, the bound holds to the end: more would not help, except for a probe
+// every half second. Calls without a turn until then are hung up, without a refresh that is
+// too late.
 func TestDeadNetworkStays(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 10}, func(l *lab) {
 		var g gauge
@@ -211,7 +211,7 @@ func TestDeadNetworkStays(t *testing.T) {
 	})
 }
 
-// Those go first that would be too late first.
+// The refresh with the earliest last chance goes first.
 func TestMostUrgentFirst(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {
 		var order []string
@@ -258,8 +258,8 @@ func TestRestoreWithinLimits(t *testing.T) {
 	})
 }
 
-// Where refreshes and hang-ups are due together, and more than may start, all of the
-// refreshes go first; and what is armed for later keeps none waiting.
+// If more refreshes and hang-ups are due together than may start, all refreshes go first, and
+// later ones do not delay them.
 func TestRefreshesBeforeHangups(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10}, func(l *lab) {
 		l.answer = always(200)

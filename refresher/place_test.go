@@ -13,8 +13,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// stuck is a pipeline and a logger. What it does for the dialog with the tag "stuck"
-// does not return until free is closed.
+// stuck is a pipeline and a logger that block for the dialog with the tag "stuck" until free is
+// closed.
 type stuck struct {
 	t         *testing.T
 	store     *dialogstore.Observed
@@ -92,8 +92,8 @@ func inStuck(t *testing.T, leaves bool, who sessiontimer.Refresher, f func(*stuc
 	})
 }
 
-// A pipeline that leaves its place before it waits for the application keeps no
-// other dialog waiting; one that does not, does.
+// A pipeline that leaves its place before it waits for the application does not make other
+// dialogs wait; one that does not leave it does.
 func TestLeavePlace(t *testing.T) {
 	for _, leaves := range []bool{true, false} {
 		inStuck(t, leaves, sessiontimer.Local, func(s *stuck) {
@@ -106,7 +106,7 @@ func TestLeavePlace(t *testing.T) {
 	}
 }
 
-// A logger that blocks stops the hang-up that it is told of, and no other.
+// A logger that blocks stops the hang-up that it logs, and no other.
 func TestBlockingLogger(t *testing.T) {
 	inStuck(t, true, sessiontimer.Peer, func(s *stuck) {
 		time.Sleep(70 * time.Second)

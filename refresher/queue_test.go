@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Places that are dead do not pile up behind one that is far.
+// Dead places do not pile up behind one far in the future.
 func TestQueueForgetsTheDead(t *testing.T) {
 	q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
 	for i := range 100_000 {
@@ -38,8 +38,8 @@ func TestQueueForgetsTheDead(t *testing.T) {
 	}
 }
 
-// Whatever is put in, put off, put forward and called off, what comes first is
-// what is due first by now.
+// Whatever is added, postponed, advanced and removed, the first call is the one that is due
+// first.
 func TestQueueOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}

@@ -43,7 +43,7 @@ type attempt struct {
 	method sessiontimer.Method
 }
 
-// retryAfterOf is what a response of the code asks for.
+// retryAfterOf returns the Retry-After of a response.
 var retryAfterOf = map[int]time.Duration{503: 10 * time.Second}
 
 const none, update, invite = sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite
@@ -106,7 +106,7 @@ func (l *lab) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attemp
 	return o
 }
 
-// silence is what comes of a request that nobody answers.
+// silence is the outcome of an unanswered request.
 func (l *lab) silence(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt, o refresher.Outcome) error {
 	l.mu.Lock()
 	since, again := l.silent[d.ID]
@@ -168,7 +168,7 @@ func (l *lab) bye(context.Context) {
 	}
 }
 
-// refreshed is what a refresh does to the session of a dialog.
+// refreshed returns a dialog after a refresh.
 func (l *lab) refreshed(ctx context.Context, id dialogstore.ID) {
 	_, _, _ = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 		d.Session.Since = time.Now()
@@ -176,7 +176,7 @@ func (l *lab) refreshed(ctx context.Context, id dialogstore.ID) {
 	})
 }
 
-// always answers every refresh alike.
+// always answers every refresh the same way.
 func always(code int) func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) {
 	return func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) { return code, nil }
 }
@@ -284,7 +284,7 @@ func TestFailureTable(t *testing.T) {
 	}
 }
 
-// F-03: no answer at all is an answer, once the re-INVITE has been tried too.
+// F-03: no answer at all ends the call, once the re-INVITE has been tried too.
 func TestTimeoutEnds(t *testing.T) {
 	first, then, only := attempt{900 * time.Second, update}, attempt{924 * time.Second, invite}, attempt{900 * time.Second, invite}
 	for _, c := range []struct {
@@ -312,8 +312,8 @@ func TestTimeoutEnds(t *testing.T) {
 	}
 }
 
-// An UPDATE that nobody answers gives way to the re-INVITE while that counts, and is
-// not tried again.
+// An unanswered UPDATE gives way to the re-INVITE while there is time, and is not tried
+// again.
 func TestSilentToUpdate(t *testing.T) {
 	for _, c := range []struct{ interval, update, invite time.Duration }{
 		{90, 45 * time.Second, 57 * time.Second}, // a peer that waits gives up after 60 s

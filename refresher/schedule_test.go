@@ -59,7 +59,7 @@ func TestGlarePause(t *testing.T) {
 	}
 }
 
-// F-10, F-11: Retry-After is heeded as far as the window allows.
+// F-10, F-11: Retry-After is observed as far as the window allows.
 func TestRetryAfter(t *testing.T) {
 	defer func(was time.Duration) { retryAfterOf[503] = was }(retryAfterOf[503])
 	for after, want := range map[time.Duration]time.Duration{
@@ -81,8 +81,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// ErrBusy puts a refresh off by a second and is no attempt; ErrSuperseded ends
-// it.
+// ErrBusy postpones a refresh by a second and does not count as an attempt; ErrSuperseded
+// ends it.
 func TestBusyAndSuperseded(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
@@ -124,8 +124,8 @@ func TestBusyAndSuperseded(t *testing.T) {
 	})
 }
 
-// Trap03, D-23: each change of the session starts anew; a timer of the one
-// before does nothing. A change of anything else leaves the timer alone.
+// Trap03, D-23: each change of the session restarts the timer; that of the previous session
+// does nothing. A change of anything else leaves the timer alone.
 func TestNewsRearm(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = always(200)
@@ -157,7 +157,7 @@ func TestNewsRearm(t *testing.T) {
 	})
 }
 
-// News of one dialog may come out of order, even after the dialog is gone.
+// Notifications about a dialog may come out of order, even after the dialog is gone.
 func TestNewsOutOfOrder(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.answer = always(200)

@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// stand lets the process stand still for as long.
+// stand makes the process stand still for the given time.
 func (l *lab) stand(d time.Duration) {
 	l.r.Stop()
 	time.Sleep(d)
@@ -24,9 +24,8 @@ func ofPeer(name string, interval time.Duration) dialogstore.Dialog {
 	return d
 }
 
-// What is late after a stall waits for 2 s, in which a refresh of the peer that was
-// sent in time is read; what is in time, or late by what any machine is late by, does
-// not wait.
+// Hang-ups that are late after a stall wait for 2 s, in which a timely refresh of the peer is
+// read. Those that are on time, or as late as on any machine, do not wait.
 func TestHangupAfterStall(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -64,8 +63,8 @@ func TestHangupAfterStall(t *testing.T) {
 	}
 }
 
-// What waits for its own reasons is not taken for stalled: calls of a process that
-// was restarted after their end are hung up at once.
+// Other delays are not taken for a stall: calls of a process that was restarted after they
+// expired are hung up at once.
 func TestRestoredIsNotStalled(t *testing.T) {
 	inLab(t, func(l *lab) {
 		d := ofPeer("restored", 90*time.Second)
@@ -77,9 +76,9 @@ func TestRestoredIsNotStalled(t *testing.T) {
 	})
 }
 
-// An answer to a refresh of ours that came during a stall is as unread as the peer's
-// refreshes: that time was up says nothing. The refresh is sent again, and neither
-// UPDATE taken for refused nor the failure told.
+// The response to a refresh of ours may also be unread after a stall, so a timeout proves
+// nothing. The refresh is sent again, UPDATE does not count as refused, and no failure is
+// reported.
 func TestRefreshAcrossStall(t *testing.T) {
 	for _, method := range []sessiontimer.Method{update, invite} {
 		t.Run(method.String(), func(t *testing.T) {

@@ -15,7 +15,7 @@ type (
 	change = func(dialog) (dialog, error)
 )
 
-// broken is a store of which some methods are replaced.
+// broken is a store with some methods replaced.
 type broken struct {
 	store
 	load   func(ctx, id) (dialog, error)
@@ -60,7 +60,7 @@ func (b broken) All(c ctx) iter.Seq2[dialog, error] {
 	return b.store.All(c)
 }
 
-// deaf hears no context.
+// deaf ignores contexts.
 type deaf struct{ store }
 
 func (d deaf) Load(_ ctx, i id) (dialog, error)   { return d.store.Load(context.Background(), i) }

@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-// concurrent is what many goroutines may do to one dialog, and to many.
+// concurrent checks many goroutines on one dialog, and on many.
 var concurrent = []check{
 	{"updates at once", "Update is atomic: of several at once each sees the outcome of the one before.", updatesAtOnce},
 	{"creates at once", "Of several calls of Create at once exactly one succeeds.", createsAtOnce},
@@ -20,7 +20,7 @@ var concurrent = []check{
 	{"everything at once", "Any number of goroutines may call any method at once.", everythingAtOnce},
 }
 
-// yieldingCount gives other goroutines an occasion to come between.
+// yieldingCount gives other goroutines a chance to interfere.
 func yieldingCount(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 	runtime.Gosched()
 	return count(d)
@@ -148,8 +148,8 @@ func everythingAtOnce(t testing.TB, s dialogstore.Store) {
 	}
 }
 
-// live leads the life of a dialog of its own beside one that all share. It uses
-// no Fatalf, which is not for other goroutines.
+// live plays the life of its own dialog besides a shared one. It does not call Fatalf, which
+// is for the goroutine of the test only.
 func live(t testing.TB, s dialogstore.Store, own, shared dialogstore.ID) {
 	d := sample.Filled()
 	d.ID = own

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// faults are stores that break one rule each, with the checks that tell.
+// faults are stores that break one rule each, with the checks that detect it.
 var faults = []struct {
 	name  string
 	found []string

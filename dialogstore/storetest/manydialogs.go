@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-// manyDialogs is what dialogs have to do with each other: nothing.
+// manyDialogs checks that dialogs are independent of each other.
 var manyDialogs = []check{
 	{"forks", "Dialogs of one call that differ in a tag are different dialogs.", forks},
 	{"alike IDs", "IDs are compared as Go compares them: part by part, byte by byte.", alikeIDs},
@@ -122,8 +122,7 @@ func allCallsBack(t testing.TB, s dialogstore.Store) {
 	}
 }
 
-// replace uses every method but All, and puts another dialog in the place of
-// the one that is named.
+// replace uses every method except All, and replaces the named dialog by another one.
 func replace(t testing.TB, s dialogstore.Store, id dialogstore.ID) {
 	t.Helper()
 	if _, err := s.Load(t.Context(), id); err != nil {

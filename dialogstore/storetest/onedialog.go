@@ -11,7 +11,7 @@ import (
 
 var errChange = errors.New("storetest: the change does not want to")
 
-// oneDialog is the life of a single dialog.
+// oneDialog checks the life of a single dialog.
 var oneDialog = []check{
 	{"missing", "Load, Update and Delete of a dialog that is not there give ErrNotFound.", missing},
 	{"create", "Create adds the dialog, and Load then gives it.", create},
@@ -144,7 +144,7 @@ func cancelled(t testing.TB, s dialogstore.Store) {
 		if err == nil {
 			t.Errorf("%s with a cancelled context succeeds, want an error", method)
 		}
-		// Whoever reads "not found" forgets a call that is up.
+		// After "not found" the caller would forget a live call.
 		if errors.Is(err, dialogstore.ErrNotFound) || errors.Is(err, dialogstore.ErrExists) {
 			t.Errorf("%s with a cancelled context says %v, want an error that says nothing about the dialog", method, err)
 		}

@@ -1,6 +1,5 @@
-// Package storetest is the conformance suite for authors of a
-// [dialogstore.Store]. A store that passes can take the place of
-// [dialogstore.Memory]. Run it with the race detector.
+// Package storetest is the conformance suite for authors of a [dialogstore.Store]. A store
+// that passes can replace [dialogstore.Memory]. Run it with the race detector.
 package storetest
 
 import (
@@ -14,8 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Each check that races starts workers goroutines, each of which acts rounds
-// times.
+// Each concurrent check starts workers goroutines, each of which acts rounds times.
 const (
 	workers = 8
 	rounds  = 25
@@ -37,8 +35,8 @@ func checks() []check {
 }
 
 // Run checks every rule of the contract of [dialogstore.Store], each in a
-// subtest with an empty store of its own from open. What a store needs to be
-// closed goes into the Cleanup of the test that open is given.
+// subtest with its own empty store from open. Close the store in a Cleanup of the test that
+// open gets.
 func Run(t *testing.T, open func(t *testing.T) dialogstore.Store) {
 	t.Helper()
 	for _, c := range checks() {
@@ -92,15 +90,15 @@ func wantSame(t testing.TB, what string, got, want dialogstore.Dialog) {
 	}
 }
 
-// count is a change that loses nothing unless the store does. It counts Version
-// as [dialogstore.Observed] does, so that the suite fits an observed store too.
+// count is a change whose calls can be counted. It increments Version as
+// [dialogstore.Observed] does, so that the suite also works with an observed store.
 func count(d dialogstore.Dialog) (dialogstore.Dialog, error) {
 	d.LocalCSeq++
 	d.Version++
 	return d, nil
 }
 
-// ids collects what All yields, with how often.
+// ids counts how often All yields each ID.
 func ids(t testing.TB, s dialogstore.Store) map[dialogstore.ID]int {
 	t.Helper()
 	seen := make(map[dialogstore.ID]int)

@@ -32,7 +32,7 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	panic(r) // ends the check alone
 }
 
-// fails runs the check against a store and reports whether it found fault.
+// fails runs the check against a store and reports whether it failed.
 func fails(t *testing.T, c check, s dialogstore.Store) bool {
 	r := &recorder{t, make(chan struct{}, 1)}
 	func() {
@@ -73,7 +73,7 @@ func TestChecksFindFaults(t *testing.T) {
 	}
 }
 
-// A check that no fault can fail proves nothing.
+// A check that no faulty store fails proves nothing.
 func TestEachCheckFindsAFault(t *testing.T) {
 	found := make(map[string]bool)
 	for _, f := range faults {

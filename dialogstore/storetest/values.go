@@ -8,7 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-// values is that a store gives back what it was given, and shares none of it.
+// values checks that a store returns what it was given, and shares none of it.
 var values = []check{
 	{"every field", "Every field of a Dialog is stored without loss.", everyField},
 	{"every field alone", "No field of a Dialog is taken for another, or set where it was not.", everyFieldAlone},
@@ -16,7 +16,7 @@ var values = []check{
 	{"copies", "Values go in and out by copy: a change or an append to one is seen nowhere else.", copies},
 }
 
-// everyField uses both ways in and all ways out.
+// everyField writes with both methods and reads with all.
 func everyField(t testing.TB, s dialogstore.Store) {
 	roundTrip(t, s, sample.Filled())
 }
@@ -32,7 +32,7 @@ func extremes(t testing.TB, s dialogstore.Store) {
 	roundTrip(t, s, sample.Bare())
 }
 
-// roundTrip stores d by Create and by Update, and leaves the store as it was.
+// roundTrip stores d with Create and with Update, and leaves the store as it was.
 func roundTrip(t testing.TB, s dialogstore.Store, d dialogstore.Dialog) {
 	t.Helper()
 	mustCreate(t, s, d)
@@ -56,9 +56,9 @@ func roundTrip(t testing.TB, s dialogstore.Store, d dialogstore.Dialog) {
 	wantSame(t, "Delete", got, d)
 }
 
-// copies appends to the slices of several copies. Elements that a copy has are
-// read-only for both sides, so none is written to. The before of an Update is
-// not asked: after was made of it and may share its slices.
+// copies appends to the slices of several copies. Existing elements are read-only for both
+// sides, so none is written to. The before of an Update is not checked: after was made from
+// it and may share its slices.
 func copies(t testing.TB, s dialogstore.Store) {
 	mine := sample.Filled()
 	mustCreate(t, s, mine)

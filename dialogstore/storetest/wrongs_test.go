@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// put stores d, whatever was there.
+// put stores d, replacing any other.
 func put(s store, d dialog) {
 	background := context.Background()
 	if s.Create(background, d) != nil {
@@ -95,7 +95,7 @@ func skipFirst(seq iter.Seq2[dialog, error]) iter.Seq2[dialog, error] {
 	}
 }
 
-// busy answers with an error, where a real store might never answer.
+// busy returns an error where a real store might never return.
 func busy(s store) store {
 	var reading atomic.Int32
 	return broken{
@@ -116,7 +116,7 @@ func busy(s store) store {
 	}
 }
 
-// storing keeps of each dialog what f leaves of it.
+// storing stores f of each dialog.
 func storing(f func(dialog) dialog) func(store) store {
 	return func(s store) store {
 		return broken{
@@ -132,7 +132,7 @@ func storing(f func(dialog) dialog) func(store) store {
 	}
 }
 
-// shared gives room for more, the same to everyone, with what Load gives.
+// shared returns slices with spare capacity from Load, the same to all callers.
 func shared(s store) store {
 	var mu sync.Mutex
 	routes := make([]string, 0, 8)
@@ -156,7 +156,7 @@ func shared(s store) store {
 	}
 }
 
-// rename stores dialogs by another name, but gives them back by their own.
+// rename stores dialogs under another name, but returns them under their own.
 func rename(s store, key func(id) id) store {
 	back := func(d dialog, i id) dialog { d.ID = i; return d }
 	return broken{

@@ -87,7 +87,7 @@ func refreshed(p *peer, interval string) (refresh message) {
 	return refresh
 }
 
-// gone has it know nothing of the call any more, as after a restart.
+// gone makes the peer forget the call, as after a restart.
 func gone(p *peer) {
 	p.t.Helper()
 	p.reply(p.expect("UPDATE"), "481 Call/Transaction Does Not Exist", "")
@@ -243,11 +243,11 @@ func relayed(t *testing.T, program string) {
 	}
 }
 
-// byLot is what sipgo draws: branches of the proxy, and tags of its own responses.
+// byLot matches what sipgo chooses at random: branches of the proxy, and tags of its own
+// responses.
 var byLot = regexp.MustCompile(`(;branch=z9hG4bK|;tag=)(?:\.\w{16}|[0-9a-f]{8}-[0-9a-f-]{27})`)
 
-// byHand: what the application counts for itself and what the timers send in between
-// are one row of numbers.
+// byHand: the application's own numbers and those of the timers in between are one sequence.
 func byHand(t *testing.T, program string) {
 	p := newPeer(t, "peer")
 	a := start(t, program, p.addr())

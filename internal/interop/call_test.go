@@ -47,7 +47,7 @@ type peerKind struct {
 	// every bounds the time from a 2xx to the peer's refresh; nil: half the
 	// interval.
 	every func(interval time.Duration) [2]time.Duration
-	// meek: called without a word about who refreshes, it leaves that to us.
+	// meek: if the INVITE names no refresher, it leaves that to us.
 	meek bool
 }
 

@@ -46,8 +46,7 @@ func startJsSIP(t *testing.T, s scene, port int) phone {
 	return c
 }
 
-// TestJsSIPRefused: JsSIP asks for as little as 60 s, and has no use for the 422
-// that this gets it.
+// TestJsSIPRefused: JsSIP asks for as little as 60 s, and cannot use the 422 that it gets.
 func TestJsSIPRefused(t *testing.T) {
 	t.Parallel()
 	needJsSIP(t)

@@ -4,7 +4,7 @@ package interop
 
 import "time"
 
-// oddity is a call with a SIPp that does what phones do rarely, or wrongly.
+// oddity is a call with a SIPp that does what phones do rarely or wrongly.
 type oddity struct {
 	name    string
 	subject string // uac calls SIPp, uas and diago are called

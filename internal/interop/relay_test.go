@@ -55,9 +55,9 @@ func (r *relay) between(near, far net.Addr) {
 	r.toPeer = replacer(r.subject, r.far, r.near, r.peer)
 }
 
-// pairs are the replacers for a connection that who opened from an address of its
-// own, here, and that goes on from another one, out: a Contact that names the
-// connection, as those of clients without a listener do, still does.
+// pairs returns the replacers for a connection that who opened from its address here, and
+// that the relay continues from out: a Contact that names the connection, as from clients
+// without a listener, still does.
 func (r *relay) pairs(who party, here, out string) (forth, back *strings.Replacer) {
 	if who == thePeer {
 		return replacer(r.peer, r.near, r.far, r.subject, here, out), replacer(r.subject, r.far, r.near, r.peer, out, here)

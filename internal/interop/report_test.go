@@ -30,7 +30,7 @@ var report struct {
 	faults  []proof
 }
 
-// record notes a call that went as it has to.
+// record notes a call that passed.
 func record(t *testing.T, s scene, seen string, w *wire) {
 	t.Helper()
 	if seen == "" {
@@ -44,7 +44,7 @@ func record(t *testing.T, s scene, seen string, w *wire) {
 	}
 }
 
-// fault notes what fails because of the peer.
+// fault notes a failure caused by the peer.
 func fault(t *testing.T, peer, text, message string) {
 	t.Helper()
 	t.Logf("FAULT of %s: %s\n%s", peer, text, message)

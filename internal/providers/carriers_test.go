@@ -12,7 +12,7 @@ import (
 
 const edge = "Contact: <sip:10.0.0.9:5060>"
 
-// carriers are others who carry calls.
+// carriers are other carriers.
 var carriers = []*profile{
 	{
 		name:    "CALLR",

@@ -98,8 +98,8 @@ func (s *stage) fallsSilent() {
 	s.wantQuietEnd()
 }
 
-// inForce is when the last 2xx to an INVITE or UPDATE came, and whether we have a
-// timer by it: one that was agreed on, or one that we run alone.
+// inForce returns when the last 2xx to an INVITE or UPDATE came, and whether it gave us a
+// timer: an agreed one, or one that we run alone.
 func (s *stage) inForce() (since time.Duration, timed bool) {
 	timed = s.us.Timers.Store() != nil
 	for d, err := range s.us.Timers.Store().All(context.Background()) {

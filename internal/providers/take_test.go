@@ -16,8 +16,7 @@ type refusal struct {
 	headers []string
 }
 
-// refuses is what speaks against an INVITE, UPDATE or BYE of ours; nil if nothing
-// does.
+// refuses returns the refusal of our INVITE, UPDATE or BYE; nil if it accepts.
 func (v *provider) refuses(req *sip.Request, challenged bool) *refusal {
 	f := fields(req)
 	switch {
@@ -135,8 +134,8 @@ func listsTimer(lines []string) bool {
 	})
 }
 
-// checkPath answers 481 to what does not come by the route set of the first
-// message, to the Contact in it.
+// checkPath answers 481 to a request that does not follow the route set of the first message
+// to its Contact.
 func (v *provider) checkPath(req *sip.Request) bool {
 	var route []string
 	for _, h := range req.GetHeaders("Route") {

@@ -23,8 +23,8 @@ func TestLate(t *testing.T) {
 	}
 }
 
-// A stall shows by either clock: a timer that is late, or a wall clock that went on
-// while the monotonic one stood still.
+// A stall shows in either clock: a timer is late, or the wall clock went on while the monotonic
+// clock stood still.
 func TestWatch(t *testing.T) {
 	start := time.Now()
 	for _, c := range []struct {

@@ -21,7 +21,7 @@ func TestSocketOfItsOwn(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	// An answer to whatever tells that the server reads our socket.
+	// Any answer shows that the server reads our socket.
 	ask := strings.ReplaceAll(request("OPTIONS"), "ADDR", first.LocalAddr().String())
 	if _, err := first.WriteTo([]byte(ask), ours.LocalAddr()); err != nil {
 		t.Fatal(err)

@@ -14,8 +14,8 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// TestSharedDial: of two requests to one address the second waits for the dial of the
-// first, for as long as that takes, whatever its own deadline says; and gets its error.
+// TestSharedDial: if two requests go to one address, the second waits for the dial of the
+// first, however long that takes and whatever its own deadline, and gets its error.
 func TestSharedDial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dialler := net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Whoever waits learns at once that all have ended, and after its time how many
-// have not.
+// WaitFor returns at once when all have ended, and otherwise after its time with the number
+// left.
 func TestWaitFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c Crew

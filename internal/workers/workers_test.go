@@ -41,7 +41,7 @@ func (w *Workers) offer(job func()) bool {
 	}
 }
 
-// Jobs under way, and those that come later, are done after Stop; no worker stays.
+// Jobs under way and later ones are still done after Stop; no worker stays.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, over, done := New(), make(chan struct{}), make(chan int, 2)
