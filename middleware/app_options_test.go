@@ -92,7 +92,7 @@ func TestAttachRefused(t *testing.T) {
 	late := server(ua)
 	late.OnInvite(func(*sip.Request, sip.ServerTransaction) {})
 	taken := client(ua)
-	taken.TxRequester = timers.Requester(taken)
+	taken.TxRequester = timers.Adapter().Requester(taken)
 	attached := server(ua)
 	if _, err := timers.Attach(attached); err != nil {
 		t.Fatalf("Attach without a client: %v", err)

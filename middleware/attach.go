@@ -111,7 +111,7 @@ func (t *Timers) attachable(server *sipgo.Server, clients []*sipgo.Client) error
 			return &AttachError{"the client must be of the user agent given to New"}
 		}
 		if c.TxRequester != nil && !t.hooked(c) {
-			return &AttachError{"the client has a TxRequester; chain with Timers.Requester instead"}
+			return &AttachError{"the client has a TxRequester; chain with Adapter.Requester instead"}
 		}
 	}
 	return nil
@@ -180,7 +180,7 @@ func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandle
 	case sip.UPDATE:
 		s.change(func(r *routes) { r.update = handler })
 	default:
-		s.Server.OnRequest(method, s.timers.Handler(handler))
+		s.Server.OnRequest(method, s.timers.handler(handler))
 	}
 }
 

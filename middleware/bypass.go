@@ -61,7 +61,7 @@ func (t *Timers) add(s *Server) {
 func (t *Timers) changed(s *Server) {
 	if !t.servers.reached.Load() || t.servers.active.Load() == s {
 		t.servers.active.Store(s)
-		t.SetHost(s.host())
+		t.setHost(s.host())
 	}
 }
 
@@ -73,7 +73,7 @@ func (t *Timers) reach(s *Server) {
 	}
 	if v.active.Load() != s {
 		v.active.Store(s)
-		t.SetHost(s.host())
+		t.setHost(s.host())
 	}
 }
 

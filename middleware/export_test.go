@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/emiago/sipgo"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -16,6 +17,12 @@ func (t *Timers) Left() (sets, watched, stored int) {
 	}
 	return t.calls.Sets.Len(), t.refresher.Len(), stored
 }
+
+// SetHost and Handler are those of the Adapter.
+func (t *Timers) SetHost(h Host) { t.setHost(h) }
+
+// Handler wraps next.
+func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler { return t.handler(next) }
 
 // Remembered is the number of requests that t remembers for its calls.
 func (t *Timers) Remembered() int { return t.calls.Sets.Remembered() }

@@ -189,7 +189,7 @@ func TestCallAfterClose(t *testing.T) {
 	})
 }
 
-// Timers.Handler(nil) answers nothing, and does not panic.
+// Adapter.Handler(nil) answers nothing, and does not panic.
 func TestHandlerOfNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		h := l.alice().Timers.Handler(nil)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo"
-	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -25,8 +24,8 @@ import (
 var ErrClosed = errors.New("middleware: timers are closed")
 
 // Timers runs the session timers of one user agent. All methods may be called
-// by any number of goroutines, but NewServer, Attach, Handler, Requester and
-// SetHost belong before the first message.
+// by any number of goroutines, but NewServer, Attach and Adapter belong before
+// the first message.
 type Timers struct {
 	opts      options
 	ua        *sipgo.UserAgent
@@ -40,32 +39,6 @@ type Timers struct {
 	started   sync.Once // the node
 	servers   servers
 	close     context.CancelFunc
-}
-
-// Host is what an adapter tells of the stack above, in SetHost.
-type Host struct {
-	// Bye ends the application's dialog: it gets a BYE as if the peer had sent
-	// it, and a transaction that answers nobody.
-	Bye sipgo.RequestHandler
-	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
-	Invite sipgo.RequestHandler
-	// Ack gets an ACK after each INVITE that Invite or Media accepts. May be nil.
-	Ack sipgo.RequestHandler
-	// Media gets a description of the peer that the application has not seen, as a
-	// re-INVITE within the call which needs no answer: the answer to a refresh of ours
-	// told of other media. May be nil.
-	Media sipgo.RequestHandler
-	// Gone reports whether the application has dropped a dialog without a BYE, so that
-	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
-	// May be nil.
-	Gone func(dialogstore.Dialog) bool
-	// Methods lists what the application handles, for Allow. May be nil.
-	Methods func() []string
-	// ReInvites says that the application answers re-INVITEs itself.
-	ReInvites bool
-	// LateOffer reports whether it also answers one that has no session description,
-	// with an offer (RFC 3261 §14.2). Where it does not, the timers do. Nil: always.
-	LateOffer func(dialogstore.Dialog) bool
 }
 
 // New makes the timers of a user agent. The error is a *sessiontimer.ConfigError
@@ -119,10 +92,9 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	return t
 }
 
-// SetHost tells the middleware about the stack above. Attach and diagotimer do
-// this; it is for adapters to other stacks and hand-written handler chains. With the
-// first call a node that shares its calls with others begins to take them over.
-func (t *Timers) SetHost(h Host) {
+// setHost notes what is known of the application. With the first call a node that
+// shares its calls with others begins to take them over.
+func (t *Timers) setHost(h Host) {
 	t.calls.SetApplication(calls.Application(h))
 	t.started.Do(func() {
 		if t.node != nil {
@@ -171,37 +143,4 @@ type CloseError struct{ Left int }
 // Error says how many goroutines are left.
 func (e *CloseError) Error() string {
 	return fmt.Sprintf("middleware: %d goroutines have not ended; they end with the connections of the user agent", e.Left)
-}
-
-// Handler wraps a request handler, for hand-written chains; Attach and diagotimer
-// do it by themselves. The handlers of INVITE, ACK, BYE and UPDATE must be
-// wrapped, all four, and SetHost must name the BYE handler; so must that of PRACK, if
-// there is one, for what it describes. Other methods pass at the cost of a look-up.
-// Handler keeps no state of its own and may be called anew for each request. A nil next
-// leaves UPDATE, and the BYE of a call that is known, to the timers and answers nothing
-// else.
-func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler {
-	return func(req *sip.Request, tx sip.ServerTransaction) {
-		switch req.Method {
-		case sip.INVITE:
-			t.server.Invite(next, req, tx)
-		case sip.UPDATE:
-			t.server.Update(next, nil, req, tx)
-		case sip.ACK:
-			t.server.Ack(next, req, tx)
-		case sip.BYE:
-			t.server.Bye(next, req, tx)
-		default:
-			t.server.Other(next, req, tx)
-		}
-	}
-}
-
-// Requester wraps what client sends, for whoever sets TxRequester by hand; Attach
-// and NewClient do it themselves. The refreshes of a call that a client began go
-// out through that client. For calls that came in, and after Restore, it is the
-// client whose WithClientAddr or WithClientHostname is the address of the call, else
-// the latest one given, for the transport (udp, tcp, tls, ws, wss) or else for none.
-func (t *Timers) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
-	return t.client.NewRequester(client, transports...)
 }

@@ -108,7 +108,7 @@ func (h *hook) placeClient() error {
 		case client.TxRequester != nil:
 			return &HookError{"the client has a TxRequester already"}
 		}
-		client.TxRequester = h.timers.Requester(client)
+		client.TxRequester = h.timers.Adapter().Requester(client)
 		h.client = client
 	}
 	diago.WithClient(h.client)(h.dg)
@@ -118,7 +118,7 @@ func (h *hook) placeClient() error {
 // around is the middleware. diago calls it for each request.
 func (h *hook) around(next sipgo.RequestHandler) sipgo.RequestHandler {
 	bare := h.within(next)
-	timed := h.timers.Handler(bare)
+	timed := h.timers.Adapter().Handler(bare)
 	return func(req *sip.Request, tx sip.ServerTransaction) {
 		switch req.Method {
 		case sip.INVITE:
@@ -168,7 +168,7 @@ func opens(req *sip.Request) bool {
 
 // take registers the handler of UPDATE, and tells the timers about diago.
 func (h *hook) take() {
-	h.timers.SetHost(middleware.Host{
+	h.timers.Adapter().SetHost(middleware.Host{
 		Bye:       byeHandler(h.dg),
 		Invite:    h.reInvite,
 		Media:     h.reInvite,
@@ -178,7 +178,7 @@ func (h *hook) take() {
 		ReInvites: true,
 		LateOffer: func(d dialogstore.Dialog) bool { return !usesICE(d.SDP) },
 	})
-	timed := h.timers.Handler(nil)
+	timed := h.timers.Adapter().Handler(nil)
 	h.server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
 }
 

@@ -58,7 +58,7 @@ func newLines(dg *diago.Diago, timers *middleware.Timers, shown []transport) (*l
 	if err != nil {
 		return nil, &HookError{err.Error()}
 	}
-	ls := &lines{dg: dg, timers: timers, client: client, rest: timers.Requester(client), all: make(map[string]*protocol)}
+	ls := &lines{dg: dg, timers: timers, client: client, rest: timers.Adapter().Requester(client), all: make(map[string]*protocol)}
 	client.TxRequester = ls
 	for _, t := range shown {
 		l := ls.line(t.client, t.contact, t.name)
@@ -201,7 +201,7 @@ func (ls *lines) derive(p *protocol, contact sip.Uri, name string) *line {
 
 // line returns the transport of a client.
 func (ls *lines) line(client *sipgo.Client, contact sip.Uri, name string) *line {
-	l := &line{contact: contact, requester: ls.timers.Requester(client, name)}
+	l := &line{contact: contact, requester: ls.timers.Adapter().Requester(client, name)}
 	probe := sip.NewRequest(sip.OPTIONS, sip.Uri{Scheme: "sip", Host: "nobody.invalid"})
 	if err := sipgo.ClientRequestBuild(client, probe); err == nil {
 		l.laddr, l.host, l.port = probe.Laddr, probe.Via().Host, probe.Via().Port
