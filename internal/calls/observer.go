@@ -44,7 +44,9 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 // Negotiated tells of a dialog that was created quietly.
 func (c *Calls) Negotiated(d *dialogstore.Dialog) {
 	observer{c}.log("session timer negotiated", d)
-	c.Tell(sessiontimer.Negotiated{Call: d.Call(time.Now())})
+	if c.config.OnEvent != nil {
+		c.Tell(sessiontimer.Negotiated{Call: d.Call(time.Now())})
+	}
 }
 
 // event is what a change of a session means.

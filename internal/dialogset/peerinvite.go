@@ -13,7 +13,7 @@ type PeerInvite struct {
 	local    bool          // answered here: the application never saw it
 	answered time.Time     // 2xx sent; zero before
 	refused  bool          // or another final response, or it is being sent
-	acked    chan struct{} // closed by the ACK
+	acked    chan struct{} // closed by the ACK; nil for a first INVITE, for which nobody waits
 	had      chan struct{} // closed when the application has had that; nil if nobody waits for it
 }
 
@@ -108,7 +108,7 @@ func (d *Dialog) ExpectAck(cseq uint32, now time.Time, forget *time.Timer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.forget, d.due = forget, now.Add(64*sip.T1)
-	d.peer = &PeerInvite{cseq: cseq, answered: now, acked: make(chan struct{})}
+	d.peer = &PeerInvite{cseq: cseq, answered: now}
 	d.unacked = d.peer
 }
 
@@ -142,7 +142,9 @@ func (d *Dialog) confirm() {
 	if p == nil {
 		return
 	}
-	close(p.acked)
+	if p.acked != nil {
+		close(p.acked)
+	}
 	d.peer = nil
 	if p.local && !slices.Contains(d.localAcks, p.cseq) {
 		d.localAcks = append(d.localAcks[max(0, len(d.localAcks)+1-keptInvites):], p.cseq)
