@@ -73,7 +73,7 @@ func (h *hook) checkServer() error {
 	case h.server.UserAgent != h.timers.UserAgent():
 		return &HookError{"the server is of another user agent than the timers"}
 	case slices.Contains(h.server.RegisteredMethods(), string(sip.UPDATE)):
-		return &HookError{"the server has a handler for UPDATE; give it to timers.Handler and register that afterwards"}
+		return &HookError{"the server has a handler for UPDATE; give it to timers.Adapter().Handler and register that afterwards"}
 	}
 	return nil
 }
