@@ -394,6 +394,7 @@ func TestLedIsNotChosen(t *testing.T) {
 		moved.Via().Params.Add("branch", "z9hG4bK-second")
 		again.Send(bobAddr, moved.String())
 		wantStatus(l, again, "the UPDATE on another stream", 200)
+		synctest.Wait() // until it counts, which is after it has been sent
 		go func() {
 			_, _ = d.Do(context.Background(), sip.NewRequest(sip.INFO, sip.Uri{Scheme: "sip", Host: "10.0.0.9", Port: 5060, UriParams: sip.HeaderParams{{K: "transport", V: "tcp"}}}))
 		}()

@@ -81,7 +81,7 @@ func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.S
 	}
 	delay := r.At.Sub(sent.At)
 	if before.RefreshAfter > 0 {
-		before.RefreshAfter = min(before.RefreshAfter+delay, before.Interval/2)
+		before.RefreshAfter += delay
 	}
 	return sent.Policy.Settle(sent.Proposal, r.Fields, before, r.At).Delayed(delay)
 }

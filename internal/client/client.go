@@ -4,6 +4,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/emiago/sipgo"
@@ -106,5 +107,5 @@ func hostPort(uri string) string {
 	if err := sip.ParseUri(uri, &u); err != nil {
 		return ""
 	}
-	return net.JoinHostPort(u.Host, strconv.Itoa(u.Port))
+	return net.JoinHostPort(strings.Trim(u.Host, "[]"), strconv.Itoa(u.Port))
 }

@@ -60,7 +60,7 @@ func ofTarget(pinned string, req *sip.Request, target *sip.Uri) bool {
 		return false
 	}
 	host, _, err := sip.ParseAddr(pinned)
-	return pinned == sipmsg.Implied(req) || err == nil && host == strings.Trim(req.Recipient.Host, "[]")
+	return err == nil && host == strings.Trim(req.Recipient.Host, "[]")
 }
 
 // has reports whether a connection to or, for datagrams, from the address is open.

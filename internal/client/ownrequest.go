@@ -148,12 +148,11 @@ func (o *ownRequest) begin(ctx context.Context, c indialog.Candidate) {
 	}
 	o.place = c.Addr
 	o.req.SetDestination(o.facts.Leads(c))
-	o.patience = o.patienceHere(ctx)
+	o.patience = o.patienceHere(ctx, time.Now())
 }
 
 // patienceHere is that with the present place.
-func (o *ownRequest) patienceHere(ctx context.Context) (p patience) {
-	now := time.Now()
+func (o *ownRequest) patienceHere(ctx context.Context, now time.Time) (p patience) {
 	if o.waited > 0 {
 		p = patience{now.Add(stepLife() - o.waited), errSilence}
 	}
