@@ -112,19 +112,19 @@ func checkName(name string) error {
 func (s *Settings) validate() error {
 	switch {
 	case checkName(s.Name) != nil:
-		return &sessiontimer.ConfigError{Option: "WithName", Value: strconv.Quote(s.Name), Allowed: "1 to 128 bytes without control characters"}
+		return &sessiontimer.ConfigError{Option: "Name", Value: strconv.Quote(s.Name), Allowed: "1 to 128 bytes without control characters"}
 	case s.Lease < MinLease:
-		return &sessiontimer.ConfigError{Option: "WithLease", Value: s.Lease, Allowed: fmt.Sprintf("%v or more", MinLease)}
+		return &sessiontimer.ConfigError{Option: "Lease", Value: s.Lease, Allowed: fmt.Sprintf("%v or more", MinLease)}
 	case s.Beat < time.Millisecond || s.Beat > s.Lease/3:
-		return &sessiontimer.ConfigError{Option: "WithBeat", Value: s.Beat, Allowed: fmt.Sprintf("1 ms to a third of the lease, which is %v", s.Lease)}
+		return &sessiontimer.ConfigError{Option: "Beat", Value: s.Beat, Allowed: fmt.Sprintf("1 ms to a third of the lease, which is %v", s.Lease)}
 	case s.Takeover == nil:
-		return &sessiontimer.ConfigError{Option: "WithTakeover", Value: nil, Allowed: "Keep, End or a function"}
+		return &sessiontimer.ConfigError{Option: "Takeover", Value: nil, Allowed: "Keep, End or a function"}
 	}
 	if s.Address != "" {
 		host, port, err := net.SplitHostPort(s.Address)
 		n, errPort := strconv.ParseUint(port, 10, 16)
 		if err != nil || errPort != nil || host == "" || n == 0 {
-			return &sessiontimer.ConfigError{Option: "WithAddress", Value: strconv.Quote(s.Address), Allowed: "host:port"}
+			return &sessiontimer.ConfigError{Option: "Address", Value: strconv.Quote(s.Address), Allowed: "host:port"}
 		}
 	}
 	return nil
@@ -139,7 +139,7 @@ func (s *Settings) Fits(smallest time.Duration) error {
 	if s.Lease+s.Beat < room {
 		return nil
 	}
-	return &sessiontimer.ConfigError{Option: "WithLease", Value: s.Lease,
+	return &sessiontimer.ConfigError{Option: "Lease", Value: s.Lease,
 		Allowed: fmt.Sprintf("with WithBeat, which is %v, less than %v: the time from the refresh to the last chance of an interval of %v", s.Beat, room, smallest)}
 }
 
@@ -147,10 +147,10 @@ func (s *Settings) Fits(smallest time.Duration) error {
 // the options need.
 func (s *Settings) Suits(r Registry) error {
 	if r == nil {
-		return &sessiontimer.ConfigError{Option: "WithFailover", Value: r, Allowed: "a registry"}
+		return &sessiontimer.ConfigError{Option: "Failover", Value: r, Allowed: "a registry"}
 	}
 	if _, ok := r.(Reader); s.Eligible != nil && !ok {
-		return &sessiontimer.ConfigError{Option: "WithEligible", Value: fmt.Sprintf("%T", r), Allowed: "with a registry that is a failover.Reader"}
+		return &sessiontimer.ConfigError{Option: "Eligible", Value: fmt.Sprintf("%T", r), Allowed: "with a registry that is a failover.Reader"}
 	}
 	return nil
 }

@@ -37,16 +37,16 @@ func TestOptionsOutOfRange(t *testing.T) {
 		opts    []failover.Option
 		allowed string // part of what is said
 	}{
-		{"WithName", []failover.Option{failover.WithName("a\nb")}, "1 to 128 bytes"},
-		{"WithName", []failover.Option{failover.WithName(strings.Repeat("a", 129))}, "1 to 128 bytes"},
-		{"WithLease", []failover.Option{failover.WithLease(49 * time.Millisecond)}, "50ms or more"},
-		{"WithLease", []failover.Option{failover.WithLease(-time.Second)}, "50ms or more"},
-		{"WithBeat", []failover.Option{failover.WithBeat(-1)}, "a third of the lease, which is 6s"},
-		{"WithBeat", []failover.Option{failover.WithBeat(2*time.Second + 1)}, "a third of the lease"},
-		{"WithTakeover", []failover.Option{failover.WithTakeover(nil)}, "Keep, End or a function"},
-		{"WithAddress", []failover.Option{failover.WithAddress("192.0.2.1")}, "host:port"},
-		{"WithAddress", []failover.Option{failover.WithAddress(":5060")}, "host:port"},
-		{"WithAddress", []failover.Option{failover.WithAddress("192.0.2.1:0")}, "host:port"},
+		{"Name", []failover.Option{failover.WithName("a\nb")}, "1 to 128 bytes"},
+		{"Name", []failover.Option{failover.WithName(strings.Repeat("a", 129))}, "1 to 128 bytes"},
+		{"Lease", []failover.Option{failover.WithLease(49 * time.Millisecond)}, "50ms or more"},
+		{"Lease", []failover.Option{failover.WithLease(-time.Second)}, "50ms or more"},
+		{"Beat", []failover.Option{failover.WithBeat(-1)}, "a third of the lease, which is 6s"},
+		{"Beat", []failover.Option{failover.WithBeat(2*time.Second + 1)}, "a third of the lease"},
+		{"Takeover", []failover.Option{failover.WithTakeover(nil)}, "Keep, End or a function"},
+		{"Address", []failover.Option{failover.WithAddress("192.0.2.1")}, "host:port"},
+		{"Address", []failover.Option{failover.WithAddress(":5060")}, "host:port"},
+		{"Address", []failover.Option{failover.WithAddress("192.0.2.1:0")}, "host:port"},
 	} {
 		_, err := failover.Configure(c.opts...)
 		var config *sessiontimer.ConfigError
@@ -96,9 +96,9 @@ func TestRegistrySuits(t *testing.T) {
 		registry failover.Registry
 		option   string // that is wrong
 	}{
-		{"none", nil, nil, "WithFailover"},
+		{"none", nil, nil, "Failover"},
 		{"blind", nil, blind{}, ""},
-		{"blind, and to be read", []failover.Option{failover.WithEligible(may)}, blind{}, "WithEligible"},
+		{"blind, and to be read", []failover.Option{failover.WithEligible(may)}, blind{}, "Eligible"},
 		{"a reader", []failover.Option{failover.WithEligible(may)}, failover.NewMemory(), ""},
 	} {
 		s, err := failover.Configure(c.opts...)

@@ -57,7 +57,6 @@ func (b *beater) beat(sent time.Time) {
 	if err != nil {
 		b.watch.interrupt()
 		b.trouble.begin(answered, err)
-		b.seen.Store(nil)
 		return
 	}
 	v, news := b.watch.pulse(sent, answered, pulse)

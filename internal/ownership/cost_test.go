@@ -60,7 +60,7 @@ func TestCommitAllocations(t *testing.T) {
 // What a call takes more than in memory alone: nothing once it is written; little while
 // it waits for a registry that is out of reach; little where it was taken over.
 func TestMemoryPerCall(t *testing.T) {
-	const calls, most = 100_000, 250
+	const calls, most = 20_000, 250
 	ids := make([]dialogstore.ID, calls)
 	for i := range ids {
 		ids[i] = call(fmt.Sprintf("%032d", i)).ID

@@ -226,13 +226,16 @@ type way struct {
 	*failover.Memory
 	lab *lab
 
-	mu    sync.Mutex
-	down  bool                           // nothing gets there
-	slow  time.Duration                  // how long each answer takes
-	lose  func(method string) bool       // whether what was done gets no answer
-	deaf  bool                           // it looks at no context
-	asked []request                      // in order
-	watch func(method string, calls int) // is told of what gets there
+	mu     sync.Mutex
+	down   bool                           // nothing gets there
+	slow   time.Duration                  // how long each answer takes
+	lose   func(method string) bool       // whether what was done gets no answer
+	fail   func(method string) bool       // whether a request is lost
+	stuck  time.Time                      // until when nothing is done of what gets there
+	deaf   bool                           // it looks at no context
+	spoilt string                         // Call-ID of one that cannot be read
+	asked  []request                      // in order
+	watch  func(method string, calls int) // is told of what gets there
 }
 
 type request struct {
@@ -277,7 +280,8 @@ func through[T any](ctx context.Context, w *way, method string, calls int, do fu
 	var none T
 	w.mu.Lock()
 	w.asked = append(w.asked, request{method, calls, time.Since(w.lab.start)})
-	down, slow, lost, deaf, watch := w.down, w.slow, w.lose != nil && w.lose(method), w.deaf, w.watch
+	down := w.down || w.fail != nil && w.fail(method)
+	slow, stuck, lost, deaf, watch := w.slow, time.Until(w.stuck), w.lose != nil && w.lose(method), w.deaf, w.watch
 	w.mu.Unlock()
 	if down {
 		return none, errDown
@@ -285,24 +289,36 @@ func through[T any](ctx context.Context, w *way, method string, calls int, do fu
 	if watch != nil {
 		watch(method, calls)
 	}
-	v, err := do()
-	if lost {
-		return none, errors.New("connection reset")
-	}
-	late := time.NewTimer(slow)
-	defer late.Stop()
 	done := ctx.Done()
 	if deaf {
 		done = nil
 	}
-	if slow > 0 {
-		select {
-		case <-late.C:
-		case <-done:
-			return none, ctx.Err()
-		}
+	if !wait(stuck, done) {
+		return none, ctx.Err()
+	}
+	v, err := do()
+	if lost {
+		return none, errors.New("connection reset")
+	}
+	if !wait(slow, done) {
+		return none, ctx.Err()
 	}
 	return v, err
+}
+
+// wait reports whether d has passed before done.
+func wait(d time.Duration, done <-chan struct{}) bool {
+	if d <= 0 {
+		return true
+	}
+	late := time.NewTimer(d)
+	defer late.Stop()
+	select {
+	case <-late.C:
+		return true
+	case <-done:
+		return false
+	}
 }
 
 func (w *way) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
@@ -327,7 +343,22 @@ func (w *way) Drop(ctx context.Context, me failover.Node, keys []failover.Key) (
 }
 
 func (w *way) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
-	return through(ctx, w, "Claim", len(keys), func() ([]failover.Claimed, error) { return w.Memory.Claim(ctx, me, from, keys) })
+	return through(ctx, w, "Claim", len(keys), func() ([]failover.Claimed, error) { return w.claim(ctx, me, from, keys) })
+}
+
+func (w *way) claim(ctx context.Context, me, from failover.Node, keys []failover.Key) (all []failover.Claimed, err error) {
+	for _, k := range keys {
+		if k.CallID == w.spoilt {
+			all = append(all, failover.Claimed{Err: errors.New("cannot be decoded")})
+			continue
+		}
+		one, err := w.Memory.Claim(ctx, me, from, []failover.Key{k})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one...)
+	}
+	return all, nil
 }
 
 func (w *way) Owned(ctx context.Context, owner failover.Node, limit int) ([]failover.Held, error) {

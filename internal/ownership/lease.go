@@ -9,21 +9,30 @@ import (
 // for dead.
 type lease struct {
 	length  time.Duration
-	sent    atomic.Pointer[time.Time] // when the last good beat was sent; nil without one
-	suspect atomic.Bool               // others may claim calls of ours: we were buried
+	sent    atomic.Pointer[reading] // when the last good beat was; nil without one
+	suspect atomic.Bool             // others may claim calls of ours: we were buried
+}
+
+// reading is one of both clocks. A machine that sleeps stops the monotonic one, and
+// somebody may set the wall clock.
+type reading struct{ at, wall time.Time }
+
+func read(now time.Time) reading { return reading{now, now.Round(0)} }
+
+// age is the time since, by the clock that says more.
+func (r *reading) age(now time.Time) time.Duration {
+	return max(now.Sub(r.at), now.Round(0).Sub(r.wall))
+}
+
+// renew takes in that a beat was good.
+func (l *lease) renew(sent time.Time) {
+	r := read(sent)
+	l.sent.Store(&r)
 }
 
 // good reports whether the last good beat, counted from before it was sent, is younger
 // than the lease.
 func (l *lease) good(now time.Time) bool {
 	sent := l.sent.Load()
-	return sent != nil && !l.suspect.Load() && elapsed(*sent, now) < l.length
-}
-
-func (l *lease) renew(sent time.Time) { l.sent.Store(&sent) }
-
-// elapsed is the time from one reading of the clocks to the next, by the clock that says
-// more: a machine that sleeps stops the monotonic one, and the wall clock may be set.
-func elapsed(from, to time.Time) time.Duration {
-	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+	return sent != nil && !l.suspect.Load() && sent.age(now) < l.length
 }

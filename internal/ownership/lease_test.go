@@ -8,19 +8,20 @@ import (
 
 // The lease counts by whichever clock says more: a machine that sleeps stops the
 // monotonic one, and setting the wall clock back makes no lease longer.
-func TestElapsed(t *testing.T) {
-	now := time.Now()
-	wall := func(d time.Duration) time.Time { return now.Round(0).Add(d) } // without the monotonic clock
+func TestReadingAge(t *testing.T) {
+	start := time.Now()
 	for _, c := range []struct {
-		name     string
-		from, to time.Time
-		want     time.Duration
+		name            string
+		monotonic, wall time.Duration // from the reading to now, by either clock
+		want            time.Duration
 	}{
-		{"both clocks", now, now.Add(time.Second), time.Second},
-		{"the wall clock alone", wall(0), wall(time.Minute), time.Minute},
-		{"before", now, now.Add(-time.Second), -time.Second},
+		{"both agree", time.Second, time.Second, time.Second},
+		{"asleep", time.Second, time.Minute, time.Minute},
+		{"set back", time.Minute, -time.Hour, time.Minute},
 	} {
-		if got := elapsed(c.from, c.to); got != c.want {
+		r := read(start)
+		r.wall = r.wall.Add(c.monotonic - c.wall) // no time has clocks that disagree, so the reading does
+		if got := r.age(start.Add(c.monotonic)); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -51,8 +52,9 @@ func TestLeaseIsGood(t *testing.T) {
 // A beat counts from when it was sent: a slow registry makes the lease shorter.
 func TestLeaseOfSlowBeats(t *testing.T) {
 	inLab(t, func(l *lab) {
-		a := l.node("a")
+		a := l.prepare("a")
 		a.way.slowBy(2 * time.Second)
+		a.Start()
 		l.at(1999 * time.Millisecond)
 		if a.Good() {
 			t.Error("good before the first answer")

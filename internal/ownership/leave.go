@@ -2,8 +2,12 @@ package ownership
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrClosed is returned by Resume and Leave where the node was closed, or never started.
+var ErrClosed = errors.New("ownership: the node does not run")
 
 // Resume returns when this node owns all that earlier runs of it owned, or when ctx
 // ends, with its error: it goes on in the background then. Call it after Start.
@@ -11,6 +15,8 @@ func (n *Node) Resume(ctx context.Context) error {
 	select {
 	case <-n.resumed:
 		return nil
+	case <-n.alive.Done():
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -23,6 +29,9 @@ func (n *Node) Resume(ctx context.Context) error {
 func (n *Node) Leave(ctx context.Context) error {
 	n.serving.Store(false)
 	n.die()
+	if !n.started.Load() || n.ctx.Err() != nil {
+		return ErrClosed
+	}
 	for n.member.WaitFor(time.Hour) > 0 {
 	}
 	if err := n.drain(ctx); err != nil {
@@ -48,6 +57,8 @@ func (n *Node) drain(ctx context.Context) error {
 		poke(n.work)
 		select {
 		case <-n.drained:
+		case <-n.ctx.Done():
+			return ErrClosed
 		case <-ctx.Done():
 			return ctx.Err()
 		}

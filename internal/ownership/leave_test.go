@@ -151,8 +151,17 @@ func TestCloseBeforeStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := New(Config{Registry: failover.NewMemory(), Settings: s})
+		if err := n.Create(context.Background(), call("one")); err != nil {
+			t.Fatal(err)
+		}
 		if left := n.Close(time.Second); left > 0 {
 			t.Errorf("%d goroutines left", left)
+		}
+		if err := n.Leave(context.Background()); !errors.Is(err, ErrClosed) {
+			t.Errorf("left with %v", err)
+		}
+		if err := n.Resume(context.Background()); !errors.Is(err, ErrClosed) {
+			t.Errorf("resumed with %v", err)
 		}
 	})
 }

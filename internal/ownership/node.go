@@ -39,7 +39,7 @@ type Node struct {
 	places   places
 	confirms confirms
 	sweeps   sweeps
-	seen     atomic.Pointer[view] // the others as of the latest beat; nil where that failed
+	seen     atomic.Pointer[view] // the others as of the latest good beat; nil before the first
 	stats    counters
 
 	work    chan struct{} // there is something to write

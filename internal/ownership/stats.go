@@ -70,7 +70,7 @@ func (n *Node) Stats() Stats {
 		Slowest:  time.Duration(c.slowest.Load()),
 	}
 	if sent := n.lease.sent.Load(); sent != nil {
-		s.LeaseAge = elapsed(*sent, time.Now())
+		s.LeaseAge = sent.age(time.Now())
 	}
 	for i := range c.delayed {
 		s.Delayed[i] = c.delayed[i].Load()

@@ -65,9 +65,6 @@ func newWatch(me failover.Node, lease time.Duration) *watch {
 func (w *watch) interrupt() {
 	for _, s := range w.seen {
 		s.still = time.Time{}
-		if s.how == Died {
-			s.gone = time.Time{}
-		}
 	}
 }
 

@@ -76,12 +76,13 @@ func TestNobodyWaitsForTheRegistry(t *testing.T) {
 // A registry that looks at no context costs a bounded number of goroutines.
 func TestDeafRegistry(t *testing.T) {
 	inLab(t, func(l *lab) {
-		a := l.node("a")
+		a := l.prepare("a")
 		a.way.set(func() { a.way.deaf, a.way.slow = true, 10*time.Minute })
+		a.Start()
 		a.calls(10)
 		l.pass(9 * time.Minute)
-		if got := len(a.way.all()); got > mostAsked {
-			t.Errorf("asked %d times at once, want %d at most", got, mostAsked)
+		if got := len(a.way.all()); got != mostAsked {
+			t.Errorf("asked %d times at once, want %d: each time that nobody waits any more, and no more", got, mostAsked)
 		}
 		a.way.slowBy(0)
 		l.pass(2 * time.Minute)
@@ -300,6 +301,24 @@ func TestStartAndClose(t *testing.T) {
 		a.refresh(ids[0])
 		if got := a.Stats().Waiting; got != 0 {
 			t.Errorf("%d calls wait to be written after Close", got)
+		}
+	})
+}
+
+// Our own claim was done though its answer was lost: the registry has a higher epoch, and
+// it is ours.
+func TestHigherEpochOfOurs(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		id := a.calls(1)[0]
+		l.pass(time.Second)
+		if _, err := l.registry.Claim(context.Background(), a.me, a.me, []failover.Key{{ID: id, Epoch: 1}}); err != nil {
+			t.Fatal(err)
+		}
+		a.refresh(id)
+		l.pass(time.Second)
+		if e := l.stored(id); e.Epoch != 2 || e.Dialog.LocalCSeq != 11 || a.Key(id).Epoch != 2 || len(a.letGo()) > 0 {
+			t.Errorf("stored CSeq %d in epoch %d, ours in epoch %d, %d released", e.Dialog.LocalCSeq, e.Epoch, a.Key(id).Epoch, len(a.letGo()))
 		}
 	})
 }

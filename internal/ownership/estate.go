@@ -1,0 +1,174 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// estate is what a node that is gone has left.
+type estate struct {
+	gone
+	page    int            // how many of its calls to look at
+	unsure  []failover.Key // claimed, with an answer that was lost
+	closed  bool           // the node is not gone any more
+	empty   bool           // there was nothing left when it was looked at last
+	idle    int            // how often in turn there was nothing to claim
+	again   time.Time      // when to look again
+	claimed int            // of its calls, by us
+}
+
+// claimPage claims what is due of a page. It returns how many calls are ours now and, if
+// none is, when to look at the others, if there are any.
+func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error) {
+	if n, err = c.settleUnsure(e); n > 0 || err != nil || e.closed {
+		return n, due, err
+	}
+	if err := c.bury(e); err != nil {
+		return 0, due, err
+	}
+	held, err := ask(c.alive, c.Node, c.places, c.patience(), func(ctx context.Context) ([]failover.Held, error) {
+		return c.cfg.Registry.Owned(ctx, e.Node, e.page)
+	})
+	if err != nil {
+		return 0, due, err
+	}
+	e.empty = len(held) == 0
+	keys, due := c.due(e, v, held)
+	if keys, err = c.eligible(e, keys); err != nil {
+		return 0, due, err
+	}
+	for at := 0; at < len(keys); at += claimBatch {
+		if at > 0 {
+			if err := c.bury(e); err != nil {
+				return n, due, err
+			}
+		}
+		ours, err := c.claim(e, keys[at:min(len(keys), at+claimBatch)])
+		if n += ours; err != nil {
+			return n, due, err
+		}
+	}
+	if e.pageAfter(n, len(held)) {
+		due = time.Now().Add(lookFurther)
+	} else if len(keys) > 0 {
+		due = time.Now().Add(c.cfg.Settings.Beat) // others were faster, and go on
+	}
+	return n, due, nil
+}
+
+// pageAfter has the next page be larger where a full one had nothing to claim: what is
+// ours to claim may be behind it. It reports whether that is so.
+func (e *estate) pageAfter(claimed, held int) (larger bool) {
+	if claimed > 0 {
+		e.page = pageSize
+	}
+	larger = claimed == 0 && held == e.page && e.page < mostPaged
+	if larger {
+		e.page *= 2
+	}
+	return larger
+}
+
+// errNotDead says that a node is not as it was seen, or that we cannot know.
+var errNotDead = errors.New("ownership: the node may live")
+
+// bury says that a node is dead before anything is claimed of it. It is not if it has
+// beaten since. No other way of being gone needs that.
+func (c *claimer) bury(e *estate) error {
+	if c.view() == nil {
+		return errNotDead
+	}
+	if e.how != Died {
+		return nil
+	}
+	dead, err := ask(c.alive, c.Node, c.places, c.patience(), func(ctx context.Context) (bool, error) {
+		return c.cfg.Registry.Bury(ctx, e.Node, e.count)
+	})
+	if err == nil && !dead {
+		err = errNotDead
+	}
+	return err
+}
+
+// due is what of the calls held this node claims now, in their order, and when the next
+// one is due.
+func (c *claimer) due(e *estate, v *view, held []failover.Held) (keys []failover.Key, next time.Time) {
+	now := time.Now()
+	for i := range held {
+		at := e.since
+		if e.how != Earlier {
+			at = at.Add(time.Duration(rank(held[i].ID, c.mine, v.others)) * rankEvery)
+		}
+		switch {
+		case !now.Before(at):
+			keys = append(keys, held[i].Key)
+		case next.IsZero() || at.Before(next):
+			next = at
+		}
+	}
+	return keys, next
+}
+
+// claim claims calls and adopts those that it got. It returns how many there were.
+func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
+	claimed, err := askAll(c.alive, c.Node, len(keys), func(ctx context.Context) ([]failover.Claimed, error) {
+		return c.cfg.Registry.Claim(ctx, c.me, e.Node, keys)
+	})
+	if err != nil {
+		e.unsure = keys
+		return 0, err
+	}
+	for i := range claimed {
+		if err := claimed[i].Err; err != nil && !lost(err) {
+			c.cfg.Logger.Error("call not taken over", "call_id", keys[i].CallID, "local_tag", keys[i].LocalTag,
+				"remote_tag", keys[i].RemoteTag, "error", err)
+		}
+	}
+	ours = c.adopt(&e.gone, claimed)
+	e.claimed += ours
+	return ours, nil
+}
+
+// lost reports whether an answer means that another node was faster, or that the call
+// has ended.
+func lost(err error) bool {
+	var fenced *failover.FencedError
+	return errors.As(err, &fenced) || errors.Is(err, failover.ErrUnknown)
+}
+
+// settleUnsure asks for the answer to a claim once more that was lost: what is ours by
+// now is adopted, and the rest as it was before.
+func (c *claimer) settleUnsure(e *estate) (ours int, err error) {
+	if len(e.unsure) == 0 {
+		return 0, nil
+	}
+	ids := idsOf(e.unsure)
+	owners, err := askAll(c.alive, c.Node, len(ids), func(ctx context.Context) ([]failover.Ownership, error) {
+		return c.cfg.Registry.Owner(ctx, ids)
+	})
+	if err != nil {
+		return 0, err
+	}
+	var done []failover.Key
+	for i, k := range e.unsure {
+		if owners[i] == (failover.Ownership{Owner: c.me, Epoch: k.Epoch + 1}) {
+			done = append(done, k)
+		}
+	}
+	if e.unsure = nil; len(done) == 0 {
+		return 0, nil
+	}
+	return c.claim(e, done)
+}
+
+func idsOf(keys []failover.Key) []dialogstore.ID {
+	ids := make([]dialogstore.ID, len(keys))
+	for i := range keys {
+		ids[i] = keys[i].ID
+	}
+	return ids
+}
