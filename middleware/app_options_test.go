@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -55,6 +56,9 @@ func TestOptionsValidated(t *testing.T) {
 		{"Jitter", []middleware.Option{middleware.WithJitter(math.NaN())}},
 		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(9, 1)}},
 		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(10, 0)}},
+		{"Failover", []middleware.Option{middleware.WithFailover(nil)}},
+		{"Lease", []middleware.Option{middleware.WithFailover(failover.NewMemory(), failover.WithLease(time.Minute))}},
+		{"Lease", []middleware.Option{middleware.WithFailover(failover.NewMemory()), middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(4 * time.Second)}},
 	} {
 		_, err := middleware.New(ua, c.opts...)
 		var wrong *sessiontimer.ConfigError
@@ -68,7 +72,7 @@ func TestOptionsValidated(t *testing.T) {
 	}
 	for name, opts := range map[string][]middleware.Option{
 		"defaults": nil,
-		"nothing given": {middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithFailover(nil),
+		"nothing given": {middleware.WithLogger(nil), middleware.WithEventHandler(nil),
 			middleware.WithPolicyFunc(nil)},
 		"unsafe": {middleware.WithUnsafeIntervals(), middleware.WithMinSE(time.Second), middleware.WithSessionExpires(3 * time.Second)},
 		"off":    {middleware.WithMode(sessiontimer.Off)},
@@ -265,7 +269,7 @@ func TestLogsNameTheDialog(t *testing.T) {
 // An option with nil is the same as no option.
 func TestOptionsNil(t *testing.T) {
 	inLab(t, func(l *lab) {
-		alice := l.alice(middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithFailover(nil), middleware.WithPolicyFunc(nil))
+		alice := l.alice(middleware.WithLogger(nil), middleware.WithEventHandler(nil), middleware.WithPolicyFunc(nil))
 		p := l.peer()
 		d := l.callPeer(alice, p, allow, timerHeader, se1800)
 		l.at(899 * time.Second)

@@ -13,6 +13,24 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
+// sharing is how this node shares its calls with others.
+type sharing struct {
+	registry failover.Registry
+	settings failover.Settings
+	err      error // of the settings
+}
+
+// validate reports what does not fit, also sessions of the smallest interval allowed.
+func (s *sharing) validate(smallest time.Duration) error {
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.settings.Suits(s.registry); err != nil {
+		return err
+	}
+	return s.settings.Fits(smallest)
+}
+
 // takeovers serves the calls of a node: it is an ownership.Host.
 type takeovers struct{ t *Timers }
 

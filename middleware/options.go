@@ -37,14 +37,10 @@ type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Polic
 type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
 
 type options struct {
-	policy     sessiontimer.Policy
-	minSE      *time.Duration // nil until set
-	policyFunc PolicyFunc
-	failover   struct {
-		registry failover.Registry // nil for none
-		settings failover.Settings
-		err      error
-	}
+	policy         sessiontimer.Policy
+	minSE          *time.Duration // nil until set
+	policyFunc     PolicyFunc
+	failover       *sharing // nil for none
 	logger         *slog.Logger
 	onEvent        func(sessiontimer.Event) // nil if nobody listens
 	credentials    client.Credentials
@@ -77,13 +73,10 @@ func (o *options) validate() error {
 	if err := o.credentials.Validate(); err != nil {
 		return err
 	}
-	if err := o.policy.Validate(); err != nil || o.failover.registry == nil {
+	if err := o.policy.Validate(); err != nil || o.failover == nil {
 		return err
 	}
-	if o.failover.err != nil {
-		return o.failover.err
-	}
-	return o.failover.settings.Fits(o.policy.MinSE)
+	return o.failover.validate(o.policy.MinSE)
 }
 
 // WithSessionExpires sets the interval that is asked for (RFC 4028 §4). Default
@@ -205,7 +198,7 @@ func WithPolicyFunc(f PolicyFunc) Option {
 // that comes after this one, through a registry: when this node dies another one
 // refreshes its calls or ends them before their peers give up. Options of package
 // failover name the node, and say how long it may be silent and what a takeover means.
-// Default, also for a nil registry: the calls end with the process.
+// Default: the calls end with the process. The registry must not be nil.
 //
 // No message ever waits for the registry, and trouble with it ends no call. A call that
 // came in is shared when its peer has proved to be there, mostly by the ACK. The peer's
@@ -214,8 +207,8 @@ func WithPolicyFunc(f PolicyFunc) Option {
 // re-INVITE that changes something with 488, others with 405.
 func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
 	return func(o *options) {
-		o.failover.registry = registry
-		o.failover.settings, o.failover.err = failover.Configure(opts...)
+		settings, err := failover.Configure(opts...)
+		o.failover = &sharing{registry, settings, err}
 	}
 }
 

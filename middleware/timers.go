@@ -80,7 +80,7 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	var store dialogstore.Store = dialogstore.NewMemory()
 	var owner client.Ownership = client.Sole{}
 	c.Proved = func(dialogstore.ID) {}
-	if o.failover.registry != nil {
+	if o.failover != nil {
 		t.node, t.announcer.t = newNode(t), t
 		store, owner, c.Proved = t.node, t.node, t.node.Proved
 	}
