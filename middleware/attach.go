@@ -250,6 +250,26 @@ func (s *Server) OnBye(h sipgo.RequestHandler) { s.OnRequest(sip.BYE, h) }
 // the INVITE handler gets each re-INVITE.
 func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
+// OnInfo, OnRefer, OnNotify, OnMessage, OnOptions and OnSubscribe register handlers as
+// sipgo's do. A request within a call shows the timers that its peer is there, and in a
+// call that was taken over they answer it, since the application has no dialog of it.
+func (s *Server) OnInfo(h sipgo.RequestHandler) { s.OnRequest(sip.INFO, h) }
+
+// OnRefer registers the REFER handler: see OnInfo.
+func (s *Server) OnRefer(h sipgo.RequestHandler) { s.OnRequest(sip.REFER, h) }
+
+// OnNotify registers the NOTIFY handler: see OnInfo.
+func (s *Server) OnNotify(h sipgo.RequestHandler) { s.OnRequest(sip.NOTIFY, h) }
+
+// OnMessage registers the MESSAGE handler: see OnInfo.
+func (s *Server) OnMessage(h sipgo.RequestHandler) { s.OnRequest(sip.MESSAGE, h) }
+
+// OnOptions registers the OPTIONS handler: see OnInfo.
+func (s *Server) OnOptions(h sipgo.RequestHandler) { s.OnRequest(sip.OPTIONS, h) }
+
+// OnSubscribe registers the SUBSCRIBE handler: see OnInfo.
+func (s *Server) OnSubscribe(h sipgo.RequestHandler) { s.OnRequest(sip.SUBSCRIBE, h) }
+
 // OnPrack registers the PRACK handler. A PRACK may bring an offer, or the answer to one
 // (RFC 3262 §5), which the timers take note of.
 func (s *Server) OnPrack(h sipgo.RequestHandler) { s.OnRequest(sip.PRACK, h) }

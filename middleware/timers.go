@@ -82,7 +82,8 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	c.Proved = func(dialogstore.ID) {}
 	if o.failover != nil {
 		t.node, t.announcer.t = newNode(t), t
-		store, owner, c.Proved = t.node, t.node, t.node.Proved
+		store, owner = t.node, t.node
+		c.Proved, c.Elsewhere = t.node.Proved, t.node.Elsewhere
 	}
 	c.Store = dialogstore.Observe(store, t.refresher, c.Observer())
 	t.client = client.New(c, owner, o.credentials, t.invited)

@@ -34,6 +34,9 @@ type Calls struct {
 
 	// Proved tells the store that the peer of a dialog is there.
 	Proved func(dialogstore.ID)
+	// Elsewhere asks the other nodes whether one of them has a call that this one does
+	// not; nil where calls are not shared.
+	Elsewhere func(context.Context, dialogstore.ID) bool
 
 	Relays    Relays
 	OwnTimers OwnTimers

@@ -81,14 +81,18 @@ func TestRenewalAnswered(t *testing.T) {
 				d.LastMethod = "INVITE"
 			}},
 		{name: "the same, and it is refreshed sooner anyhow", was: func(d *dialogstore.Dialog) { d.Session = session(sessiontimer.Local, at(51), 20) },
-			want: func(d *dialogstore.Dialog) { d.Session, d.LastMethod = session(sessiontimer.Local, at(51), 20), "INVITE" }},
+			want: func(d *dialogstore.Dialog) {
+				d.Session, d.LastMethod = session(sessiontimer.Local, at(51), 20), "INVITE"
+			}},
 		{name: "the same, and the peer refreshes", was: func(d *dialogstore.Dialog) { d.Session = session(sessiontimer.Peer, at(51), 0) },
 			want: func(d *dialogstore.Dialog) {
 				d.Session, d.LastMethod, d.PeerTimer = session(sessiontimer.Peer, at(51), 0), "INVITE", true
 			}},
 		{name: "the same, and this one has no timer", session: sessiontimer.Session{Since: at(50)},
-			was:  func(d *dialogstore.Dialog) { d.Session = session(sessiontimer.Local, at(51), 20) },
-			want: func(d *dialogstore.Dialog) { d.Session, d.LastMethod = session(sessiontimer.Local, at(51), 20), "INVITE" }},
+			was: func(d *dialogstore.Dialog) { d.Session = session(sessiontimer.Local, at(51), 20) },
+			want: func(d *dialogstore.Dialog) {
+				d.Session, d.LastMethod = session(sessiontimer.Local, at(51), 20), "INVITE"
+			}},
 
 		// RFC 3261 §12.2.2: numbers rise.
 		{name: "a later request was refused meanwhile", was: func(d *dialogstore.Dialog) { d.RemoteCSeq = 12 }, want: func(d *dialogstore.Dialog) { d.RemoteCSeq = 12 }},

@@ -89,6 +89,18 @@ func (n *Node) Refused(ctx context.Context, k failover.Key) (a Answer, jump bool
 	return a, true
 }
 
+// Elsewhere reports whether the registry has a call that this node does not, within
+// 200 ms: its owner may have died just now, so that it is taken over soon.
+func (n *Node) Elsewhere(ctx context.Context, id dialogstore.ID) bool {
+	if at := n.confirms.silent.Load(); at != nil && time.Since(*at) < silentFor {
+		return false
+	}
+	owners, err := ask(ctx, n, n.confirms.places, confirmWithin, func(ctx context.Context) ([]failover.Ownership, error) {
+		return n.cfg.Registry.Owner(ctx, []dialogstore.ID{id})
+	})
+	return err == nil && len(owners) == 1 && owners[0].Owner != (failover.Node{})
+}
+
 // confirm asks the registry who owns a call, and releases it if we do not.
 func (n *Node) confirm(ctx context.Context, k failover.Key, by Fence) Answer {
 	c := &n.confirms

@@ -57,7 +57,9 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	s.awaitAck(req)
 	l, d, err := s.later(req, tx)
 	if err != nil {
-		next(req, tx)
+		if !s.elsewhere(req, tx) {
+			next(req, tx)
+		}
 		return
 	}
 	if l.outOfOrder(d) {

@@ -42,7 +42,7 @@ func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 		// Of the application's methods none can be done without its dialog, and a 481
 		// would end the call (RFC 5057 §5.1).
 		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed", sip.NewHeader("Allow", "INVITE, ACK, BYE, UPDATE"))
-	case next == nil:
+	case next == nil, s.elsewhere(req, tx):
 	case req.Method == sip.PRACK:
 		s.pass(next, req, tx)
 	default:

@@ -20,12 +20,15 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 		s.awaitAck(req)
 	}
 	l, d, err := s.later(req, tx)
-	if err != nil {
-		if next != nil {
-			s.pass(next, req, tx)
-		} else {
-			s.otherUpdate(req, tx)
-		}
+	switch {
+	case err == nil:
+	case s.elsewhere(req, tx):
+		return
+	case next != nil:
+		s.pass(next, req, tx)
+		return
+	default:
+		s.otherUpdate(req, tx)
 		return
 	}
 	if l.outOfOrder(d) {

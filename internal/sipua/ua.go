@@ -79,7 +79,7 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 		t.Fatalf("%s: attach: %v", name, err)
 	}
 	u.handle(u.Server)
-	u.Server.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
+	u.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 	})
 	u.serve(server)

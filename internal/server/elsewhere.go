@@ -1,0 +1,32 @@
+package server
+
+import (
+	"context"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+)
+
+// elsewhere answers a request within a dialog that is not known here, but to another
+// node: the peer reaches this one since that has died, and the call will be taken over
+// in a moment. A 481 would end it (RFC 3261 §12.2.1.2, RFC 5057 §5.1), a 500 has the peer
+// try again.
+//
+// Only such a request waits for the registry, and none where the application may have
+// calls that the timers do not know.
+func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
+	c := s.calls
+	if c.Elsewhere == nil || sipmsg.ToTag(req) == "" || c.LeavesCallsAlone() {
+		return false
+	}
+	id, ctx := within(req), context.Background()
+	if c.Sets.Find(id.CallID, id.LocalTag) != nil {
+		return false
+	}
+	if _, err := c.Store.Load(ctx, id); err == nil || !c.Elsewhere(ctx, id) {
+		return false
+	}
+	respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	return true
+}
