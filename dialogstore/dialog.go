@@ -62,6 +62,7 @@ type Dialog struct {
 	PeerUpdate bool          // the peer's latest Allow lists UPDATE
 	NoUpdate   bool          // the peer has refused an UPDATE with 405 or 501, whatever its Allow lists
 	OwnsCallID bool          // we sent the first INVITE
+	Began      time.Time     // when the 2xx to it came or went; zero if unknown
 	Policy     sessiontimer.Policy
 }
 

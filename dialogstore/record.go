@@ -22,9 +22,9 @@ type record struct {
 	localCSeq, remoteCSeq uint32
 	sdp, peerSDP          []byte
 
-	interval     time.Duration
 	since        time.Time
 	refreshAfter time.Duration
+	began        int64 // in nanoseconds, as of time.UnixNano; 0 for a zero time
 }
 
 // common is what many calls of a user agent have in common and few updates change.
@@ -35,6 +35,7 @@ type common struct {
 	accepted                         string
 	sdpType, peerSDPType, lastMethod string
 	refresher                        sessiontimer.Refresher
+	interval                         time.Duration
 	minSE                            time.Duration
 	peerSDPBeside                    uint32
 
@@ -73,9 +74,9 @@ func newRecord(d *Dialog, old *record) *record {
 		remoteCSeq:   d.RemoteCSeq,
 		sdp:          slices.Clip(d.SDP),
 		peerSDP:      slices.Clip(d.PeerSDP),
-		interval:     d.Session.Interval,
 		since:        d.Session.Since,
 		refreshAfter: d.Session.RefreshAfter,
+		began:        nanoseconds(d.Began),
 	}
 }
 
@@ -106,7 +107,7 @@ func (r *record) dialog() (d Dialog) {
 	d.PeerSDPType = c.peerSDPType
 	d.PeerSDPBeside = c.peerSDPBeside
 	d.SDPOffered = c.sdpOffered
-	d.Session.Interval = r.interval
+	d.Session.Interval = c.interval
 	d.Session.Refresher = c.refresher
 	d.Session.Since = r.since
 	d.Session.RefreshAfter = r.refreshAfter
@@ -117,10 +118,21 @@ func (r *record) dialog() (d Dialog) {
 	d.NoUpdate = c.noUpdate
 	d.OwnsCallID = c.ownsCallID
 	d.Policy = c.policy
+	if r.began != 0 {
+		d.Began = time.Unix(0, r.began)
+	}
 	if r.routes != nil {
 		d.RouteSet = *r.routes
 	}
 	return d
+}
+
+// nanoseconds is shorter than a time, and lasts until 2262.
+func nanoseconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 func commonOf(d *Dialog) common {
@@ -137,6 +149,7 @@ func commonOf(d *Dialog) common {
 		sdpOffered:    d.SDPOffered,
 		lastMethod:    d.LastMethod,
 		refresher:     d.Session.Refresher,
+		interval:      d.Session.Interval,
 		minSE:         d.MinSE,
 		behind:        d.Behind,
 		peerTimer:     d.PeerTimer,

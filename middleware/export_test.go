@@ -24,6 +24,9 @@ func (t *Timers) SetHost(h Host) { t.setHost(h) }
 // Handler wraps next.
 func (t *Timers) Handler(next sipgo.RequestHandler) sipgo.RequestHandler { return t.handler(next) }
 
+// Store is the store of t.
+func (t *Timers) Store() dialogstore.Store { return t.calls.Store }
+
 // Remembered is the number of requests that t remembers for its calls.
 func (t *Timers) Remembered() int { return t.calls.Sets.Remembered() }
 

@@ -46,7 +46,9 @@ func newNode(t *Timers) *ownership.Node {
 // Adopt implements ownership.Host.
 func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	t, d := h.t, &a.Dialog
-	t.calls.Adopt(d, a.Decision.Restored)
+	change := a.Change()
+	t.calls.Count(&change)
+	t.calls.Adopt(d, a.From.Name, a.Decision.Restored)
 	t.log.Info("call taken over", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"from", a.From.Name, "how", a.How.String(), "interval", d.Session.Interval, "expires", d.Session.ExpiresAt())
 	t.calls.Tell(sessiontimer.TakenOver{Call: d.Call(time.Now()), From: a.From.Name})
@@ -56,7 +58,6 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 		}
 		return
 	}
-	change := a.Change()
 	t.refresher.DialogChanged(ctx, &change)
 	switch {
 	case len(a.Decision.SDP) > 0:
@@ -70,7 +71,9 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 func (h takeovers) Release(r *ownership.Release) {
 	t, d := h.t, &r.Dialog
 	t.calls.Release(d.ID)
-	t.refresher.DialogChanged(context.Background(), &dialogstore.Change{Before: *d})
+	change := dialogstore.Change{Before: *d}
+	t.calls.Count(&change)
+	t.refresher.DialogChanged(context.Background(), &change)
 	t.calls.Tell(sessiontimer.Released{Call: d.Call(time.Now()), To: r.To.Name})
 }
 

@@ -43,6 +43,7 @@ type options struct {
 	failover       *sharing // nil for none
 	logger         *slog.Logger
 	onEvent        func(sessiontimer.Event) // nil if nobody listens
+	statsBy        func(dialogstore.Dialog) string
 	credentials    client.Credentials
 	answerUpdate   bool
 	answerReInvite *bool
@@ -228,6 +229,16 @@ func WithLogger(l *slog.Logger) Option {
 // stands still, and no other; a panic of f is logged.
 func WithEventHandler(f func(sessiontimer.Event)) Option {
 	return func(o *options) { o.onEvent = f }
+}
+
+// WithStatsBy counts calls by a name of the application's choice too, such as the trunk:
+// see Stats.Named. f must return the same name for a call at all times, by what never
+// changes of it, and is called by many goroutines at once, a few times for each call and
+// once for each refresh. The empty name is none. There are up to 31 names of up to 64 bytes;
+// calls with further ones are counted as "other". A panic of f is logged, and the call has
+// no name. Default, also for nil: no names.
+func WithStatsBy(f func(dialogstore.Dialog) string) Option {
+	return func(o *options) { o.statsBy = f }
 }
 
 // WithAnswerUpdate says whether an UPDATE without a body is answered here (RFC 3311

@@ -67,7 +67,7 @@ func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 
 func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := calls.New(ctx, calls.Config{Policy: o.policy, PolicyFunc: o.policyFunc, OnEvent: o.onEvent, Log: o.logger,
+	c := calls.New(ctx, calls.Config{Policy: o.policy, PolicyFunc: o.policyFunc, OnEvent: o.onEvent, Log: o.logger, StatsBy: o.statsBy,
 		AnswerUpdate: o.answerUpdate, AnswerReInvite: o.answerReInvite, OfferUpdate: o.offerUpdate})
 	t := &Timers{
 		opts:      o,
@@ -106,10 +106,6 @@ func (t *Timers) setHost(h Host) {
 
 // UserAgent is the one given to New.
 func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
-
-// Store tells the state of every call. Only read it: what is written there
-// changes or ends the timers of a call.
-func (t *Timers) Store() dialogstore.Store { return t.calls.Store }
 
 // Close stops all timers and gives up the refreshes under way; no call is hung up
 // and the store keeps its dialogs. What the application still sends within its calls

@@ -17,7 +17,7 @@ type call struct {
 	version uint64 // of the dialog; changes with an older one are ignored
 	session sessiontimer.Session
 
-	at     time.Duration                 // when something is due, since Scheduler.base
+	at     time.Duration                 // when something is due, since Scheduler.base; of a late one, its refresh
 	keys   [numberOfQueues]time.Duration // its places in the queues
 	cancel context.CancelFunc            // gives up the refresh under way; nil if none is
 
@@ -28,6 +28,7 @@ type call struct {
 	attempts int8                // refreshes of this session
 	cause    sessiontimer.Cause  // of the hang-up
 	status   int16               // of the response that caused it
+	refused  int16               // the response to the last attempt that failed; 0 if there was none
 	running  int16               // refreshes and ends under way, of any session
 	late     bool                // its refresh is ready, and the last chance is over
 	replan   bool                // once nothing is under way
@@ -43,21 +44,27 @@ func newCall(d *dialogstore.Dialog, hash uint64) *call {
 // begin starts over with another session.
 func (c *call) begin(session sessiontimer.Session) {
 	c.session, c.attempts, c.method, c.failed = session, 0, sessiontimer.MethodAuto, sessiontimer.MethodAuto
-	c.cause, c.status = sessiontimer.CauseExpired, 0
+	c.cause, c.status, c.refused = sessiontimer.CauseExpired, 0, 0
 }
 
 // next returns what is due for a session and when, with jitter, and whether that is far
 // away. The jitter brings no refresh closer to the 2xx than sessiontimer.Pace. s.mu is
 // held.
 func (s *Scheduler) next(id *dialogstore.ID, session sessiontimer.Session, attempted bool) (action sessiontimer.Action, at time.Time, far bool) {
-	action, at = session.Next(s.clock, attempted)
+	action, at = s.nextAfter(id, session, attempted, s.clock)
+	return action, at, action == sessiontimer.Idle || at.Sub(s.clock) > horizon && at.Sub(s.now()) > horizon
+}
+
+// nextAfter is next as of now. It needs no lock.
+func (s *Scheduler) nextAfter(id *dialogstore.ID, session sessiontimer.Session, attempted bool, now time.Time) (action sessiontimer.Action, at time.Time) {
+	action, at = session.Next(now, attempted)
 	if action == sessiontimer.Refresh && s.cfg.Jitter > 0 {
 		share := float64(maphash.Comparable(s.seed, *id)) / math.MaxUint64
 		wait := at.Sub(session.Since)
 		early := time.Duration(share * s.cfg.Jitter * float64(wait))
 		at = at.Add(-min(early, max(0, wait-sessiontimer.Pace)))
 	}
-	return action, at, action == sessiontimer.Idle || at.Sub(s.clock) > horizon && at.Sub(s.now()) > horizon
+	return action, at
 }
 
 // now reads the clock. That is expensive, so s.clock, the last reading, serves where an
@@ -92,7 +99,8 @@ func (s *Scheduler) set(c *call, action sessiontimer.Action, at time.Time) {
 		return
 	}
 	s.ready.remove(c)
-	c.late, c.replan = false, false
+	s.setLate(c, false)
+	c.replan = false
 	c.action, c.at = action, at.Sub(s.base)
 	s.due.add(c)
 	if at.After(s.clock) {
@@ -106,7 +114,8 @@ func (s *Scheduler) set(c *call, action sessiontimer.Action, at time.Time) {
 func (s *Scheduler) unset(c *call) {
 	s.due.remove(c)
 	s.ready.remove(c)
-	c.late, c.replan = false, false
+	s.setLate(c, false)
+	c.replan = false
 }
 
 // remove forgets a call. What is under way checks for that. s.mu is held.

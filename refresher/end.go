@@ -29,6 +29,7 @@ func (s *Scheduler) expire(c *call, now time.Time) {
 		defer s.mu.Unlock()
 		if bye != nil && !s.closed {
 			s.byes = append(s.byes, bye)
+			s.figures.byes.Add(1)
 		}
 		s.over(c)
 	})
@@ -72,6 +73,7 @@ func (s *Scheduler) sendByes(now time.Time) time.Time {
 		}
 		bye := s.byes[0]
 		s.byes[0] = nil
+		s.figures.byes.Add(-1)
 		if s.byes = s.byes[1:]; len(s.byes) == 0 {
 			s.byes = nil
 		}

@@ -13,6 +13,9 @@ const maxAttempts = 3
 // follow schedules what follows an attempt. s.mu is held.
 func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
 	now := s.now()
+	if v.failed() {
+		c.refused = int16(o.Status)
+	}
 	switch v {
 	case vanished:
 		s.unset(c)

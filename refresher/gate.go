@@ -2,6 +2,7 @@ package refresher
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -33,11 +34,11 @@ const (
 // gate enforces the Limits.
 type gate struct {
 	limits   Limits
-	underWay [sessiontimer.Hangup + 1]int
-	slice    time.Time // when the present slice of time began
-	started  int       // in it
-	last     time.Time // when something was last started
-	heard    time.Time // when a refresh was last answered
+	underWay [sessiontimer.Hangup + 1]atomic.Int64 // read without a lock
+	slice    time.Time                             // when the present slice of time began
+	started  int                                   // in it
+	last     time.Time                             // when something was last started
+	heard    time.Time                             // when a refresh was last answered
 }
 
 // open reports whether one more may start now. An urgent refresh is at its last chance.
@@ -54,7 +55,7 @@ func (g *gate) alive(now time.Time) bool {
 }
 
 func (g *gate) full(action sessiontimer.Action) bool {
-	return g.limits.Unanswered > 0 && g.underWay[action] >= g.limits.Unanswered
+	return g.limits.Unanswered > 0 && g.underWay[action].Load() >= int64(g.limits.Unanswered)
 }
 
 // paced reports whether this slice of time is used up, at the given multiple of the rate.
@@ -69,12 +70,12 @@ func (g *gate) paced(now time.Time, times float64) bool {
 }
 
 func (g *gate) enter(action sessiontimer.Action, now time.Time) {
-	g.underWay[action]++
+	g.underWay[action].Add(1)
 	g.started++
 	g.last = now
 }
 
-func (g *gate) leave(action sessiontimer.Action) { g.underWay[action]-- }
+func (g *gate) leave(action sessiontimer.Action) { g.underWay[action].Add(-1) }
 
 // opens returns when to ask again, at the latest. A place may become free before.
 func (g *gate) opens(action sessiontimer.Action, now time.Time) time.Time {

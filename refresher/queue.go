@@ -3,6 +3,7 @@ package refresher
 import (
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,7 +23,8 @@ type queue struct {
 	id   int
 	time func(*call) time.Duration // since Scheduler.base
 	all  []place
-	most int // the length at which the places of removed calls are cleaned up
+	most int          // the length at which the places of removed calls are cleaned up
+	many atomic.Int64 // calls in it; read without a lock
 }
 
 // place is an entry of a queue. The call may have been postponed since.
@@ -37,6 +39,9 @@ func (q *queue) add(c *call) {
 	if *key != absent && *key <= at {
 		return
 	}
+	if *key == absent {
+		q.many.Add(1)
+	}
 	*key = at
 	if len(q.all) >= q.most {
 		q.clean()
@@ -47,7 +52,17 @@ func (q *queue) add(c *call) {
 
 func (q *queue) has(c *call) bool { return c.keys[q.id] != absent }
 
-func (q *queue) remove(c *call) { c.keys[q.id] = absent }
+func (q *queue) remove(c *call) {
+	if q.has(c) {
+		c.keys[q.id] = absent
+		q.many.Add(-1)
+	}
+}
+
+func (q *queue) clear() {
+	q.all = nil
+	q.many.Store(0)
+}
 
 // live reports whether a place is still valid for its call.
 func (q *queue) live(p place) bool { return p.c.keys[q.id] == p.at }

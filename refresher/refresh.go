@@ -16,6 +16,7 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 	if timeIsUp(o.Err) && s.stalledSince(begin) {
 		o.Err = errStalled
 	}
+	s.figures.answered(a.Session, o, begin, time.Now())
 	v := judge(o)
 	if v == reverse {
 		s.refuseUpdate(ctx, c.id)

@@ -37,6 +37,7 @@ type Scheduler struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	workers *workers.Workers // run refreshes, ends and BYEs
+	figures figures
 
 	mu     sync.Mutex
 	closed bool
@@ -60,9 +61,10 @@ func New() *Scheduler {
 		calls:   newTable(seed),
 		far:     slots{pages: make(map[int64][][]farCall)},
 		workers: workers.New(),
+		figures: newFigures(),
 	}
-	s.due = queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
-	s.ready = queue{id: inReady, time: s.turnOf}
+	s.due.id, s.due.time = inDue, s.dueAt
+	s.ready.id, s.ready.time = inReady, s.turnOf
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -101,7 +103,11 @@ func (s *Scheduler) stop() {
 	s.alarm.stop()
 	s.calls.clear()
 	clear(s.far.pages)
-	s.due.all, s.ready.all, s.byes = nil, nil, nil
+	s.due.clear()
+	s.ready.clear()
+	s.byes = nil
+	s.figures.missed.Store(0)
+	s.figures.byes.Store(0)
 	s.mu.Unlock()
 	s.cancel()
 	s.workers.Stop()

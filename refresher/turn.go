@@ -26,9 +26,9 @@ func (s *Scheduler) turn() {
 	s.wakeBy(s.sendByes(now))
 	s.wakeBy(s.reviewFar(now))
 	if c := s.due.first(); c != nil {
-		s.wakeBy(s.base.Add(c.at))
+		s.wakeBy(s.base.Add(s.dueAt(c)))
 	}
-	if s.gate.underWay[sessiontimer.Refresh] > 0 {
+	if s.gate.underWay[sessiontimer.Refresh].Load() > 0 {
 		s.wakeBy(now.Add(stall.Least)) // to notice a stall while refreshes wait for answers
 	}
 }
@@ -36,7 +36,7 @@ func (s *Scheduler) turn() {
 // takeDue makes due refreshes ready, and ends sessions that are over, even if their
 // refresh is ready. s.mu is held.
 func (s *Scheduler) takeDue(now time.Time) {
-	for c := s.due.first(); c != nil && c.at <= now.Sub(s.base); c = s.due.first() {
+	for c := s.due.first(); c != nil && s.dueAt(c) <= now.Sub(s.base); c = s.due.first() {
 		s.due.take()
 		switch {
 		case c.action == sessiontimer.Hangup:
@@ -72,14 +72,31 @@ func (s *Scheduler) startRefreshes(now time.Time) time.Time {
 // miss puts a refresh behind those that have not missed their last chance. It may still
 // start until the session ends. s.mu is held.
 func (s *Scheduler) miss(c *call, now time.Time) {
-	end := c.session.HangupAt()
-	if !now.Before(end) {
+	if !now.Before(c.session.HangupAt()) {
 		s.expire(c, now)
 		return
 	}
-	c.late = true
-	c.action, c.at = sessiontimer.Hangup, end.Sub(s.base)
+	s.setLate(c, true)
+	c.action = sessiontimer.Hangup
 	s.due.add(c)
+}
+
+func (s *Scheduler) setLate(c *call, late bool) {
+	switch {
+	case late && !c.late:
+		s.figures.missed.Add(1)
+	case !late && c.late:
+		s.figures.missed.Add(-1)
+	}
+	c.late = late
+}
+
+// dueAt orders the calls by what is due next: where the refresh is late, that is the end.
+func (s *Scheduler) dueAt(c *call) time.Duration {
+	if c.late {
+		return c.session.HangupAt().Sub(s.base)
+	}
+	return c.at
 }
 
 // turnOf orders the refreshes that are ready by their last chance. Those that have missed
@@ -102,6 +119,7 @@ func (c *call) missed(now time.Time) bool {
 
 // start lets a worker refresh. s.mu is held.
 func (s *Scheduler) start(c *call, now time.Time) {
+	s.figures.lateness.Observe(now.Sub(s.base) - c.at)
 	s.unset(c)
 	s.gate.enter(sessiontimer.Refresh, now)
 	c.running++

@@ -100,7 +100,7 @@ func (l *load) event(e sessiontimer.Event) {
 	switch e.(type) {
 	case sessiontimer.Negotiated, sessiontimer.Refreshed:
 		id := dialogstore.ID{CallID: call.CallID, LocalTag: call.LocalTag, RemoteTag: call.RemoteTag}
-		if d, err := l.timers.Store().Load(context.Background(), id); err == nil {
+		if d, err := l.timers.Call(context.Background(), id); err == nil {
 			l.late.expect(indexOf(call.CallID), d.Session.RefreshAt())
 		}
 	case sessiontimer.RefreshFailed:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/inside"
 )
 
 // setUpStubs stores dialogs without INVITEs. Without a burst they look like calls that
@@ -21,6 +22,7 @@ func (l *load) setUpStubs(ctx context.Context) error {
 	pause := time.NewTicker(time.Millisecond)
 	defer pause.Stop()
 	start := time.Now()
+	store := inside.StoreOf(l.timers)
 	for i := range l.calls {
 		since := steady.Add(time.Duration(float64(i)/float64(l.calls)*float64(half)) - half)
 		if l.burst > 0 {
@@ -32,7 +34,7 @@ func (l *load) setUpStubs(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := l.timers.Store().Create(ctx, l.stub(i, since)); err != nil {
+		if err := store.Create(ctx, l.stub(i, since)); err != nil {
 			return err
 		}
 		l.begun.Add(1)

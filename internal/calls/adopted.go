@@ -14,20 +14,22 @@ type adopted struct {
 }
 
 type adoption struct {
-	restored    bool // the application has its dialog
-	unreachable bool // and was told that the peer is not to be reached
+	from        string // the node that served it before
+	restored    bool   // the application has its dialog
+	unreachable bool   // and was told that the peer is not to be reached
 }
 
 // Adopt serves a call that was taken over, whose dialog is in the store. What is still
 // in flight of it here, where it was before, is numbered on from the dialog. restored
-// says that the application has its dialog, too; otherwise all is answered here.
-func (c *Calls) Adopt(d *dialogstore.Dialog, restored bool) {
+// says that the application has its dialog, too; otherwise all is answered here. from
+// names the node that served it.
+func (c *Calls) Adopt(d *dialogstore.Dialog, from string, restored bool) {
 	a := &c.adopted
 	a.mu.Lock()
 	if a.all == nil {
 		a.all = make(map[dialogstore.ID]adoption)
 	}
-	a.all[d.ID] = adoption{restored: restored}
+	a.all[d.ID] = adoption{from: from, restored: restored}
 	a.mu.Unlock()
 	if _, dialog := c.Sets.Resume(*d); dialog != nil {
 		dialog.Count.GoOnAfter(d.LocalCSeq)
@@ -58,6 +60,16 @@ func (c *Calls) Orphan(id dialogstore.ID) bool {
 	}
 	found, is := a.all[id]
 	return is && !found.restored
+}
+
+// TakenOver returns the node that served a call before it was taken over, empty if it was
+// not, and whether its peer could not be reached from here.
+func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
+	a := &c.adopted
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	found := a.all[id]
+	return found.from, found.unreachable
 }
 
 // Unreachable notes that the peer of a call cannot be reached, and reports whether the

@@ -17,6 +17,7 @@ type Config struct {
 	PolicyFunc PolicyFunc          // may be nil
 	OnEvent    func(sessiontimer.Event)
 	Log        *slog.Logger
+	StatsBy    func(dialogstore.Dialog) string // may be nil
 
 	AnswerUpdate   bool  // although the application has a handler for UPDATE
 	AnswerReInvite *bool // nil for what suits the application
@@ -40,16 +41,18 @@ type Calls struct {
 
 	Relays    Relays
 	OwnTimers OwnTimers
+	Figures   Figures
 
 	config    Config
 	adopted   adopted
+	listeners listeners
 	app       atomic.Pointer[application]
 	leftAlone atomic.Bool // a call that could not be kept
 }
 
 // New makes calls that end with ctx. Whoever calls it sets Store and Proved.
 func New(ctx context.Context, config Config) *Calls {
-	c := &Calls{Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config}
+	c := &Calls{Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config, Figures: newFigures(config.StatsBy)}
 	c.SetApplication(Application{})
 	return c
 }

@@ -61,6 +61,7 @@ func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, rea
 	}
 	c.Log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
+	c.countsOf(&d).expired[reason.Cause].Add(1)
 	c.Tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
 	if !c.Orphan(d.ID) {
 		c.endApplication(d, reason, sent)

@@ -32,6 +32,10 @@ func LogPanic(log *slog.Logger, what string, id dialogstore.ID, v any) {
 // Tell tells the application of an event. Whoever calls it holds nothing that others
 // wait for: the handler may block.
 func (c *Calls) Tell(e sessiontimer.Event) {
+	if failed, is := e.(sessiontimer.RefreshFailed); is {
+		c.countFailed(&failed)
+	}
+	c.listeners.tell(e)
 	if c.config.OnEvent == nil {
 		return
 	}

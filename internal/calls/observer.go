@@ -21,6 +21,7 @@ type quietKey struct{}
 
 // DialogChanged implements dialogstore.Observer.
 func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
+	o.c.Count(c)
 	if c.Deleted() {
 		o.c.adopted.forget(c.Before.ID)
 	}
@@ -29,6 +30,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 		return
 	case c.Created():
 		o.log("session timer negotiated", &c.After)
+		o.c.countNegotiated(&c.After)
 	case c.Deleted():
 		o.log("session ended", &c.Before)
 	case !c.Before.Session.Equal(c.After.Session):
@@ -36,7 +38,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	default:
 		return
 	}
-	if o.c.config.OnEvent != nil {
+	if o.c.config.OnEvent != nil || o.c.listeners.any() {
 		o.c.Tell(event(ctx, c))
 	}
 }
@@ -44,6 +46,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 // Negotiated tells of a dialog that was created quietly.
 func (c *Calls) Negotiated(d *dialogstore.Dialog) {
 	observer{c}.log("session timer negotiated", d)
+	c.countNegotiated(d)
 	if c.config.OnEvent != nil {
 		c.Tell(sessiontimer.Negotiated{Call: d.Call(time.Now())})
 	}

@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"time"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -15,6 +17,7 @@ type Opening struct {
 	Request  *sip.Request
 	Response *sip.Response
 
+	At      time.Time // of the 2xx
 	Policy  sessiontimer.Policy
 	Session sessiontimer.Session // that the 2xx settles
 	Fields  sessiontimer.Fields  // of the peer's message
@@ -64,6 +67,7 @@ func (o *Opening) Accepted(d *dialogstore.Dialog, early sessiontimer.Fields) {
 
 func (o *Opening) common(d *dialogstore.Dialog) {
 	d.CallID = sipmsg.CallID(o.Request)
+	d.Began = o.At
 	d.Policy, d.Session, d.LastMethod = o.Policy, o.Session, string(sip.INVITE)
 	d.Transport, d.LocalAddr, d.LocalCSeq = o.Transport, o.LocalAddr, o.LocalCSeq
 	AgreeOn(d, o.Agreed)

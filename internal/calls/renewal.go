@@ -22,16 +22,19 @@ type Renewal struct {
 	Contact *sip.ContactHeader  // in the application's message; nil if it is none of its own
 	Agreed  offeranswer.Agreed
 	News    bool // Agreed is not what was agreed before
+	Renewed bool // the session is another one; set by Answered and Accepted
 }
 
 // Answered is d after a request of the peer that we accepted. The 2xx settles session
 // as far as no 2xx of the peer came while it went out.
 func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) dialogstore.Dialog {
+	before := d.Session
 	if d.Session.Since.After(r.At) {
 		d.Session = crossed(d.Session, session)
 	} else {
 		d.Session, d.LastMethod = session, string(r.Request.Method)
 	}
+	r.Renewed = !d.Session.Equal(before)
 	d.RemoteCSeq = max(d.RemoteCSeq, r.Request.CSeq().SeqNo)
 	d.MinSE = max(d.MinSE, r.Fields.MinSE)
 	r.common(&d)
@@ -57,6 +60,7 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
 	if before.Since.After(sent.At) { // a 2xx of ours crossed this one
 		d.Session = crossed(d.Session, before)
 	}
+	r.Renewed = !d.Session.Equal(before)
 	d.LastMethod = string(r.Request.Method)
 	if r.Request.Method == sip.UPDATE {
 		d.NoUpdate = false // whatever made us think so

@@ -188,6 +188,9 @@ func (x *exchange) retry(ctx context.Context, n negotiation, res *sip.Response) 
 		x.change(func() { x.tx = refused })
 		return false
 	}
+	if res.StatusCode == sessiontimer.StatusIntervalTooSmall {
+		x.r.c.calls.Figures.Retries422.Add(1)
+	}
 	return true
 }
 

@@ -116,7 +116,7 @@ func (f *firstInvite) settle(ctx context.Context, res *sip.Response, fields sess
 		c.LeaveAlone(err, f.set.ID(tag))
 		return
 	}
-	o := calls.Opening{Request: f.req, Response: res, Policy: f.policy, Session: f.policy.Settle(f.proposal, fields, sessiontimer.Session{}, now),
+	o := calls.Opening{Request: f.req, Response: res, At: now, Policy: f.policy, Session: f.policy.Settle(f.proposal, fields, sessiontimer.Session{}, now),
 		Fields: fields, Agreed: dialog.AcceptedBy(calls.Requested(f.req), calls.Responded(f.req, res)),
 		Transport: f.transport, LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
 	var d dialogstore.Dialog
@@ -127,6 +127,13 @@ func (f *firstInvite) settle(ctx context.Context, res *sip.Response, fields sess
 	c.Stored(ctx, f.set, &d, c.Store.Create(ctx, d))
 }
 
+// timerRefused reports whether a final response says that the timer we asked for is the
+// reason why there is no call (RFC 4028 §7.1, §7.3).
+func (f *firstInvite) timerRefused(res *sip.Response) bool {
+	return res.StatusCode == sessiontimer.StatusIntervalTooSmall ||
+		res.StatusCode == sip.StatusBadExtension && sipmsg.HasToken(res, "Unsupported", "", sessiontimer.OptionTag)
+}
+
 // followed are the refusals that are mostly followed by the same INVITE again,
 // which then needs what was learnt and numbered: challenges and redirections.
 var followed = []int{300, 301, 302, 305, 380, 401, 407, 420, 421}
@@ -134,6 +141,9 @@ var followed = []int{300, 301, 302, 305, 380, 401, 407, 420, 421}
 func (f *firstInvite) over(res *sip.Response) {
 	if !f.end(res) {
 		return
+	}
+	if res != nil && f.timerRefused(res) {
+		f.r.c.calls.CountRefused(calls.Outgoing)
 	}
 	f.finish()
 	switch {

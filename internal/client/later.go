@@ -6,6 +6,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
@@ -119,6 +120,9 @@ func (x *exchange) settle(ctx context.Context, res *sip.Response, contact *sip.C
 	before, ok := c.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.Dialog { return r.Accepted(d, sent) })
 	if !ok {
 		return before, agreed, false
+	}
+	if r.Renewed {
+		c.CountRefreshed(sessiontimer.Local, x.req.Method, &before)
 	}
 	known := before
 	calls.Moved(x.dialog, &known, r.Seen, x.localAddr)

@@ -101,12 +101,9 @@ func (s *stage) fallsSilent() {
 // inForce returns when the last 2xx to an INVITE or UPDATE came, and whether it gave us a
 // timer: an agreed one, or one that we run alone.
 func (s *stage) inForce() (since time.Duration, timed bool) {
-	timed = s.us.Timers.Store() != nil
-	for d, err := range s.us.Timers.Store().All(context.Background()) {
-		if err != nil {
-			s.Fatal(err)
-		}
-		timed = d.Session.Active()
+	timed = true
+	for call := range s.us.Timers.Calls(context.Background()) {
+		timed = call.Session.Active()
 	}
 	return s.session.since, timed
 }

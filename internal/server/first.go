@@ -29,9 +29,11 @@ type firstInvite struct {
 // none.
 func (f *firstInvite) refused() bool {
 	if f.tooSmall() {
+		f.s.calls.CountRefused(calls.Incoming)
 		return true
 	}
 	if f.policy.Mode == sessiontimer.Require && !f.fields.Supported {
+		f.s.calls.CountRefused(calls.Incoming)
 		respond(f.ServerTransaction, f.req, sip.StatusExtensionRequired, "Extension Required",
 			sip.NewHeader("Require", sessiontimer.OptionTag))
 		return true
@@ -114,7 +116,7 @@ func (f *firstInvite) create(res *sip.Response) error {
 	set, dialog := f.ring(res)
 	c.Sets.Touch(set) // it may have rung for long; a sweep is not to drop it now
 	answer := calls.Responded(f.req, res)
-	o := calls.Opening{Request: f.req, Response: res, Policy: f.policy, Session: a.Session, Fields: f.fields,
+	o := calls.Opening{Request: f.req, Response: res, At: now, Policy: f.policy, Session: a.Session, Fields: f.fields,
 		Agreed: dialog.AgreedAfter(answer), Transport: sip.NetworkToLower(f.req.Transport()), LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
 	var d dialogstore.Dialog
 	o.Answered(&d)

@@ -171,6 +171,9 @@ func (l *laterRequest) commit(res *sip.Response, a sessiontimer.Answer, now time
 	before, stored := l.s.calls.Renew(context.Background(), l.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		return r.Answered(d, a.Session)
 	})
+	if stored && r.Renewed {
+		l.s.calls.CountRefreshed(sessiontimer.Peer, l.req.Method, &before)
+	}
 	if stored {
 		calls.Moved(l.dialog, &before, r.Seen, l.localAddr)
 	}

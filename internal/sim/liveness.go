@@ -9,11 +9,9 @@ import (
 func (w *world) judgeRest() {
 	calls := w.byID()
 	for _, n := range w.nodes {
-		for d, err := range n.ua.Timers.Store().All(context.Background()) {
+		for d := range n.ua.Timers.Calls(context.Background()) {
 			c := calls[d.CallID]
 			switch {
-			case err != nil:
-				w.violated("L3", nil, w.now(), "the store of %s: %v", n.name, err)
 			case c == nil:
 				w.violated("L2", nil, w.now(), "%s has call %s that no peer knows", n.name, d.CallID)
 			case !d.Session.Active(): // nothing ends it but a BYE
@@ -33,7 +31,7 @@ func (c *Call) goneBy() time.Duration {
 // judgeEnd is L4: when all calls are over nothing of them is left.
 func (w *world) judgeEnd(calls map[string]*Call) {
 	for _, n := range w.nodes {
-		for d := range n.ua.Timers.Store().All(context.Background()) {
+		for d := range n.ua.Timers.Calls(context.Background()) {
 			if d.Session.Active() {
 				w.violated("L4", calls[d.CallID], w.now(), "%s has it still: %+v", n.name, d.Session)
 			}

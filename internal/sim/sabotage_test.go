@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/inside"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -51,22 +52,22 @@ func TestSabotage(t *testing.T) {
 func (n *node) each(after time.Duration, do func(dialogstore.Dialog)) {
 	time.AfterFunc(after, func() {
 		if _, up := n.running(); up {
-			for d := range n.ua.Timers.Store().All(context.Background()) {
-				do(d)
+			for call := range n.ua.Timers.Calls(context.Background()) {
+				do(call.Dialog)
 			}
 		}
 	})
 }
 
 func (n *node) forget(d dialogstore.Dialog) {
-	_, _ = n.ua.Timers.Store().Delete(context.Background(), d.ID)
+	_, _ = inside.StoreOf(n.ua.Timers).Delete(context.Background(), d.ID)
 }
 
 // invent puts a call into the store that nobody has, and that never expires.
 func (n *node) invent(d dialogstore.Dialog) {
 	d.CallID += "-invented"
 	d.Session.Interval = 24 * time.Hour
-	_ = n.ua.Timers.Store().Create(context.Background(), d)
+	_ = inside.StoreOf(n.ua.Timers).Create(context.Background(), d)
 }
 
 func (n *node) bye(d dialogstore.Dialog) { n.hangUp(d.CallID) }

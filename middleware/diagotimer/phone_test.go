@@ -243,8 +243,8 @@ func (p *phone) wantIdle() {
 		p.t.Errorf("diago's cache holds the call out %s, want it empty", id)
 		return true
 	})
-	for d := range p.timers.Store().All(ctx) {
-		p.t.Errorf("the store holds the dialog %s, want it empty", d.CallID)
+	for d := range p.timers.Calls(ctx) {
+		p.t.Errorf("the timers hold the call %s, want none", d.CallID)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -87,10 +87,8 @@ func TestAtTheSameMoment_Trap12(t *testing.T) {
 func (s *scripted) atRefresh(t *testing.T, what string, do func() error) {
 	t.Helper()
 	var since time.Time
-	for d, err := range s.timers.Store().All(context.Background()) {
-		if err == nil {
-			since = d.Session.Since
-		}
+	for call := range s.timers.Calls(context.Background()) {
+		since = call.Session.Since
 	}
 	time.Sleep(time.Until(since.Add(299 * time.Second)))
 	s.during(t, what, func() error {
