@@ -48,6 +48,7 @@ type Calls struct {
 	listeners listeners
 	app       atomic.Pointer[application]
 	leftAlone atomic.Bool // a call that could not be kept
+	socket    atomic.Pointer[string]
 }
 
 // New makes calls that end with ctx. Whoever calls it sets Store and Proved.
@@ -55,6 +56,21 @@ func New(ctx context.Context, config Config) *Calls {
 	c := &Calls{Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config, Figures: newFigures(config.StatsBy)}
 	c.SetApplication(Application{})
 	return c
+}
+
+// CameInAt notes the socket of ours at which a call came in, as host:port.
+func (c *Calls) CameInAt(addr string) {
+	if last := c.socket.Load(); addr != "" && (last == nil || *last != addr) {
+		c.socket.Store(&addr)
+	}
+}
+
+// Socket is where a call came in last; empty if none did.
+func (c *Calls) Socket() string {
+	if last := c.socket.Load(); last != nil {
+		return *last
+	}
+	return ""
 }
 
 // Detached is ctx without its end, for what must be finished once it has begun.

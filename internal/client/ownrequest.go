@@ -89,14 +89,6 @@ func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialo
 	return o, nil
 }
 
-// fromOpenSocket has req do without our own socket if that is not open: sipgo would
-// open it, and the program could not.
-func (r *Requester) fromOpenSocket(req *sip.Request, d *dialogstore.Dialog) {
-	if req.Laddr.IP != nil && !r.has(d.Transport, d.LocalAddr) {
-		req.Laddr = sip.Addr{}
-	}
-}
-
 // run sends the request and waits for its final response.
 func (o *ownRequest) run(ctx context.Context) (*sip.Response, error) {
 	if err := o.send(ctx); err != nil {

@@ -63,6 +63,9 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 	n.revive(&a.Dialog, c.Age)
 	a.Decision = n.decide(a.Dialog)
 	a.apply()
+	if addr := n.cfg.Settings.Address; addr != "" {
+		a.Dialog.LocalAddr = addr
+	}
 	if !n.keep(a, c.Epoch) {
 		return false
 	}

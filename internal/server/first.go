@@ -118,6 +118,9 @@ func (f *firstInvite) create(res *sip.Response) error {
 	answer := calls.Responded(f.req, res)
 	o := calls.Opening{Request: f.req, Response: res, At: now, Policy: f.policy, Session: a.Session, Fields: f.fields,
 		Agreed: dialog.AgreedAfter(answer), Transport: sip.NetworkToLower(f.req.Transport()), LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
+	if o.Transport == "udp" {
+		c.CameInAt(o.LocalAddr)
+	}
 	var d dialogstore.Dialog
 	o.Answered(&d)
 	dialog.HandOver()
