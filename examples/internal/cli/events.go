@@ -16,8 +16,9 @@ import (
 //
 //	{"time":"2025-01-02T15:04:05.000Z","event":"negotiated","call_id":"…","interval":1800,"refresher":"local"}
 //
-// Besides, refreshed has a method, refresh_failed a method and a status or reason, and
-// expired a reason. Its methods may be called concurrently.
+// Besides, refreshed has a method, refresh_failed a method and a status or reason, expired
+// and unreachable a reason, and taken_over and released the node that the call comes from
+// or goes to. Its methods may be called concurrently.
 type Events struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -35,6 +36,7 @@ type line struct {
 	Method    string  `json:"method,omitempty"`
 	Status    int     `json:"status,omitempty"`
 	Reason    string  `json:"reason,omitempty"`
+	Node      string  `json:"node,omitempty"`
 }
 
 // Handle prints an event; pass it to middleware.WithEventHandler.
@@ -58,6 +60,12 @@ func (p *Events) Handle(e sessiontimer.Event) {
 		l.Event, l.Reason = "expired", e.Reason.String()
 	case sessiontimer.Ended:
 		l.Event = "ended"
+	case sessiontimer.TakenOver:
+		l.Event, l.Node = "taken_over", e.From
+	case sessiontimer.Released:
+		l.Event, l.Node = "released", e.To
+	case sessiontimer.Unreachable:
+		l.Event, l.Reason = "unreachable", reason(e.Err)
 	default:
 		return
 	}
