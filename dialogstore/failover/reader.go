@@ -12,6 +12,6 @@ type Reader interface {
 
 	// Read returns the calls as they are stored, in order, with the age that their
 	// sessions have by now. The zero Entry is a call that the registry does not have,
-	// or that has ended.
+	// that has ended, or whose stored state cannot be used.
 	Read(ctx context.Context, ids []dialogstore.ID) ([]Entry, error)
 }

@@ -66,7 +66,8 @@ type Registry interface {
 	// and raises these epochs by one. Each result is the call with its new epoch, or
 	// has a *FencedError or ErrUnknown as its Err. Claiming a call again with the same
 	// key, while me still owns it in the epoch after that, changes nothing and returns
-	// its latest state.
+	// its latest state. If that state cannot be used, Err is a *CorruptError, of the
+	// Dialog only the ID is set, and me owns the call nevertheless and should drop it.
 	Claim(ctx context.Context, me, from Node, keys []Key) ([]Claimed, error)
 
 	// Owned lists up to limit calls of owner, those that expire first at the front.
@@ -139,7 +140,7 @@ func (e *Entry) Key() Key { return Key{e.Dialog.ID, e.Epoch} }
 // Claimed is the result of a claim.
 type Claimed struct {
 	Entry       // with the new epoch and the current age; its Session.Since is zero
-	Err   error // nil, a *FencedError or ErrUnknown
+	Err   error // nil, a *FencedError, ErrUnknown or a *CorruptError
 }
 
 // Held is a call that a node owns.

@@ -51,6 +51,10 @@ func (n *Node) adopt(g *gone, claimed []failover.Claimed) (adopted int) {
 }
 
 func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
+	if corrupt := new(failover.CorruptError); errors.As(c.Err, &corrupt) {
+		n.refuse(c, corrupt.Reason)
+		return false
+	}
 	if c.Err != nil {
 		return false // another one was faster, or it has ended
 	}

@@ -234,6 +234,7 @@ type way struct {
 	stuck  time.Time                      // until when nothing is done of what gets there
 	deaf   bool                           // it looks at no context
 	spoilt string                         // Call-ID of one that cannot be read
+	torn   string                         // Call-ID of one whose stored state does not parse
 	asked  []request                      // in order
 	watch  func(method string, calls int) // is told of what gets there
 }
@@ -355,6 +356,10 @@ func (w *way) claim(ctx context.Context, me, from failover.Node, keys []failover
 		one, err := w.Memory.Claim(ctx, me, from, []failover.Key{k})
 		if err != nil {
 			return nil, err
+		}
+		if k.CallID == w.torn && one[0].Err == nil {
+			one[0].Dialog = dialogstore.Dialog{ID: k.ID}
+			one[0].Err = &failover.CorruptError{ID: k.ID, Reason: errors.New("unexpected end of JSON input")}
 		}
 		all = append(all, one...)
 	}

@@ -49,7 +49,7 @@ func wantNodes(t testing.TB, p failover.Pulse, want ...failover.Node) {
 	for _, b := range p.Nodes {
 		got = append(got, b.Node)
 	}
-	less := func(a, b failover.Node) bool { return a.Name+"\n"+a.Run < b.Name+"\n"+b.Run }
+	less := func(a, b failover.Node) bool { return a.Name < b.Name || a.Name == b.Name && a.Run < b.Run }
 	if diff := cmp.Diff(want, got, cmpopts.SortSlices(less)); diff != "" {
 		t.Errorf("a pulse has other nodes (-want +got):\n%s", diff)
 	}

@@ -1,0 +1,68 @@
+package bounded
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestResult(t *testing.T) {
+	c := New(1, time.Second)
+	for range 3 { // the place is free again
+		if got, err := Do(t.Context(), c, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
+			t.Errorf("Do = %d, %v, want 7 and no error", got, err)
+		}
+		if _, err := Do(t.Context(), c, func(context.Context) (int, error) { return 0, errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Do = %v, want the error of the call", err)
+		}
+		if _, err := Do(t.Context(), c, func(context.Context) (int, error) { panic("hook") }); err == nil || err.Error() != "panic: hook" {
+			t.Errorf("Do = %v, want the panic as an error", err)
+		}
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, end := New(1, time.Second), make(chan struct{})
+		deaf := func(context.Context) (int, error) { <-end; return 7, nil }
+		for _, want := range []time.Duration{300 * time.Millisecond, 600 * time.Millisecond} { // the second finds no place
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), want)
+			_, err := Do(ctx, c, deaf)
+			cancel()
+			if took := time.Since(start); took != want || err != context.DeadlineExceeded {
+				t.Errorf("Do returns %v after %v, want the error of the context after %v", err, took, want)
+			}
+		}
+		start := time.Now()
+		_, err := Do(t.Context(), c, deaf)
+		if took := time.Since(start); took != time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without a deadline Do returns %v after %v, want one after a second", err, took)
+		}
+		close(end)
+		synctest.Wait()
+		if got, err := Do(t.Context(), c, deaf); got != 7 || err != nil {
+			t.Errorf("when the call has ended, Do = %d, %v, want 7 and no error", got, err)
+		}
+	})
+}
+
+func TestEndedContextCallsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Do(ctx, New(1, time.Second), func(context.Context) (int, error) { t.Error("called"); return 0, nil })
+	if err != context.Canceled {
+		t.Errorf("Do = %v, want the error of the context", err)
+	}
+}
+
+// Clients have errors of their own for a context that ends.
+func TestErrorOfContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Do(ctx, New(1, time.Second), func(context.Context) (int, error) { cancel(); return 0, errors.New("i/o timeout") })
+	if err != context.Canceled {
+		t.Errorf("Do = %v, want the error of the context", err)
+	}
+}
