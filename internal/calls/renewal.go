@@ -46,6 +46,7 @@ func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) d
 // Sent is what else there is to a request of ours.
 type Sent struct {
 	At        time.Time
+	Refresh   bool // it is nobody's but ours: the peer asks nobody before it answers
 	Policy    sessiontimer.Policy
 	Proposal  sessiontimer.Proposal
 	LocalAddr func() string // of our socket; empty if unknown
@@ -77,10 +78,12 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
 	return d
 }
 
-// settle is the session of a 2xx of the peer. Where that says nothing, the time of the
-// refresh stays as it was before, and what its delay took off is not taken off twice.
+// settle is the session of a 2xx of the peer. One that is late may have been sent long
+// before, unless it is to an INVITE of the application, which somebody had to answer.
+// Where it says nothing, the time of the refresh stays as it was before, and what its
+// delay took off is not taken off twice.
 func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.Session {
-	if r.Request.Method != sip.UPDATE {
+	if r.Request.Method != sip.UPDATE && !sent.Refresh {
 		return sent.Policy.Settle(sent.Proposal, r.Fields, before, r.At)
 	}
 	delay := r.At.Sub(sent.At)

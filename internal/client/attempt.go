@@ -74,7 +74,7 @@ func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
 	case a.ofCall(res):
 		ctx = calls.Detached(ctx)
 		// The Contact is the one that is stored.
-		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{LocalAddr: a.localAddr, NoUpdate: a.noUpdate, Remember: a.remember})
+		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{Refresh: true, LocalAddr: a.localAddr, NoUpdate: a.noUpdate, Remember: a.remember})
 		if news {
 			a.r.c.calls.FollowMedia(ctx, &before, agreed)
 		}
