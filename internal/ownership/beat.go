@@ -86,6 +86,7 @@ func (b *beater) heed(news news, now time.Time) {
 	case news.emptied:
 		b.cfg.Logger.Warn("the registry has lost what was written, writing all calls again", "node", b.me.Name)
 		b.writeAll(now)
+		b.trouble.over.Add(1) // what has ended since may be back: see orphans
 	case now.Sub(b.swept) >= sweepEvery:
 		b.writeAll(now)
 	default:

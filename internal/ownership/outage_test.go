@@ -195,3 +195,23 @@ func TestOrphans(t *testing.T) {
 		}
 	})
 }
+
+// A registry that goes back to what it was before calls ended has them again as ours,
+// though no beat has failed. They are taken up, and so end once more.
+func TestOrphansOfThePast(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a := l.node("a")
+		ids := a.calls(2)
+		l.pass(10 * time.Second)
+		back := l.registry.Snapshot()
+		if _, err := a.Delete(context.Background(), ids[0]); err != nil {
+			t.Fatal(err)
+		}
+		l.pass(10 * time.Second)
+		back()
+		l.pass(3 * aLease)
+		if got := a.names(); !slices.Equal(got, []string{"a-0"}) {
+			t.Errorf("adopted %v, want the call that has ended", got)
+		}
+	})
+}
