@@ -17,6 +17,7 @@ import (
 type Memory struct {
 	mu    sync.Mutex
 	state state
+	swept time.Time
 	ahead time.Duration // of the clock of package time
 }
 
@@ -93,7 +94,9 @@ func (m *Memory) Beat(ctx context.Context, me Node) (Pulse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
-	m.sweep(now)
+	if now.Sub(m.swept).Abs() >= sweepEvery {
+		m.sweep(now)
+	}
 	r := m.state.nodes[me]
 	m.state.nodes[me] = run{count: r.count + 1, buried: r.buried, heard: now}
 	return Pulse{m.state.generation, r.buried, m.beatings()}, nil
@@ -142,8 +145,12 @@ func (m *Memory) Bury(ctx context.Context, node Node, count uint64) (buried bool
 	return true, nil
 }
 
+// sweepEvery is how much time passes between two sweeps, each a look at every call.
+const sweepEvery = time.Minute
+
 // sweep removes what has been kept for long enough.
 func (m *Memory) sweep(now time.Time) {
+	m.swept = now
 	owners := make(map[Node]bool)
 	for id, c := range m.state.calls {
 		if now.After(c.until) {
