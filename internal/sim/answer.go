@@ -72,7 +72,9 @@ func (p *peer) inOrder(c *Call, m message, from string, e Entry) {
 // refreshed accepts a refresh: the target and the session are as it says.
 func (p *peer) refreshed(c *Call, m message, from string, e Entry) {
 	c.announced(m.contact)
-	c.agree(p.settle(m), p)
+	s := p.settle(m)
+	s.since += p.kind.Slow
+	c.agree(s, p)
 	e.Contact, e.Session = m.contact, c.session
 	if p.kind.Slow == 0 {
 		p.final(c, m, from, e, 200, "OK")

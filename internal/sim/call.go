@@ -132,14 +132,10 @@ func (p *peer) send(c *Call, method string, lines []string, done func(message)) 
 		lines, body = lines[:n-1], lines[n-1]
 	}
 	tx := &transaction{method: method, branch: p.branch(), number: c.number, to: c.remote}
-	begun := p.w.now()
 	tx.done = func(m message) {
 		tx.sending.stop()
 		if c.own == tx {
 			c.own = nil
-		}
-		if m.status == 0 {
-			p.w.unanswered(c, tx, begun)
 		}
 		done(m)
 	}

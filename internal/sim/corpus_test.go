@@ -12,12 +12,13 @@ var corpus = []struct {
 	why   string
 }{
 	{Alone, 1, "a few of everything"},
-	{Alone, 4, "a pause that a refused re-INVITE came out of twice"},
+	{small, 4, "pauses, partitions, a slow registry"},
+	{small, 8, "a registry that goes back"},
 }
 
 // TestCorpus runs them.
 func TestCorpus(t *testing.T) {
 	for _, c := range corpus {
-		t.Run(c.stack.Name+": "+c.why, func(t *testing.T) { runWithin(t, time.Minute, c.stack, c.seed) })
+		t.Run(c.stack.Name+": "+c.why, func(t *testing.T) { runWithin(t, time.Minute, c.stack, c.seed, func(Figures) {}) })
 	}
 }

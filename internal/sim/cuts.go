@@ -6,18 +6,21 @@ import (
 	"time"
 )
 
-// cuts are S3 and S5: who hung up, and whether there was a reason.
+// cuts are S3 and S5: who hung up, and whether there was a reason. A BYE that the peer
+// refuses is none.
 func (v *view) cuts() {
 	hung := false
 	for _, e := range v.exchanges {
-		if e.own || e.method != "BYE" {
+		if e.own || e.method != "BYE" || hung || e.written > 0 && e.status >= 300 {
 			continue
 		}
-		if !hung && v.livesAt(e.sent) && !v.excused(e) {
-			v.fail("S3", e.sent, "%s hangs up (%s), and the peer has %v", e.node.name, e.reason, v.sessionAt(e.sent))
-		}
-		if !hung && v.livesAt(e.sent) && strings.Contains(e.reason, "expired") {
-			v.neglected(e.sent)
+		if v.livesAt(e.sent) && v.lets(e.node) {
+			if !v.excused(e) && !v.blind(e) {
+				v.fail("S3", e.sent, "%s hangs up (%s), and the peer has %v", e.node.name, e.reason, v.sessionAt(e.sent))
+			}
+			if strings.Contains(e.reason, "expired") {
+				v.neglected(e.sent)
+			}
 		}
 		hung = true
 	}
@@ -30,12 +33,22 @@ func (v *view) cuts() {
 	}
 }
 
+// blind reports whether the sender had lost the call and could not know, and the peer is
+// none of those that would refuse it.
+func (v *view) blind(bye *exchange) bool {
+	if v.registry == nil || !v.peer.kind.LaxCSeq {
+		return false
+	}
+	owner, _, _ := v.holder(bye.sent)
+	return owner.n != bye.node && !v.registry.healthy(bye.node, bye.sent-lease, bye.sent)
+}
+
 // excused reports whether there is a reason for a node to hang up.
 func (v *view) excused(bye *exchange) bool {
 	if v.AppEnds > 0 && v.AppEnds <= bye.sent {
 		return true
 	}
-	if s := v.known(bye.sent); s.interval > 0 && bye.sent >= s.since+s.interval-margin(s.interval) {
+	if s := v.known(bye.node, bye.sent); s.interval > 0 && bye.sent >= s.since+s.interval-margin(s.interval) {
 		return true // S5 looks why
 	}
 	return slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
@@ -43,10 +56,20 @@ func (v *view) excused(bye *exchange) bool {
 	})
 }
 
-// known is what was in force just before the time as a node sees it: it counts from
-// when it first sent its 2xx.
-func (v *view) known(at time.Duration) session {
-	s := v.sessionAt(at)
+// known is what was in force just before the time as a node sees it: it counts from when
+// it first sent its 2xx, and knows of others' refreshes only what it took over.
+func (v *view) known(n *node, at time.Duration) (s session) {
+	taken := time.Duration(0)
+	for _, g := range v.grants {
+		if g.at < at && v.registry.lifeOf(g.to).n == n {
+			taken = g.at
+		}
+	}
+	for i := range v.Ledger {
+		if e := &v.Ledger[i]; e.At < at && e.Accepted() && e.Refresh() && (e.Node == n.addr || e.At < taken) {
+			s = e.Session
+		}
+	}
 	for _, e := range v.exchanges {
 		if e.own && e.final > 0 && e.final == s.since {
 			s.since = e.written
@@ -58,11 +81,14 @@ func (v *view) known(at time.Duration) session {
 // proof reports whether, at a moment, a refresh of a node's says that the peer or its
 // call is gone (RFC 4028 §10, RFC 5057).
 func (e *exchange) proof(at time.Duration) bool {
-	if e.own || !e.refresh() || e.final > 0 && e.final > at {
-		return !e.own && e.refresh() && at-e.sent >= timeout-time.Second
+	const enough = timeout - time.Second
+	switch {
+	case e.own || !e.refresh():
+		return false
+	case e.final == 0 || e.final-e.sent >= enough:
+		return at-e.sent >= enough
 	}
-	return e.final == 0 && at-e.sent >= timeout-time.Second ||
-		e.final > 0 && (slices.Contains([]int{404, 408, 410, 480, 481, 482, 483}, e.status) || e.status == 405 && e.method == "INVITE")
+	return e.final <= at && (slices.Contains([]int{404, 408, 410, 480, 481, 482, 483}, e.status) || e.status == 405 && e.method == "INVITE")
 }
 
 // unacknowledged reports whether a 2xx of a node to an INVITE had no ACK in time
@@ -76,24 +102,45 @@ func (e *exchange) unacknowledged(at time.Duration) bool {
 const enough = 15 * time.Second
 
 // neglected is S5: the session ran out before the given moment though a node that may
-// serve it could have reached the peer between the half and the last chance.
+// serve it could have reached the peer between the half and the last chance, and has not
+// tried for as long as a transaction lasts.
 func (v *view) neglected(at time.Duration) {
 	s := v.sessionAt(at)
-	if s.interval == 0 || s.ours {
+	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool { return e.sent > s.since && e.proof(at) }) {
 		return
 	}
 	half, last := s.since+s.interval/2, s.since+s.interval-margin(s.interval)*11/10
-	n := v.owner()
-	if n == nil || !n.ran(v.Began, at) {
-		return // its calls ended with it
-	}
 	for from := half; from+enough <= last; from += time.Second {
-		if v.wire.reached(n, v.peer, from, from+enough) {
+		if n := v.server(from, from+enough); n != nil && v.wire.reached(n, v.peer, from, from+enough) && v.lets(n) {
 			v.fail("S5", at, "%v has run out, but %s could have reached the peer from %.3f s on", s, n.name, from.Seconds())
 			return
 		}
 	}
 }
 
-// owner is the node that has the call.
-func (v *view) owner() *node { return v.exchanges[0].node }
+// lets reports whether the peer takes packets of n.
+func (v *view) lets(n *node) bool { return !v.peer.kind.Filters || v.remote == n.addr }
+
+// server is a node that may serve the call all the time from one moment to another: it
+// owns it, or could have taken it over by then. Nil if there is none.
+func (v *view) server(from, to time.Duration) *node {
+	owner, since, knew := v.holder(from)
+	since = max(since, v.Began)
+	early := from - v.takenWithin() - lease
+	switch {
+	case !owner.n.died(since, to):
+		if next, _, _ := v.holder(to); knew && next == owner && owner.n.ran(from, to) {
+			return owner.n
+		}
+		return nil
+	case v.registry == nil || len(v.grants) == 0 || v.registry.lost(since) || !owner.n.died(since, early):
+		return nil
+	}
+	// Whoever ran and reached the registry for long enough could have claimed it.
+	for _, n := range v.nodes {
+		if v.registry.healthy(n, early, to) {
+			return n
+		}
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,11 @@ func (w *world) judge() {
 		exchanges := w.exchanges(p)
 		for _, c := range p.calls {
 			v := &view{world: w, Call: c, exchanges: exchanges[c.ID]}
+			if w.registry != nil {
+				v.grants = w.registry.grantsOf(c)
+			}
 			if c.Began > 0 && v.established() {
+				v.former()
 				v.numbers()
 				v.pace()
 				v.cuts()
@@ -29,6 +34,7 @@ type view struct {
 	*world
 	*Call
 	exchanges []*exchange
+	grants    []grant // who owned it; none without failover
 }
 
 func (v *view) fail(rule string, at time.Duration, format string, args ...any) {
@@ -43,18 +49,23 @@ func (v *view) established() bool {
 }
 
 // numbers is S1: the CSeqs that a peer accepts rise strictly. One that accepts any
-// number shows what each node by itself does; there what was sent first may come last.
+// number cannot tell nodes apart, but each by itself has them rise; there what was sent
+// first may come last.
 func (v *view) numbers() {
-	var last *Entry
+	last := make(map[string]*Entry)
 	for i := range v.Ledger {
 		e := &v.Ledger[i]
 		if e.Own || !e.Accepted() {
 			continue
 		}
-		if last != nil && e.Number <= last.Number && !(v.peer.kind.LaxCSeq && v.sent(e) < v.sent(last)) {
-			v.fail("S1", e.At, "%s %d of %s is accepted after %d", e.Method, e.Number, e.Node, last.Number)
+		from, lax := "", v.peer.kind.LaxCSeq
+		if lax {
+			from = e.Node
 		}
-		last = e
+		if l := last[from]; l != nil && e.Number <= l.Number && !(lax && v.sent(e) < v.sent(l)) {
+			v.fail("S1", e.At, "%s %d of %s is accepted after %d", e.Method, e.Number, e.Node, l.Number)
+		}
+		last[from] = e
 	}
 }
 
@@ -84,11 +95,18 @@ func (v *view) pace() {
 	}
 }
 
+// announcing is how long a taker that has many calls may take to announce itself.
+const announcing = 10 * time.Second
+
 // hurried reports whether there is a cause for b so soon after a: it took long until a
 // refresh was answered, one was refused, the peer sent something, or the owner changed
 // or stood still.
 func (v *view) hurried(a, b *Entry) bool {
 	from := v.sent(a)
+	// A takeover announces itself, beside what is due at that time.
+	if slices.ContainsFunc(v.grants, func(g grant) bool { return g.served > from-announcing && g.at <= b.At }) {
+		return true
+	}
 	if a.Node != b.Node || v.sent(b) < a.At || !v.wire.nodes[a.Node].ran(from, b.At) {
 		return true
 	}

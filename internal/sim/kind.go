@@ -35,7 +35,7 @@ func drawKind(random *rand.Rand) Kind {
 		Filters:   one(10),
 	}
 	switch {
-	case one(25):
+	case one(40):
 		k.Interval = pick[time.Duration](random, 90, 91, 120, 300) * time.Second
 	case one(8):
 		k.Interval = pick[time.Duration](random, 600, 900, 3600, 3600) * time.Second

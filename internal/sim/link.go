@@ -2,134 +2,95 @@ package sim
 
 import (
 	"context"
-	"errors"
-	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 )
 
-// link is the way of one life of a node to the registry, with all that can happen to
-// it. It notes what was granted for the judge.
-type link struct {
-	to   failover.Registry
+// link is the way of one life of n to the registry.
+func (r *registry) link(n *node) failover.Registry {
+	life := n.lives
+	f := failovertest.NewFaulty(&witness{r.Memory, r, n, life})
+	f.Set(func(string) failovertest.Fault { return r.condition(n, life) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.links = append(r.links, f)
+	return r.w.stack.plant(f)
+}
+
+// condition is what goes wrong with a request of n right now.
+func (r *registry) condition(n *node, life int) (f failovertest.Fault) {
+	paused, runs := n.standsStill(life)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.w.now()
+	f.Down = !runs || r.down.has(now)
+	f.Lost = r.lossy.has(now) && r.random.Float64() < r.share
+	if r.slow.has(now) {
+		f.Delay, f.Reply = spread(r.random, r.slowness), spread(r.random, r.slowness)
+	}
+	for _, c := range r.cutOff[n] {
+		switch {
+		case !c.has(now):
+		case c.refused:
+			f.Down = true
+		default: // TCP sends it when it can
+			f.Delay = max(f.Delay, c.to-now)
+		}
+	}
+	// What a stopped process would have sent leaves when it goes on.
+	f.Delay = max(f.Delay, paused)
+	return f
+}
+
+// witness notes what the registry grants.
+type witness struct {
+	failover.Registry
 	r    *registry
 	n    *node
-	life int // of n
-}
-
-var (
-	errDown  = errors.New("sim: the registry is down")
-	errLost  = errors.New("sim: the reply was lost")
-	errEnded = errors.New("sim: the node has crashed")
-)
-
-// over does call as things are now. A node that stands still asks when it goes on.
-func over[T any](ctx context.Context, l *link, call func() (T, error)) (T, error) {
-	var none T
-	for {
-		paused, err := l.n.standsStill(l.life)
-		switch {
-		case err != nil:
-			return none, err
-		case paused <= 0:
-			c := l.r.conditions(l.n)
-			if err := wait(ctx, c.before); err != nil {
-				return none, err
-			}
-			if c.down {
-				return none, errDown
-			}
-			v, err := call()
-			if c.lost && err == nil {
-				_ = wait(ctx, time.Hour)
-				return none, errLost
-			}
-			return v, err
-		}
-		if err := wait(ctx, paused); err != nil {
-			return none, err
-		}
-	}
-}
-
-// wait returns early with the error of ctx.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// standsStill is how long n is still paused; an error if this life of it has ended.
-func (n *node) standsStill(life int) (time.Duration, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.up || n.lives != life {
-		return 0, errEnded
-	}
-	return n.until - n.w.now(), nil
+	life int
 }
 
 // Beat implements failover.Registry.
-func (l *link) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
+func (l *witness) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
 	l.r.met(me, l.n, l.life)
-	return over(ctx, l, func() (failover.Pulse, error) { return l.to.Beat(ctx, me) })
-}
-
-// Leave implements failover.Registry.
-func (l *link) Leave(ctx context.Context, me failover.Node) error {
-	_, err := over(ctx, l, func() (struct{}, error) { return struct{}{}, l.to.Leave(ctx, me) })
-	return err
-}
-
-// Bury implements failover.Registry.
-func (l *link) Bury(ctx context.Context, node failover.Node, count uint64) (bool, error) {
-	return over(ctx, l, func() (bool, error) { return l.to.Bury(ctx, node, count) })
+	return l.Registry.Beat(ctx, me)
 }
 
 // Put implements failover.Registry.
-func (l *link) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
-	return over(ctx, l, func() ([]error, error) {
-		errs, err := l.to.Put(ctx, me, entries)
-		for i := range errs {
-			l.r.put(l.n, me, entries[i].Key(), errs[i])
-		}
-		return errs, err
-	})
+func (l *witness) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
+	l.r.turn.Lock()
+	defer l.r.turn.Unlock()
+	errs, err := l.Registry.Put(ctx, me, entries)
+	for i := range errs {
+		l.r.put(me, entries[i].Key(), errs[i])
+	}
+	return errs, err
 }
 
 // Drop implements failover.Registry.
-func (l *link) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
-	return over(ctx, l, func() ([]error, error) { return l.to.Drop(ctx, me, keys) })
+func (l *witness) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
+	l.r.turn.Lock()
+	defer l.r.turn.Unlock()
+	errs, err := l.Registry.Drop(ctx, me, keys)
+	for i := range errs {
+		if errs[i] == nil {
+			l.r.drop(keys[i])
+		}
+	}
+	return errs, err
 }
 
 // Claim implements failover.Registry.
-func (l *link) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
-	return over(ctx, l, func() ([]failover.Claimed, error) {
-		claimed, err := l.to.Claim(ctx, me, from, keys)
-		for i := range claimed {
-			if claimed[i].Err == nil {
-				l.r.claimed(l.n, me, from, claimed[i].Key())
-			}
+func (l *witness) Claim(ctx context.Context, me, from failover.Node, keys []failover.Key) ([]failover.Claimed, error) {
+	l.r.turn.Lock()
+	defer l.r.turn.Unlock()
+	claimed, err := l.Registry.Claim(ctx, me, from, keys)
+	for i := range claimed {
+		if claimed[i].Err == nil {
+			l.r.robbed(me, from, keys[i])
+			l.r.claimed(me, from, claimed[i].Key())
 		}
-		return claimed, err
-	})
-}
-
-// Owned implements failover.Registry.
-func (l *link) Owned(ctx context.Context, owner failover.Node, limit int) ([]failover.Held, error) {
-	return over(ctx, l, func() ([]failover.Held, error) { return l.to.Owned(ctx, owner, limit) })
-}
-
-// Owner implements failover.Registry.
-func (l *link) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
-	return over(ctx, l, func() ([]failover.Ownership, error) { return l.to.Owner(ctx, ids) })
+	}
+	return claimed, err
 }

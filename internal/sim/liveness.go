@@ -3,7 +3,106 @@ package sim
 import (
 	"context"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
+
+// judgeOwners is L1, a takeover after the last fault: each live call is owned by a live
+// node, as the registry has it, and that node has it in its memory.
+func (w *world) judgeOwners() {
+	if w.registry == nil {
+		return
+	}
+	for _, p := range w.peers {
+		p.mu.Lock()
+		calls := w.exchanges(p)
+		for _, c := range p.calls {
+			v := &view{world: w, Call: c, exchanges: calls[c.ID], grants: w.registry.grantsOf(c)}
+			if c.alive() && v.established() && !v.over() {
+				v.owned()
+			}
+		}
+		p.mu.Unlock()
+	}
+}
+
+// over reports whether for a node the call has ended, or its session has run out.
+func (v *view) over() bool {
+	if v.registry.ended(v.Call) {
+		return true
+	}
+	for _, e := range v.exchanges {
+		if e.method == "BYE" {
+			return true
+		}
+	}
+	return v.session.interval > 0 && v.now() > v.session.since+v.session.interval-margin(v.session.interval)
+}
+
+func (v *view) owned() {
+	owners, err := v.registry.Owner(context.Background(), []dialogstore.ID{v.id()})
+	if err != nil {
+		v.fail("L1", v.now(), "the registry: %v", err)
+		return
+	}
+	owner := v.registry.lifeOf(owners[0].Owner)
+	switch {
+	case owner.n == nil && v.mayBeLost():
+	case owner.n == nil:
+		v.fail("L1", v.now(), "nobody owns it")
+	case !owner.runs():
+		v.fail("L1", v.now(), "%s owns it, and has died", owner.n.name)
+	case !owner.n.has(v.id()):
+		v.fail("L1", v.now(), "%s owns it, and does not have it", owner.n.name)
+	}
+}
+
+// mayBeLost reports whether the node that had the call died before it was written, or
+// after the registry had lost it.
+func (v *view) mayBeLost() bool {
+	owner, since, _ := v.holder(v.now())
+	since = max(since, v.Began)
+	if !owner.n.died(since, v.now()) {
+		return false
+	}
+	if len(v.grants) == 0 {
+		return !v.registry.healthy(owner.n, v.Began, v.Began+10*time.Second)
+	}
+	return v.registry.lost(since)
+}
+
+// has reports whether a call is in the memory of n.
+func (n *node) has(id dialogstore.ID) bool {
+	_, err := n.ua.Timers.Call(context.Background(), id)
+	return err == nil
+}
+
+// judgeMemories is L3: the registry and the memories agree.
+func (w *world) judgeMemories() {
+	if w.registry == nil {
+		return
+	}
+	calls := w.byID()
+	for _, n := range w.nodes {
+		ids := make(map[dialogstore.ID]bool)
+		for d := range n.ua.Timers.Calls(context.Background()) {
+			ids[d.ID] = true
+			owners, err := w.registry.Owner(context.Background(), []dialogstore.ID{d.ID})
+			if owner := w.registry.lifeOf(owners[0].Owner); err != nil || owner.n != n || !owner.runs() {
+				w.violated("L3", calls[d.CallID], w.now(), "%s has call %s, which the registry says is %+v (%v)", n.name, d.CallID, owners[0], err)
+			}
+		}
+		for _, run := range w.registry.runsOf(n) {
+			held, _ := w.registry.Owned(context.Background(), run, 1<<20)
+			for _, h := range held {
+				if !ids[h.ID] && h.Left > -timeout {
+					w.violated("L3", calls[h.CallID], w.now(), "the registry says that %s has call %s in epoch %d", n.name, h.CallID, h.Epoch)
+				}
+			}
+		}
+	}
+}
 
 // judgeRest is what must be so long after the last fault.
 func (w *world) judgeRest() {
@@ -37,6 +136,42 @@ func (w *world) judgeEnd(calls map[string]*Call) {
 			}
 		}
 	}
+	if w.registry != nil {
+		w.judgeKeys(calls)
+	}
+}
+
+// judgeKeys is L4 of the registry: it has nothing but nodes, and calls without a timer
+// that a lost BYE has left.
+func (w *world) judgeKeys(calls map[string]*Call) {
+	ctx := context.Background()
+	pulse, _ := w.registry.Beat(ctx, failover.Node{Name: "judge"})
+	left := w.registry.Len() - len(pulse.Nodes)
+	for _, node := range pulse.Nodes {
+		held, _ := w.registry.Owned(ctx, node.Node, 1<<20)
+		for _, h := range held {
+			left--
+			if h.Left != failover.NoTimer {
+				w.violated("L4", calls[h.CallID], w.now(), "the registry has call %s of %s still, which expires in %v", h.CallID, node.Name, h.Left)
+			}
+		}
+	}
+	if left > 0 {
+		w.violated("L4", nil, w.now(), "the registry has %d keys of calls that are over", left)
+	}
+}
+
+// call may be called at any time, with no lock of a peer held; nil if there is no such.
+func (w *world) call(id string) *Call {
+	for _, p := range w.peers {
+		p.mu.Lock()
+		c := p.known[id]
+		p.mu.Unlock()
+		if c != nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // byID are all calls.
@@ -49,6 +184,3 @@ func (w *world) byID() map[string]*Call {
 	}
 	return calls
 }
-
-// unanswered is told of each request of a peer that had no answer.
-func (w *world) unanswered(*Call, *transaction, time.Duration) {}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,14 +23,17 @@ type node struct {
 	ua     *sipua.UA
 	cancel context.CancelFunc
 
-	mu    sync.Mutex
-	ctx   context.Context // of this life
-	calls map[string]sipua.Dialog
-	up    bool
-	lives int           // so many times it has started
-	since time.Duration // when it last started
-	away  []span        // when it did not run: crashed, stopped or paused
-	until time.Duration // it is paused until then
+	mu         sync.Mutex
+	ctx        context.Context // of this life
+	calls      map[string]sipua.Dialog
+	up         bool
+	leaving    bool            // it hands its calls over
+	lives      int             // so many times it has started
+	since      time.Duration   // when it last started
+	deaths     []time.Duration // the end of each life
+	departures []time.Duration // those that were planned
+	away       []span          // when it did not run: crashed, stopped or paused
+	until      time.Duration   // it is paused until then
 }
 
 // span is from one moment up to another; without an end it is still open.
@@ -38,7 +42,7 @@ type span struct{ from, to time.Duration }
 // start begins a life of n, in which it knows nothing of those before.
 func (n *node) start() {
 	n.mu.Lock()
-	n.up, n.since = true, n.w.now()
+	n.up, n.leaving, n.since = true, false, n.w.now()
 	n.lives++
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.calls = make(map[string]sipua.Dialog)
@@ -46,7 +50,8 @@ func (n *node) start() {
 		n.away[len(n.away)-1].to = n.since
 	}
 	n.mu.Unlock()
-	opts := append([]middleware.Option{middleware.WithEventHandler(nil)}, n.w.stack.Options(n)...)
+	opts := append([]middleware.Option{middleware.WithEventHandler(n.note)}, n.w.plan.Options...)
+	opts = append(opts, n.w.stack.Options(n)...)
 	ua := sipua.New(n.w, n.w.net, n.name, n.addr, "udp", opts...)
 	n.ua = ua
 	ua.Accept = func(d *sipgo.DialogServerSession) {
@@ -62,18 +67,34 @@ func (n *node) start() {
 func (n *node) crash() {
 	n.mu.Lock()
 	n.up = false
+	n.deaths = append(n.deaths, n.w.now())
 	n.away = append(n.away, span{from: n.w.now()})
 	n.mu.Unlock()
+	n.w.fenced.count(n)
 	n.cancel()
 	n.ua.Kill()
 }
 
 // leave hands the calls over first.
 func (n *node) leave() {
+	n.mu.Lock()
+	n.leaving = true
+	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(n.ctx, 10*time.Second)
 	defer cancel()
 	_ = n.w.stack.Leave(ctx, n.ua.Timers)
 	n.crash()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.departures = append(n.departures, n.deaths[len(n.deaths)-1])
+}
+
+// standsStill is how long n stands still from now on, and whether that life of it goes
+// on.
+func (n *node) standsStill(life int) (paused time.Duration, runs bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.until - n.w.now(), n.up && n.lives == life
 }
 
 func (n *node) keep(id string, d sipua.Dialog) {
@@ -82,6 +103,12 @@ func (n *node) keep(id string, d sipua.Dialog) {
 	if n.calls != nil {
 		n.calls[id] = d
 	}
+}
+
+func (n *node) drop(id string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.calls, id)
 }
 
 // running is the context of this life; false between two.
@@ -141,4 +168,11 @@ func (n *node) ran(from, to time.Duration) bool {
 		}
 	}
 	return true
+}
+
+// died reports whether a life of n ended between two moments.
+func (n *node) died(from, to time.Duration) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.deaths, func(at time.Duration) bool { return from <= at && at <= to })
 }

@@ -4,6 +4,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
 // Plan is all that is drawn from a seed before a run.
@@ -11,9 +14,11 @@ type Plan struct {
 	Seed       uint64
 	Nodes      int
 	Peers      int
-	Faulty     time.Duration // how long there are faults
-	CallLength time.Duration // on average
-	Faults     []Fault       // in order
+	Faulty     time.Duration       // how long there are faults
+	CallLength time.Duration       // on average
+	Beat       time.Duration       // of nodes that share calls
+	Options    []middleware.Option // of all nodes
+	Faults     []Fault             // in order
 }
 
 // Fault is one thing that goes wrong.
@@ -74,6 +79,11 @@ func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	p.Nodes = nodes[0] + random.IntN(nodes[1]-nodes[0]+1)
 	p.Peers = peers[0] + random.IntN(peers[1]-peers[0]+1)
 	p.CallLength = 10*time.Minute + spread(random, 4*time.Hour)
+	// From a source of its own, so that what is added leaves the rest of a seed as it is.
+	random = rand.New(rand.NewPCG(seed, 5))
+	p.Beat = pick(random, lease/12, lease/6, lease/3, lease/3)
+	p.Options = drawOptions(random)
+	random = rand.New(rand.NewPCG(seed, 6))
 	for _, k := range kinds {
 		if k.ofTheRegistry && !registry || random.IntN(2) == 0 {
 			continue
@@ -90,4 +100,18 @@ func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return int(a.At - b.At) })
 	return p
+}
+
+// drawOptions are what an application may have set; half of the runs have the defaults.
+func drawOptions(random *rand.Rand) []middleware.Option {
+	if random.IntN(2) == 0 {
+		return nil
+	}
+	return []middleware.Option{
+		middleware.WithJitter(pick(random, 0, 0.05, 0.1, 0.19)),
+		middleware.WithMethod(pick(random, sessiontimer.MethodAuto, sessiontimer.MethodAuto, sessiontimer.MethodReInvite)),
+		middleware.WithRefresher(pick(random, sessiontimer.Auto, sessiontimer.Local, sessiontimer.Peer)),
+		middleware.WithMode(pick(random, sessiontimer.Offer, sessiontimer.Accept, sessiontimer.Always)),
+		middleware.WithSessionExpires(pick[time.Duration](random, 1800, 1800, 600, 3600) * time.Second),
+	}
 }

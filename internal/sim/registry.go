@@ -7,124 +7,224 @@ import (
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 )
 
 // registry is the one that the nodes of a run share, its troubles, and what it has
 // granted.
 type registry struct {
 	*failover.Memory
-	w *world
+	w     *world
+	links []*failovertest.Faulty
 
-	mu      sync.Mutex
-	random  *rand.Rand
-	down    span
-	slow    span
-	lossy   span
-	share   float64          // of replies lost
-	cutOff  map[*node][]span // from the registry
-	trouble []span           // of any kind, for all nodes
-	undone  []time.Duration  // when it lost what was written
+	turn sync.Mutex // held from a write until it is noted, so that notes are in order
 
-	runs   map[failover.Node]run
-	grants map[string][]grant // by Call-ID, in order
-	fenced int                // writes refused
+	mu       sync.Mutex
+	random   *rand.Rand
+	down     span
+	slow     span
+	slowness time.Duration
+	lossy    span
+	share    float64         // of replies lost
+	cutOff   map[*node][]cut // nodes, from the registry
+	trouble  []trouble       // of any kind, for all nodes
+	undone   []span          // what was written in it is lost
+	runs     map[failover.Node]life
+	pulses   map[failover.Node]pulse
+	grants   map[string][]grant       // by Call-ID, in order
+	dropped  map[string]time.Duration // by Call-ID
+	fenced   int                      // writes refused
 }
 
-// run is a life of a node as the registry calls it.
-type run struct {
-	n    *node
-	life int
+// cut is a time in which a node does not reach the registry.
+type cut struct {
+	span
+	refused bool // it learns so at once, and what it sends is lost
+}
+
+// trouble is a time in which something was wrong with the registry.
+type trouble struct {
+	span
+	kind FaultKind
+}
+
+// life is one of a node, as the registry calls it a run.
+type life struct {
+	n     *node
+	count int
 }
 
 // grant is a call that a node became the owner of.
 type grant struct {
 	at       time.Duration
-	to, from failover.Node // from is zero where the call began there
+	to, from failover.Node // from is zero where it was a write
 	epoch    uint64
+	served   time.Duration // since when that node serves it; 0 while it has not heard of it
 }
 
 func newRegistry(w *world, seed uint64) *registry {
-	return &registry{Memory: failover.NewMemory(), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]span),
-		runs: make(map[failover.Node]run), grants: make(map[string][]grant)}
-}
-
-// condition is what happens to one request of a node.
-type condition struct {
-	before     time.Duration // how long it takes
-	down, lost bool
-}
-
-func (r *registry) conditions(n *node) (c condition) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.w.now()
-	for _, s := range r.cutOff[n] {
-		if s.has(now) {
-			c.before, c.down = time.Hour, true // nothing comes back, until the caller gives up
-		}
-	}
-	switch {
-	case c.down:
-	case r.down.has(now):
-		c.down = true
-	case r.slow.has(now):
-		c.before = spread(r.random, 5*time.Second)
-	}
-	c.lost = r.lossy.has(now) && r.random.Float64() < r.share
-	return c
+	return &registry{Memory: failover.NewMemory(), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]cut),
+		runs: make(map[failover.Node]life), pulses: make(map[failover.Node]pulse), grants: make(map[string][]grant), dropped: make(map[string]time.Duration)}
 }
 
 func (s span) has(at time.Duration) bool { return s.from <= at && at < s.to }
 
-// met notes who a node is to the registry.
-func (r *registry) met(me failover.Node, n *node, life int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.runs[me] = run{n, life}
-}
+// meets reports whether any of it is between two moments.
+func (s span) meets(from, to time.Duration) bool { return s.from < to && from < s.to }
 
-// put notes what became of a write. In one epoch a call has one owner, as long as
-// nothing was undone: S6.
-func (r *registry) put(n *node, me failover.Node, k failover.Key, err error) {
+// put notes what became of a write.
+func (r *registry) put(me failover.Node, k failover.Key, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
 		r.fenced++
 		return
 	}
-	r.grant(grant{at: r.w.now(), to: me, epoch: k.Epoch}, k)
+	r.grant(grant{at: r.w.now(), to: me, epoch: k.Epoch, served: r.w.now()}, k)
 }
 
 // claimed notes a claim that was granted.
-func (r *registry) claimed(n *node, me, from failover.Node, k failover.Key) {
+func (r *registry) claimed(me, from failover.Node, k failover.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.grant(grant{r.w.now(), me, from, k.Epoch}, k)
+	r.grant(grant{at: r.w.now(), to: me, from: from, epoch: k.Epoch}, k)
 }
 
-// grant judges S6 and notes a grant that is news.
-func (r *registry) grant(g grant, k failover.Key) {
-	all := r.grants[k.CallID]
-	if len(all) > 0 {
-		last := all[len(all)-1]
-		if last.to == g.to && last.epoch == g.epoch {
+// served notes that n knows of its latest claim of a call.
+func (r *registry) served(n *node, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.grants[id]
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].served == 0 && r.runs[all[i].to].n == n {
+			all[i].served = r.w.now()
 			return
 		}
-		if g.epoch <= last.epoch && !r.undoneSince(last.at) {
-			r.w.violated("S6", nil, g.at, "%s", fmt.Sprintf("call %s is given to %s in epoch %d, and belongs to %s in epoch %d", k.CallID, g.to.Name, g.epoch, last.to.Name, last.epoch))
+	}
+}
+
+// drop notes that a call has ended.
+func (r *registry) drop(k failover.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dropped[k.CallID] = r.w.now()
+}
+
+func (r *registry) ended(c *Call) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.dropped[c.ID]
+	return ok
+}
+
+// grant notes one that is news, and judges S6: the epochs of a call rise, and each has
+// one owner, unless the registry has lost what it granted, or has forgotten the call when
+// it had ended. r.mu is held.
+func (r *registry) grant(g grant, k failover.Key) {
+	all := r.grants[k.CallID]
+	if at, ok := r.dropped[k.CallID]; ok && g.at-at > failover.KeepDropped {
+		delete(r.dropped, k.CallID)
+		all = nil
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].to == g.to && all[i].epoch == g.epoch {
+			if all[i].served == 0 {
+				all[i].served = g.served
+			}
+			return
+		}
+		if g.epoch <= all[i].epoch && !r.lost(all[i].at) {
+			r.w.violated("S6", r.w.call(k.CallID), g.at, "call %s is given to %s in epoch %d, and belongs to %s in epoch %d since %.3f s",
+				k.CallID, g.to.Name, g.epoch, all[i].to.Name, all[i].epoch, all[i].at.Seconds())
+			break
 		}
 	}
 	r.grants[k.CallID] = append(all, g)
 }
 
-func (r *registry) undoneSince(at time.Duration) bool {
+// lost reports whether what was written at that moment has been undone since.
+func (r *registry) lost(at time.Duration) bool {
 	for _, u := range r.undone {
-		if u >= at {
+		if u.from <= at && at <= u.to {
 			return true
 		}
 	}
 	return false
 }
 
-// undo notes that what was written is lost. r.mu is held.
-func (r *registry) undo() { r.undone = append(r.undone, r.w.now()) }
+// fault is one of the registry.
+func (r *registry) fault(f Fault, n *node, s *script) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.w.now()
+	during := span{now, now + f.For}
+	switch f.Kind {
+	case CutOff:
+		r.cutOff[n] = append(r.cutOff[n], cut{during, f.Rate < 0.5})
+		return
+	case RegistryDown:
+		r.down = during
+	case RegistrySlow:
+		r.slow, r.slowness = during, 1+time.Duration(f.Rate*float64(5*time.Second))
+	case RepliesLost:
+		r.lossy, r.share = during, f.Rate
+	case RegistryEmpty:
+		r.Flush()
+		r.undone = append(r.undone, span{0, now})
+	case RegistryBack:
+		restore := r.Snapshot()
+		s.add(during.to, func(*script) {
+			r.turn.Lock()
+			defer r.turn.Unlock()
+			restore()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.undone = append(r.undone, during)
+		})
+	case RegistryJumped:
+		by := f.For
+		if f.Rate < 0.5 {
+			by = -by
+		}
+		r.Advance(by)
+	}
+	r.trouble = append(r.trouble, trouble{during, f.Kind})
+}
+
+// marks are what the ladder of a call shows of the registry.
+func (r *registry) marks(c *Call) (all []mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, g := range r.grants[c.ID] {
+		all = append(all, mark{g.at, fmt.Sprintf("registry: %s owns it in epoch %d", g.to.Name, g.epoch)})
+	}
+	for n, cuts := range r.cutOff {
+		for _, s := range cuts {
+			all = append(all, mark{s.from, fmt.Sprintf("%s is cut off from the registry until %.3f s", n.name, s.to.Seconds())})
+		}
+	}
+	for _, t := range r.trouble {
+		all = append(all, mark{t.from, fmt.Sprintf("%s until %.3f s", t.kind, t.to.Seconds())})
+	}
+	return all
+}
+
+// healthy reports whether n reached the registry all the time from one moment to
+// another, and nothing was wrong with it.
+func (r *registry) healthy(n *node, from, to time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.trouble {
+		if s.meets(from, to) || from <= s.from && s.from <= to {
+			return false
+		}
+	}
+	for _, c := range r.cutOff[n] {
+		if c.meets(from, to) {
+			return false
+		}
+	}
+	return n.ran(from, to)
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -50,6 +51,12 @@ func (w *world) ladder(c *Call, at time.Duration) string {
 		}
 	}
 	rows := &tail{}
+	if w.registry != nil {
+		marks = append(marks, w.registry.marks(c)...)
+	}
+	w.eventsMu.Lock()
+	marks = append(marks, w.events[c.ID]...)
+	w.eventsMu.Unlock()
 	l := sipnet.NewLadder(rows, names...)
 	l.Alias(c.peer.addr, c.peer.name)
 	for _, n := range w.nodes {
@@ -71,6 +78,7 @@ func (w *world) ladder(c *Call, at time.Duration) string {
 		m.SIP, _ = sip.ParseMessage([]byte(p.text))
 		l.Message(m)
 	}
+	tell(at)
 	return b.String() + rows.String()
 }
 
@@ -93,4 +101,29 @@ func (t *tail) String() string { return strings.Join(t.rows, "") }
 type mark struct {
 	at   time.Duration
 	text string
+}
+
+// note keeps an event of a node for the ladder.
+func (n *node) note(e sessiontimer.Event) {
+	text := fmt.Sprintf("%s: %T", n.name, e)
+	switch e := e.(type) {
+	case sessiontimer.Refreshed:
+		return // the 2xx shows it
+	case sessiontimer.Released:
+		n.drop(e.CallID) // as an application does that can
+		text += " to " + e.To
+	case sessiontimer.TakenOver:
+		n.w.registry.served(n, e.CallID)
+		text += " from " + e.From
+	case sessiontimer.RefreshFailed:
+		text += fmt.Sprintf(" %d %v", e.Status, e.Err)
+	case sessiontimer.Expired:
+		text += " " + e.Reason.String()
+	case sessiontimer.Ended:
+		text += " " + e.Reason.String()
+	}
+	n.w.eventsMu.Lock()
+	defer n.w.eventsMu.Unlock()
+	id := e.Info().CallID
+	n.w.events[id] = append(n.w.events[id], mark{n.w.now(), text})
 }

@@ -73,39 +73,3 @@ func (n *node) pause(until time.Duration) {
 	n.until = until
 	n.away = append(n.away, span{n.w.now(), until})
 }
-
-// fault is one of the registry.
-func (r *registry) fault(f Fault, n *node, s *script) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	until := span{r.w.now(), r.w.now() + f.For}
-	switch f.Kind {
-	case CutOff:
-		r.cutOff[n] = append(r.cutOff[n], until)
-		return
-	case RegistryDown:
-		r.down = until
-	case RegistrySlow:
-		r.slow = until
-	case RepliesLost:
-		r.lossy, r.share = until, f.Rate
-	case RegistryEmpty:
-		r.Flush()
-		r.undo()
-	case RegistryBack:
-		restore := r.Snapshot()
-		s.add(until.to, func(*script) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			restore()
-			r.undo()
-		})
-	case RegistryJumped:
-		by := f.For
-		if f.Rate < 0.5 {
-			by = -by
-		}
-		r.Advance(by)
-	}
-	r.trouble = append(r.trouble, until)
-}

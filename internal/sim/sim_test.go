@@ -15,8 +15,9 @@ import (
 )
 
 var (
-	simTime = flag.Duration("simtime", 0, "how long TestSeeds runs fresh seeds")
-	simSeed = flag.Uint64("simseed", 0, "the one seed that TestSeeds runs, or its first one with -simtime; 0: fresh ones")
+	simTime  = flag.Duration("simtime", 0, "how long TestSeeds runs fresh seeds")
+	simStack = flag.String("simstack", "", "alone or cluster; empty for both")
+	simSeed  = flag.Uint64("simseed", 0, "the one seed that TestSeeds runs, or its first one with -simtime; 0: fresh ones")
 )
 
 func TestMain(m *testing.M) {
@@ -47,10 +48,11 @@ func TestSeeds(t *testing.T) {
 			for first := true; first || time.Since(begun) < *simTime; first = false {
 				seed := seeds()
 				t.Run(fmt.Sprint(seed), func(t *testing.T) {
-					got := runWithin(t, 30*time.Second, Alone, seed)
-					mu.Lock()
-					defer mu.Unlock()
-					total.Add(got)
+					runWithin(t, time.Minute, stackOf(seed), seed, func(f Figures) {
+						mu.Lock()
+						defer mu.Unlock()
+						total.Add(f)
+					})
 				})
 				if *simTime == 0 {
 					return
@@ -62,6 +64,14 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	workers.Wait()
+}
+
+// stackOf is a cluster for five seeds of six.
+func stackOf(seed uint64) Stack {
+	if *simStack == Alone.Name || *simStack == "" && seed%6 == 0 {
+		return Alone
+	}
+	return Cluster
 }
 
 // seedsFrom are those from first on; from 0 they are fresh.
@@ -80,8 +90,8 @@ func seedsFrom(first uint64) func() uint64 {
 
 // runWithin is Run that tells its seed where it hangs: the time of a bubble stands
 // still as long as anything in it waits for the world outside.
-func runWithin(t *testing.T, limit time.Duration, stack Stack, seed uint64) Figures {
+func runWithin(t *testing.T, limit time.Duration, stack Stack, seed uint64, figures func(Figures)) {
 	alarm := time.AfterFunc(limit, func() { panic(fmt.Sprintf("seed %d does not end", seed)) })
 	defer alarm.Stop()
-	return Run(t, stack, seed)
+	Run(t, stack, seed, figures)
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -22,10 +23,22 @@ type Stack struct {
 	// Shared reports whether calls outlive their node, so that what is said of a
 	// registry is judged.
 	Shared bool
+	// Plant is a fault put in on purpose. Mostly nil.
+	Plant Plant
 }
 
 // Alone is a node without failover: its calls end with it.
 var Alone = Stack{
 	Name: "alone", Nodes: [2]int{1, 2}, Peers: [2]int{50, 500},
 	Options: func(*node) []middleware.Option { return nil },
+}
+
+// Cluster are nodes at addresses of their own that share a registry.
+var Cluster = Stack{
+	Name: "cluster", Nodes: [2]int{2, 5}, Peers: [2]int{50, 500}, Shared: true,
+	Options: func(n *node) []middleware.Option {
+		return []middleware.Option{middleware.WithFailover(n.w.registry.link(n),
+			failover.WithName(n.name), failover.WithAddress(n.addr), failover.WithBeat(n.w.plan.Beat))}
+	},
+	Leave: func(ctx context.Context, t *middleware.Timers) error { return t.Leave(ctx) },
 }

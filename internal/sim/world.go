@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -21,6 +22,11 @@ type world struct {
 	nodes    []*node
 	peers    []*peer
 	registry *registry // nil without failover
+
+	eventsMu sync.Mutex
+	events   map[string][]mark // by Call-ID
+
+	fenced Fenced // only the conductor counts
 
 	foundMu sync.Mutex
 	found   []Violation
@@ -38,15 +44,15 @@ type Violation struct {
 // that nobody refreshes, and their transactions are over.
 const settling = 4000*time.Second + 2*timeout
 
-// Run runs the plan of a seed to its end, and fails t with what does not hold.
-func Run(t *testing.T, stack Stack, seed uint64) (figures Figures) {
+// Run runs the plan of a seed to its end, tells its figures, and fails t with what does
+// not hold.
+func Run(t *testing.T, stack Stack, seed uint64, figures func(Figures)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
 		w.run()
-		figures = w.figures()
+		figures(w.figures())
 		w.report()
 	})
-	return figures
 }
 
 // inspect is Run for what is expected to be found.
@@ -63,12 +69,13 @@ func inspect(t *testing.T, stack Stack, seed uint64, found func(Violation)) {
 func (w *world) run() {
 	w.conduct()
 	w.judgeRest()
+	w.judgeMemories()
 	w.judge()
 	w.end()
 }
 
 func newWorld(t *testing.T, stack Stack, plan Plan) *world {
-	w := &world{T: t, plan: plan, stack: stack, net: sipnet.New()}
+	w := &world{T: t, plan: plan, stack: stack, net: sipnet.New(), events: make(map[string][]mark)}
 	w.net.StopRecording()
 	w.wire = &wire{w: w, random: rand.New(rand.NewPCG(plan.Seed, 2)), nodes: make(map[string]*node),
 		tapes: make(map[string]*tape), cuts: make(map[path][]span), final: make(map[string]bool)}
@@ -112,6 +119,9 @@ func (w *world) conduct() {
 	for _, p := range w.peers {
 		p.rest()
 	}
+	time.Sleep(w.takenWithin() + lease)
+	synctest.Wait()
+	w.judgeOwners()
 	time.Sleep(settling)
 	synctest.Wait()
 }
@@ -122,12 +132,18 @@ func (w *world) end() {
 	for _, p := range w.peers {
 		p.finish()
 	}
-	time.Sleep(3 * timeout)
+	time.Sleep(3*timeout + failover.KeepDropped + time.Minute)
 	synctest.Wait()
 	w.judgeEnd(w.byID())
 	for _, n := range w.nodes {
+		w.fenced.count(n)
 		n.cancel()
 		_ = n.ua.Timers.Close()
+	}
+	if w.registry != nil {
+		for _, l := range w.registry.links {
+			l.Wait()
+		}
 	}
 	synctest.Wait()
 	w.net.Close()

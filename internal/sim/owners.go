@@ -1,0 +1,143 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+)
+
+// lease is that of every node.
+const lease = failover.DefaultLease
+
+// takenWithin is how long a takeover may take until each survivor had its turn, with a little for
+// the answers.
+func (w *world) takenWithin() time.Duration {
+	return lease + 2*w.plan.Beat + time.Duration(len(w.nodes))*time.Second + 2*time.Second
+}
+
+// grantsOf are those of a call, in order.
+func (r *registry) grantsOf(c *Call) []grant {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.grants[c.ID]
+}
+
+// lifeOf is whose run it is.
+func (r *registry) lifeOf(run failover.Node) life {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.runs[run]
+}
+
+// id is the call as its nodes know it.
+func (c *Call) id() dialogstore.ID {
+	return dialogstore.ID{CallID: c.ID, LocalTag: c.remoteTag, RemoteTag: c.localTag}
+}
+
+// robbed is S6, too: a call is claimed from a node whose beats have all come, for longer
+// than a claim can be on its way.
+func (r *registry) robbed(me, from failover.Node, k failover.Key) {
+	now := r.w.now()
+	r.mu.Lock()
+	former, p := r.runs[from], r.pulses[from]
+	r.mu.Unlock()
+	if former.n == nil || me.Name == from.Name || !former.runs() {
+		return
+	}
+	if now-p.last < lease && now-p.began > longestOnWay && (p.gap == 0 || now-p.gap > longestOnWay) {
+		r.w.violated("S6", r.w.call(k.CallID), now, "%s takes call %s from %s, which lives", me.Name, k.CallID, from.Name)
+	}
+}
+
+// longestOnWay is longer than any node is cut off from the registry, which is when a claim
+// may be done that was sent before.
+const longestOnWay = 3 * time.Minute
+
+// pulse is what the registry has heard of a run.
+type pulse struct {
+	began, last time.Duration // its first beat and its latest
+	gap         time.Duration // the end of its latest silence of a lease
+}
+
+// met notes a beat of a run.
+func (r *registry) met(me failover.Node, n *node, count int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, p := r.w.now(), r.pulses[me]
+	if p.began == 0 {
+		p.began = now
+	} else if now-p.last >= lease {
+		p.gap = now
+	}
+	p.last = now
+	r.runs[me], r.pulses[me] = life{n, count}, p
+}
+
+// runs reports whether that life goes on, and has not handed its calls over.
+func (l life) runs() bool {
+	l.n.mu.Lock()
+	defer l.n.mu.Unlock()
+	return l.n.up && !l.n.leaving && l.n.lives == l.count
+}
+
+// holder is who owned the call at a moment, by what the registry granted, since when,
+// and whether that node knew.
+func (v *view) holder(at time.Duration) (l life, since time.Duration, knew bool) {
+	l, knew = life{v.exchanges[0].node, 0}, true
+	for _, g := range v.grants {
+		if g.at > at {
+			break
+		}
+		l, since, knew = v.registry.lifeOf(g.to), g.at, g.served > 0 && g.served <= at
+	}
+	return l, since, knew
+}
+
+// former is S2: after the first accepted request of a taker none of the former owner is
+// accepted by a peer that conforms to RFC 3261 §12.2.2.
+func (v *view) former() {
+	if v.peer.kind.LaxCSeq {
+		return
+	}
+	for i, g := range v.grants {
+		if i == 0 {
+			continue
+		}
+		taker, accepted := v.registry.lifeOf(g.to).n, false
+		for j := range v.Ledger {
+			e := &v.Ledger[j]
+			switch n := v.wire.nodes[e.Node]; {
+			case e.Own || !e.Accepted() || e.At < g.at:
+			case n == taker:
+				accepted = true
+			case accepted && !v.grantedTo(n, g.at, e.At):
+				v.fail("S2", e.At, "%s %d of %s is accepted after the first request of %s, which owns the call since %.3f s",
+					e.Method, e.Number, n.name, taker.name, g.at.Seconds())
+				return
+			}
+		}
+	}
+}
+
+// grantedTo reports whether the call was given to n between two moments.
+func (v *view) grantedTo(n *node, from, to time.Duration) bool {
+	for _, g := range v.grants {
+		if g.at > from && g.at <= to && v.registry.lifeOf(g.to).n == n {
+			return true
+		}
+	}
+	return false
+}
+
+// runsOf are the runs of a node that the registry has heard of.
+func (r *registry) runsOf(n *node) (all []failover.Node) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for run, l := range r.runs {
+		if l.n == n {
+			all = append(all, run)
+		}
+	}
+	return all
+}
