@@ -26,9 +26,15 @@ func newMini(t *testing.T, opts ...redisregistry.Option) *mini {
 	m.ClockTTL(true)
 	t.Cleanup(m.Close)
 	mini := &mini{Miniredis: m, now: time.Now()}
-	client := closed(t, redis.NewClient(&redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) { return mini.dial() }}))
-	mini.Registry = registry(t, client, opts...)
+	mini.Registry = registry(t, mini.client(t), opts...)
 	return mini
+}
+
+func (m *mini) client(t *testing.T) *redis.Client {
+	return closed(t, redis.NewClient(&redis.Options{
+		Addr:   "127.0.0.1:6379", // go-redis looks a name up, whatever dials
+		Dialer: func(context.Context, string, string) (net.Conn, error) { return m.dial() },
+	}))
 }
 
 func (m *mini) dial() (net.Conn, error) {

@@ -36,9 +36,9 @@ func TestRing(t *testing.T) {
 	failovertest.Run(t, func(t *testing.T) failover.Registry {
 		one, two := newMini(t), newMini(t)
 		ring := closed(t, redis.NewRing(&redis.RingOptions{
-			Addrs: map[string]string{"one": "one:1", "two": "two:1"},
+			Addrs: map[string]string{"one": "127.0.0.1:1", "two": "127.0.0.1:2"},
 			Dialer: func(_ context.Context, _, addr string) (net.Conn, error) {
-				if addr == "one:1" {
+				if addr == "127.0.0.1:1" {
 					return one.dial()
 				}
 				return two.dial()

@@ -1,0 +1,103 @@
+package redisregistry_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry"
+)
+
+var (
+	alice = failover.Node{Name: "alice", Run: "1"}
+	bob   = failover.Node{Name: "bob", Run: "1"}
+)
+
+// call returns a state of a call that is like those in practice.
+func call(callID string, epoch, version uint64) failover.Entry {
+	sdp := []byte("v=0\r\no=- 4711 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8 0 101\r\n" +
+		"a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n")
+	return failover.Entry{Epoch: epoch, Dialog: dialogstore.Dialog{
+		ID: dialogstore.ID{CallID: callID, LocalTag: "1928301774", RemoteTag: "a6c85cf"}, Version: version,
+		LocalURI: "<sip:answer@example.com>;tag=1928301774", RemoteURI: `"Alice" <sip:alice@example.net>;tag=a6c85cf`,
+		RemoteTarget: "sip:alice@192.0.2.7:5062", Contact: "<sip:answer@192.0.2.1:5060>", RouteSet: []string{"<sip:p1.example.net;lr>"},
+		Transport: "udp", LocalAddr: "192.0.2.1:5060", LocalCSeq: uint32(version),
+		SDP: sdp, SDPType: "application/sdp", PeerSDP: sdp, PeerSDPType: "application/sdp",
+		Session: sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		Policy:  sessiontimer.DefaultPolicy(),
+	}}
+}
+
+func calls(n int, version uint64) []failover.Entry {
+	all := make([]failover.Entry, n)
+	for i := range all {
+		all[i] = call(fmt.Sprint("call-", i), 1, version)
+	}
+	return all
+}
+
+func keysOf(entries []failover.Entry) []failover.Key {
+	keys := make([]failover.Key, len(entries))
+	for i := range entries {
+		keys[i] = entries[i].Key()
+	}
+	return keys
+}
+
+func mustBeat(t testing.TB, r *redisregistry.Registry, me failover.Node) failover.Pulse {
+	t.Helper()
+	p, err := r.Beat(t.Context(), me)
+	if err != nil {
+		t.Fatalf("Beat: %v", err)
+	}
+	return p
+}
+
+func mustPut(t testing.TB, r *redisregistry.Registry, me failover.Node, entries ...failover.Entry) {
+	t.Helper()
+	errs, err := r.Put(t.Context(), me, entries)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		t.Fatalf("Put: %v", err)
+	}
+}
+
+func mustDrop(t testing.TB, r *redisregistry.Registry, me failover.Node, keys ...failover.Key) {
+	t.Helper()
+	errs, err := r.Drop(t.Context(), me, keys)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		t.Fatalf("Drop: %v", err)
+	}
+}
+
+func mustClaim(t testing.TB, r *redisregistry.Registry, me, from failover.Node, keys ...failover.Key) []failover.Claimed {
+	t.Helper()
+	claimed, err := r.Claim(t.Context(), me, from, keys)
+	if err != nil {
+		t.Fatalf("Claim: %v", err)
+	}
+	for _, c := range claimed {
+		if c.Err != nil {
+			t.Fatalf("Claim: %v", c.Err)
+		}
+	}
+	return claimed
+}
+
+// ownedBy returns how many calls a node owns.
+func ownedBy(t testing.TB, r *redisregistry.Registry, node failover.Node) int {
+	t.Helper()
+	held, err := r.Owned(t.Context(), node, 1<<30)
+	if err != nil {
+		t.Fatalf("Owned: %v", err)
+	}
+	return len(held)
+}
+
+func key(callID string, epoch uint64) failover.Key {
+	e := call(callID, epoch, 1)
+	return e.Key()
+}
