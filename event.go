@@ -3,8 +3,8 @@ package sessiontimer
 import "time"
 
 // Event is one of Negotiated, Refreshed, RefreshFailed, MediaChanged, Expired, Ended
-// and, where nodes share calls, TakenOver, Released and Unreachable. Later versions may
-// have more.
+// and, if nodes share calls, TakenOver, Released and Unreachable. Later versions may
+// add more.
 type Event interface{ Info() Call }
 
 // Call names the dialog and the timer that an event is about.
@@ -13,25 +13,25 @@ type Call struct {
 	CallID    string
 	LocalTag  string
 	RemoteTag string
-	Interval  time.Duration // Session-Expires in force; 0 without a timer
+	Interval  time.Duration // the session interval in force; 0 without a timer
 	Refresher Refresher
 }
 
-// Info returns c; every event has it by embedding Call.
+// Info returns c. Every event embeds Call and so has this method.
 func (c Call) Info() Call { return c }
 
-// Negotiated says that the 2xx to the first INVITE settled the dialog's timer, or that
-// there is none.
+// Negotiated says that the first INVITE was accepted, with or without a timer: see
+// Interval and Refresher.
 type Negotiated struct{ Call }
 
-// Refreshed says that a later 2xx, to either party's INVITE or UPDATE, restarted or
+// Refreshed says that a later 2xx to an INVITE or UPDATE, of either party, restarted or
 // changed the timer.
 type Refreshed struct {
 	Call
 	Method string // INVITE or UPDATE
 }
 
-// RefreshFailed says that a refresh of ours got no 2xx. The session goes on unless
+// RefreshFailed says that one of our refreshes got no 2xx. The session goes on unless
 // Expired follows.
 type RefreshFailed struct {
 	Call
@@ -40,47 +40,47 @@ type RefreshFailed struct {
 	Err    error  // why there was none; nil if there was one
 }
 
-// MediaChanged says that the peer's session description changed where the application
-// did not see it: in the answer to a refresh of ours, or in the ACK of a re-INVITE that
-// the timers answered (RFC 3264 §8). The sender of the media must follow it.
+// MediaChanged says that the peer's session description changed in a message that the
+// application did not see: the answer to one of our refreshes, or the ACK of a re-INVITE
+// that the timers answered (RFC 3264 §8). From now on, media must be sent as Description
+// says.
 type MediaChanged struct {
 	Call
-	Description string // the peer's session description, in force from now on
-	Type        string // its Content-Type, mostly application/sdp
+	Description string // the peer's new session description
+	Type        string // its Content-Type, usually application/sdp
 }
 
-// Expired says that we hang up: no refresh came in time, or one of ours proved
-// that the peer is gone. Ended follows, with the same reason.
+// Expired says that the timers hang up, for instance because no refresh came in time or
+// one of ours showed that the peer is gone. Ended follows, with the same Reason.
 type Expired struct {
 	Call
 	Reason Reason
 }
 
-// Ended says that the dialog is over and nothing of it is kept.
+// Ended says that the dialog is over and no longer stored. No other event follows.
 type Ended struct {
 	Call
 	Reason Reason
 }
 
-// TakenOver says that this node has become the owner of a call that another node
-// served, or the process before this one. It is the first event of the call here, and
-// others follow as for any other.
+// TakenOver says that this node now owns a call that another node, or the previous run of
+// this process, served before. It is the first event of the call here; the usual ones
+// follow.
 type TakenOver struct {
 	Call
-	From string // the name of the node that served it; our own after a restart
+	From string // the name of the node that served it; after a restart, our own
 }
 
-// Released says that another node has become the owner of a call, or has ended it.
-// Nothing of it is kept here and nothing was sent: for its peer it goes on. No other
-// event follows.
+// Released says that another node now owns a call of this node, or has ended it. The call
+// is no longer stored here. Nothing was sent to the peer. No other event follows.
 type Released struct {
 	Call
-	To string // the name of the node; empty if the call has ended there
+	To string // the name of the other node; empty if the call has ended
 }
 
-// Unreachable says that the peer of a call that was taken over cannot be reached from
-// here: its connection ended with its node, and no other is to be had. The call is kept
-// until it expires, and refreshed if the peer comes back before.
+// Unreachable says that the peer of a call that was taken over cannot be reached from this
+// node: its connection ended with the former node, and a new one cannot be opened. The
+// call is kept until it expires, and refreshed if the peer comes back before that.
 type Unreachable struct {
 	Call
 	Err error // why; never nil

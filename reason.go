@@ -2,12 +2,11 @@ package sessiontimer
 
 import "fmt"
 
-// Reason says why a dialog ended, with or without a BYE of ours. It is
-// comparable; count by its Cause.
+// Reason says why a dialog ended. It is comparable. To count reasons, use Cause.
 type Reason struct {
 	Cause Cause
-	// Status is the response that proved the end, for CauseRefreshAnswered; 0 for
-	// other causes.
+	// Status is the status code of the response, for CauseRefreshAnswered; 0 for other
+	// causes.
 	Status int
 }
 
@@ -23,35 +22,35 @@ func (r Reason) String() string {
 // MarshalText returns String.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// Cause is the kind of a Reason. Later versions may have more.
+// Cause is the kind of a Reason. Later versions may add more.
 type Cause uint8
 
-// The causes. If we hang up, from CauseExpired to CauseDialogClosed and for
-// CauseTakenOver, Expired comes before Ended.
+// The causes. For those for which the timers hang up, CauseExpired to CauseDialogClosed
+// and CauseTakenOver, the event Expired comes before Ended, except as noted.
 const (
 	// CauseDeleted is the zero value: other code deleted the dialog from the store.
 	CauseDeleted Cause = iota
-	// CauseExpired: the party that Call.Refresher names did not refresh in time
-	// (RFC 4028 §10).
+	// CauseExpired: the party named by Call.Refresher did not refresh in time (RFC 4028
+	// §10).
 	CauseExpired
-	// CauseRefreshAnswered: the response to a refresh of ours says that the
-	// dialog or the peer is gone, as 408 and 481 do (RFC 4028 §10, RFC 5057 §5.1).
+	// CauseRefreshAnswered: the response to our refresh says that the dialog or the peer
+	// is gone, as 408 and 481 do (RFC 4028 §10, RFC 5057 §5.1).
 	CauseRefreshAnswered
-	// CauseRefreshUnanswered: nothing answered a refresh of ours (RFC 4028 §10).
+	// CauseRefreshUnanswered: our refresh got no response (RFC 4028 §10).
 	CauseRefreshUnanswered
-	// CauseNoACK: the peer did not acknowledge our 2xx within 64*T1 (RFC 3261
-	// §13.3.1.4, §14.2). If it was the first 2xx, the timers have forgotten the call,
-	// and the application decides whether to hang up.
+	// CauseNoACK: the peer did not acknowledge our 2xx within 64*T1 (RFC 3261 §13.3.1.4,
+	// §14.2). If that was the first 2xx of the call, the timers only forget the call, and
+	// the application decides whether to hang up.
 	CauseNoACK
-	// CauseDialogClosed: the application dropped its dialog without a BYE. Expired
-	// comes before it only if a refresh of ours finds out, which then hangs up.
+	// CauseDialogClosed: the application dropped its dialog without a BYE. The timers
+	// hang up, with the event Expired, only if they notice at one of our own refreshes.
 	CauseDialogClosed
 	// CauseHungUp: the application sent a BYE.
 	CauseHungUp
 	// CausePeerHungUp: the peer sent a BYE.
 	CausePeerHungUp
-	// CauseTakenOver: the node that served the call died, and failover.WithTakeover
-	// hangs up such calls.
+	// CauseTakenOver: the node that served the call died, and failover.WithTakeover says
+	// to hang up.
 	CauseTakenOver
 )
 

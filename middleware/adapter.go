@@ -7,59 +7,65 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Adapter puts the timers under a stack that Attach does not know: one that has
-// handlers and clients of its own, or a fork of sipgo. diagotimer is one. Whoever writes
-// another one has three duties, all of them before the first message:
+// Adapter adds the timers to a stack on top of sipgo that has its own handlers and
+// clients, and so cannot use Attach. Package diagotimer uses it for diago. Do three
+// things before the first message:
 //
-//   - Handler wraps the handlers of INVITE, ACK, BYE and UPDATE, all four, and that of
-//     PRACK if there is one.
-//   - Requester is the TxRequester of each client, also of those made later.
-//   - SetHost says what the application can do. The BYE handler is the least.
+//   - Wrap the handlers of INVITE, ACK, BYE and UPDATE, all four, with Handler, and that
+//     of PRACK if there is one.
+//   - Set the TxRequester of each client, including those made later, to Requester.
+//   - Describe the application with SetHost, at least its BYE handler.
+//
+// All methods may be called concurrently.
 type Adapter struct{ t *Timers }
 
-// Adapter is for stacks that Attach does not know.
+// Adapter returns the adapter for stacks that cannot use Attach.
 func (t *Timers) Adapter() *Adapter { return &Adapter{t} }
 
-// Host is what the timers must know of the stack above.
+// Host describes the stack above the timers. Its functions are called concurrently.
 type Host struct {
-	// Bye ends the application's dialog: it gets a BYE as if the peer had sent
-	// it, and a transaction that answers nobody.
+	// Bye ends the application's dialog when the timers hang up: it gets a BYE as if the
+	// peer had sent it, and a transaction whose responses go nowhere.
 	Bye sipgo.RequestHandler
-	// Invite gets changed offers of UPDATEs, as re-INVITEs. May be nil.
-	Invite sipgo.RequestHandler
-	// Ack gets an ACK after each INVITE that Invite or Media accepts. May be nil.
-	Ack sipgo.RequestHandler
-	// Media gets a description of the peer that the application has not seen, as a
-	// re-INVITE within the call which needs no answer: the answer to a refresh of ours
-	// told of other media. May be nil.
-	Media sipgo.RequestHandler
-	// Gone reports whether the application has dropped a dialog without a BYE, so that
-	// nobody would miss the call. It is asked at each refresh, ours or the peer's.
+	// Invite gets an UPDATE with a changed offer as a re-INVITE: see WithOfferUpdate.
 	// May be nil.
+	Invite sipgo.RequestHandler
+	// Ack gets an ACK for each re-INVITE made by the timers that Invite or Media accepts.
+	// May be nil.
+	Ack sipgo.RequestHandler
+	// Media gets a re-INVITE made by the timers, with a session description of the peer
+	// that the application has not seen: the answer to one of our refreshes changed the
+	// media. Its response goes nowhere. May be nil.
+	Media sipgo.RequestHandler
+	// Gone reports whether the application has dropped a dialog without a BYE. The timers
+	// then end the call instead of keeping it alive. It is called at each refresh, ours
+	// or the peer's. Nil: never.
 	Gone func(dialogstore.Dialog) bool
-	// Methods lists what the application handles, for Allow. May be nil.
+	// Methods returns the methods that the application handles, for the Allow header
+	// field. May be nil.
 	Methods func() []string
 	// ReInvites says that the application answers re-INVITEs itself.
 	ReInvites bool
-	// LateOffer reports whether it also answers one that has no session description,
-	// with an offer (RFC 3261 §14.2). Where it does not, the timers do. Nil: always.
+	// LateOffer reports whether the application can also answer a re-INVITE without a
+	// session description, with an offer (RFC 3261 §14.2). If not, the timers answer it.
+	// Nil: it always can.
 	LateOffer func(dialogstore.Dialog) bool
 }
 
-// SetHost tells the timers about the stack above, in place of what they were told
-// before.
+// SetHost describes the stack above to the timers. It replaces the previous Host.
 func (a *Adapter) SetHost(h Host) { a.t.setHost(h) }
 
-// Handler wraps a request handler. Other methods than those five pass at the cost of a
-// look-up. It keeps no state of its own and may be called anew for each request. A nil
-// next leaves UPDATE, and the BYE of a call that is known, to the timers and answers
-// nothing else.
+// Handler wraps a request handler. A request of a method other than INVITE, ACK, BYE,
+// UPDATE and PRACK only costs a lookup. Handler keeps no state, so it may be called anew
+// for each request. If next is nil, the timers answer UPDATE, and BYE in calls that they
+// know, and nothing else.
 func (a *Adapter) Handler(next sipgo.RequestHandler) sipgo.RequestHandler { return a.t.handler(next) }
 
-// Requester wraps what client sends. The refreshes of a call that a client began go out
-// through that client. For calls that came in, or were taken over, it is the client
-// whose WithClientAddr or WithClientHostname is the address of the call, else the latest
-// one given, for the transport (udp, tcp, tls, ws, wss) or else for none.
+// Requester returns the TxRequester for client. Refreshes of a call that client began go
+// out through it. Refreshes of incoming calls, and of calls that were taken over, go
+// through the client whose address (WithClientAddr or WithClientHostname) is that of the
+// call, else through the latest one. Only clients given for the call's transport (udp,
+// tcp, tls, ws or wss) are considered or, if there are none, those given for no transport.
 func (a *Adapter) Requester(client *sipgo.Client, transports ...string) sipgo.ClientTransactionRequester {
 	return a.t.client.NewRequester(client, transports...)
 }

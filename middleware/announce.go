@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// mostAnnouncing bounds how many announcements are under way.
+	// mostAnnouncing is the most announcements under way at once.
 	mostAnnouncing = 64
-	// announceTries bounds how often one is sent; the pause before grows from a second.
+	// announceTries is how often one is sent. The pauses in between double from a second.
 	announceTries = 5
 )
 
-// announcement is what the peer of a call that was taken over must learn at once: our
-// new Contact or description. Until then its requests go to a host that is dead.
+// announcement tells the peer of a call that was taken over our new Contact or session
+// description. Until then the peer's requests go to a host that is dead.
 type announcement struct {
 	id     dialogstore.ID
 	method sessiontimer.Method
 }
 
-// announcer sends announcements in the order of their calls' urgency, which is that of
-// add, and no more in a second than WithRefreshLimits allows.
+// announcer sends announcements in the order in which they were added, the most urgent
+// calls first, and no faster than WithRefreshLimits allows.
 type announcer struct {
 	t    *Timers
 	crew workers.Crew
@@ -49,7 +49,7 @@ func (a *announcer) add(what announcement) {
 	}
 }
 
-// next is the next announcement; false ends a worker.
+// next returns the next announcement, or false if the worker should end.
 func (a *announcer) next() (what announcement, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,9 +78,9 @@ func (a *announcer) work() {
 	}
 }
 
-// announce refreshes the session, which has the peer take over what is new (RFC 3261
-// §12.2). A peer that has no call ends ours; what else goes wrong is left to the session
-// timer, when it has been tried for long enough.
+// announce refreshes the session, and by that the Contact and description that the peer
+// has (RFC 3261 §12.2). If the peer answers 481, we hang up. After other failures we try
+// again a few times, then leave the call to its session timer.
 func (a *announcer) announce(what announcement) {
 	t := a.t
 	for try := range announceTries {

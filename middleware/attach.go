@@ -15,9 +15,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Server is a sipgo.Server whose handlers of INVITE, ACK, BYE and UPDATE stand
-// behind the timers. Register handlers on it and not on the sipgo.Server within.
-// Unlike sipgo's own, these four may be registered while it serves.
+// Server is a sipgo.Server whose requests pass through the timers before they reach the
+// handlers. Register handlers on it, not on the embedded sipgo.Server. Unlike in sipgo,
+// the handlers of INVITE, ACK, BYE and UPDATE may be registered while it serves.
 type Server struct {
 	*sipgo.Server
 	timers *Timers
@@ -26,21 +26,22 @@ type Server struct {
 	routes atomic.Pointer[routes]
 }
 
-// routes are the application's handlers; nil where it has none. None is in the
-// table of the sipgo.Server: whatever of the four is found there bypasses the timers.
+// routes are the application's handlers; nil if it has none. They are not in the handler
+// table of the sipgo.Server: a handler found there bypasses the timers.
 type routes struct {
 	invite, ack, bye, update sipgo.RequestHandler
-	rest                     sipgo.RequestHandler // of OnNoRoute
-	last                     sipgo.RequestHandler // rest, or what sipgo does without; never nil
+	rest                     sipgo.RequestHandler // given to OnNoRoute
+	last                     sipgo.RequestHandler // rest, or noRoute if that is nil; never nil
 }
 
 // AttachError says why timers cannot be attached.
 type AttachError struct{ Reason string }
 
-// Error names the reason.
+// Error returns the reason, prefixed with the package.
 func (e *AttachError) Error() string { return "middleware: cannot attach: " + e.Reason }
 
-// NewServer makes a server as sipgo.NewServer does, attached to the timers.
+// NewServer returns a new server that is attached to the timers. Options and errors are
+// those of sipgo.NewServer. Call it before the first message.
 func (t *Timers) NewServer(opts ...sipgo.ServerOption) (*Server, error) {
 	server, err := sipgo.NewServer(t.ua, opts...)
 	if err != nil {
@@ -49,7 +50,8 @@ func (t *Timers) NewServer(opts ...sipgo.ServerOption) (*Server, error) {
 	return t.Attach(server)
 }
 
-// NewClient makes a client as sipgo.NewClient does, attached to the timers.
+// NewClient returns a new client that is attached to the timers. Options and errors are
+// those of sipgo.NewClient.
 func (t *Timers) NewClient(opts ...sipgo.ClientOption) (*sipgo.Client, error) {
 	client, err := sipgo.NewClient(t.ua, opts...)
 	if err != nil {
@@ -59,18 +61,18 @@ func (t *Timers) NewClient(opts ...sipgo.ClientOption) (*sipgo.Client, error) {
 	return client, nil
 }
 
-// Attach puts the timers between a server, its clients and the application, for
-// those who have them already; NewServer and NewClient are shorter. Without a
-// client, or with nil, one is made for refreshes and BYEs. Attach further servers of
-// the user agent in the same way.
+// Attach puts the timers between the application and a server and clients that it already
+// has; otherwise NewServer and NewClient are shorter. Without a client, Attach makes one
+// for refreshes and BYEs; nil clients are ignored. Further servers of the user agent are
+// attached in the same way.
 //
-// It belongs before the first message. sipgo offers no way to wrap a handler
-// that is registered, so one for INVITE, ACK, BYE or UPDATE is refused with an
-// *AttachError, and so is a client with another TxRequester. OnNoRoute takes the
-// place of one set before: set it on the server that Attach returns.
+// Call Attach before the first message, and register handlers on the server that it
+// returns. sipgo cannot wrap handlers that are registered already, so Attach returns an
+// *AttachError if server has one for INVITE, ACK, BYE or UPDATE. A client with another
+// TxRequester is refused as well. A handler given to OnNoRoute before is replaced: set it
+// on the returned server.
 //
-// The returned server answers UPDATE if the application registers no handler
-// for it.
+// The returned server answers UPDATE if the application registers no handler for it.
 func (t *Timers) Attach(server *sipgo.Server, clients ...*sipgo.Client) (*Server, error) {
 	clients = slices.DeleteFunc(slices.Clone(clients), func(c *sipgo.Client) bool { return c == nil })
 	if err := t.attachable(server, clients); err != nil {
@@ -124,7 +126,7 @@ func (t *Timers) hook(client *sipgo.Client) {
 	}
 }
 
-// hooked reports whether hook had the client before.
+// hooked reports whether hook was called for client before.
 func (t *Timers) hooked(client *sipgo.Client) bool {
 	r, ok := client.TxRequester.(attached)
 	return ok && r.Belongs(t.client)
@@ -133,7 +135,7 @@ func (t *Timers) hooked(client *sipgo.Client) bool {
 // attached is the requester of a client that was hooked.
 type attached struct{ *client.Requester }
 
-// serve is the route of all requests for which the sipgo.Server has no handler.
+// serve handles all requests for which the sipgo.Server has no handler.
 func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
 	t, r := s.timers, s.routes.Load()
 	switch req.Method {
@@ -161,14 +163,14 @@ func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
 	return b
 }
 
-// noRoute does what sipgo does where there is no handler.
+// noRoute does what sipgo does if there is no handler.
 func (s *Server) noRoute(req *sip.Request, tx sip.ServerTransaction) {
 	s.timers.log.Warn("no handler for a request", "method", string(req.Method), "call_id", sipmsg.CallID(req))
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
 }
 
-// OnRequest registers the handler of a method. A nil handler of one of the four
-// removes it; without one for UPDATE the timers answer UPDATEs.
+// OnRequest registers the handler of a method. For INVITE, ACK, BYE and UPDATE, nil
+// removes the handler. Without one for UPDATE, the timers answer UPDATEs.
 func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandler) {
 	switch method {
 	case sip.INVITE:
@@ -184,13 +186,13 @@ func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandle
 	}
 }
 
-// OnNoRoute registers the handler of methods that have none. UPDATEs that need
-// no application are answered by the timers all the same.
+// OnNoRoute registers the handler of all methods without one of their own. The timers
+// still answer the UPDATEs that do not need the application.
 func (s *Server) OnNoRoute(handler sipgo.RequestHandler) {
 	s.change(func(r *routes) { r.rest = handler })
 }
 
-// change replaces the routes, and tells the timers what there is now.
+// change replaces the routes and informs the timers.
 func (s *Server) change(set func(*routes)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,8 +206,8 @@ func (s *Server) change(set func(*routes)) {
 	s.timers.changed(s)
 }
 
-// host is what the timers need to know of the application. Whoever takes UPDATEs
-// knows of requests within a call, and takes re-INVITEs too.
+// host describes the application to the timers. An application with a handler for UPDATE
+// knows about requests within a call, so it is assumed to answer re-INVITEs too.
 func (s *Server) host() Host {
 	r := s.routes.Load()
 	return Host{
@@ -217,8 +219,8 @@ func (s *Server) host() Host {
 	}
 }
 
-// RegisteredMethods lists the methods that have a handler, in no order, and UPDATE
-// where the timers answer it.
+// RegisteredMethods returns the methods that have a handler, in no particular order, and
+// UPDATE if the timers answer it.
 func (s *Server) RegisteredMethods() []string {
 	r, methods := s.routes.Load(), s.Server.RegisteredMethods()
 	for method, answered := range map[sip.RequestMethod]bool{
@@ -234,8 +236,8 @@ func (s *Server) RegisteredMethods() []string {
 	return methods
 }
 
-// OnInvite registers the INVITE handler. Re-INVITEs that change nothing reach it
-// as WithAnswerReInvite says.
+// OnInvite registers the INVITE handler. WithAnswerReInvite says whether it gets
+// re-INVITEs that change nothing.
 func (s *Server) OnInvite(h sipgo.RequestHandler) { s.OnRequest(sip.INVITE, h) }
 
 // OnAck registers the ACK handler. It does not get the ACKs of re-INVITEs that
@@ -245,14 +247,16 @@ func (s *Server) OnAck(h sipgo.RequestHandler) { s.OnRequest(sip.ACK, h) }
 // OnBye registers the BYE handler. It gets a BYE too when the timers end a call.
 func (s *Server) OnBye(h sipgo.RequestHandler) { s.OnRequest(sip.BYE, h) }
 
-// OnUpdate registers the UPDATE handler. It gets each UPDATE, and its 2xx carries
-// the timer; WithAnswerUpdate spares it those without a body. With one registered,
-// the INVITE handler gets each re-INVITE.
+// OnUpdate registers the UPDATE handler. It gets each UPDATE, and its 2xx carries the
+// timer; with WithAnswerUpdate, the timers answer those without a body. Once it is
+// registered, the INVITE handler gets each re-INVITE, unless WithAnswerReInvite says
+// otherwise.
 func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
-// OnInfo, OnRefer, OnNotify, OnMessage, OnOptions and OnSubscribe register handlers as
-// sipgo's do. A request within a call shows the timers that its peer is there, and in a
-// call that was taken over they answer it, since the application has no dialog of it.
+// OnInfo registers the INFO handler. From a request within a call, the timers learn that
+// the peer is there. In a call that was taken over they answer it themselves, because the
+// application has no dialog for it. The same holds for OnRefer, OnNotify, OnMessage,
+// OnOptions and OnSubscribe.
 func (s *Server) OnInfo(h sipgo.RequestHandler) { s.OnRequest(sip.INFO, h) }
 
 // OnRefer registers the REFER handler: see OnInfo.
@@ -270,6 +274,6 @@ func (s *Server) OnOptions(h sipgo.RequestHandler) { s.OnRequest(sip.OPTIONS, h)
 // OnSubscribe registers the SUBSCRIBE handler: see OnInfo.
 func (s *Server) OnSubscribe(h sipgo.RequestHandler) { s.OnRequest(sip.SUBSCRIBE, h) }
 
-// OnPrack registers the PRACK handler. A PRACK may bring an offer, or the answer to one
-// (RFC 3262 §5), which the timers take note of.
+// OnPrack registers the PRACK handler. The timers note an offer or answer in a PRACK
+// (RFC 3262 §5).
 func (s *Server) OnPrack(h sipgo.RequestHandler) { s.OnRequest(sip.PRACK, h) }

@@ -12,26 +12,27 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// servers are the attached servers of the user agent. sipgo hands all requests to
-// the server that was made last; the timers tell its application.
+// servers are the attached servers of the user agent. sipgo passes all requests to the
+// server that was made last, so the application of that server is the Host.
 //
-// They also look for what bypasses the timers, at the first INVITE of
-// either direction and until a request has reached a handler of ours, and an INVITE
-// a client of ours. Afterwards a message costs one atomic load.
+// servers also detect and log wiring that bypasses the timers. They check the registered
+// handlers at the first INVITE of either direction, and look at incoming messages until
+// one request has reached a handler of ours and one INVITE has left through a client of
+// ours. After that, a message costs one atomic load.
 type servers struct {
-	active  atomic.Pointer[Server] // where requests arrive, or the last handler was registered
-	reached atomic.Bool            // a request has arrived there
-	settled atomic.Bool            // there is nothing left to look for in requests
-	called  atomic.Bool            // an INVITE has left through a client of ours, or its absence was logged
+	active  atomic.Pointer[Server] // gets the requests; until one arrives, the last to register a handler
+	reached atomic.Bool            // a request has arrived at active
+	settled atomic.Bool            // requests need not be looked at any more
+	called  atomic.Bool            // an INVITE has left through a client of ours, or a bypass was logged
 
 	mu      sync.Mutex
 	all     []*Server
-	checked bool   // for handlers that bypass the timers
-	callID  string // of an INVITE that may bypass us
+	checked bool   // handlers were checked
+	callID  string // of the latest incoming INVITE
 }
 
-// bypassing are the methods, of those that the timers must see, for which a
-// sipgo.Server has a handler. Handlers behind the timers are not in its table.
+// bypassing returns those of INVITE, ACK, BYE and UPDATE for which the sipgo.Server
+// itself has a handler. Handlers registered on a Server are not in its table.
 func bypassing(server *sipgo.Server) []string {
 	methods := slices.DeleteFunc(server.RegisteredMethods(), func(m string) bool {
 		return !slices.Contains([]sip.RequestMethod{sip.INVITE, sip.ACK, sip.BYE, sip.UPDATE}, sip.RequestMethod(m))
@@ -46,8 +47,8 @@ func (v *servers) has(server *sipgo.Server) bool {
 	return slices.ContainsFunc(v.all, func(s *Server) bool { return s.Server == server })
 }
 
-// add takes up a server. The first one comes with a look at what arrives: sipgo
-// calls it for each message, after it has begun to hand it on.
+// add adds a server. With the first one it registers look, which sipgo calls for each
+// incoming message, at the same time as it passes the message to the handlers.
 func (t *Timers) add(s *Server) {
 	t.servers.mu.Lock()
 	defer t.servers.mu.Unlock()
@@ -57,7 +58,7 @@ func (t *Timers) add(s *Server) {
 	}
 }
 
-// changed notes that the handlers of s did.
+// changed notes that the handlers of s changed.
 func (t *Timers) changed(s *Server) {
 	if !t.servers.reached.Load() || t.servers.active.Load() == s {
 		t.servers.active.Store(s)
@@ -65,7 +66,7 @@ func (t *Timers) changed(s *Server) {
 	}
 }
 
-// reach notes that a request arrives at s.
+// reach notes that a request has arrived at s.
 func (t *Timers) reach(s *Server) {
 	v := &t.servers
 	if !v.reached.Load() {
@@ -91,8 +92,8 @@ func (t *Timers) look(msg sip.Message) {
 	}
 }
 
-// lookAtAnswer looks for a call that the application made with another client. The
-// answer to a refresh of ours, in a call that came in, is none.
+// lookAtAnswer logs a call that the application made with a client that is not attached:
+// a 2xx to an INVITE in a dialog set that is unknown. Answers to our re-INVITEs are known.
 func (t *Timers) lookAtAnswer(res *sip.Response) {
 	if !res.IsSuccess() || res.CSeq() == nil || res.CSeq().MethodName != sip.INVITE {
 		return
@@ -112,7 +113,7 @@ func (t *Timers) lookAt(req *sip.Request) {
 		v.callID = sipmsg.CallID(req)
 		t.check(req)
 	case req.IsAck() && v.callID == sipmsg.CallID(req) && !v.reached.Load():
-		// Whoever sends an ACK had a response, and it was not ours.
+		// An ACK means that somebody answered the INVITE, and we did not see it.
 		t.log.Error("requests bypass the timers: OnNoRoute is registered on the attached sipgo.Server itself, "+
 			"or another server was made for the user agent after it", "call_id", v.callID)
 		v.settled.Store(true)
@@ -122,8 +123,8 @@ func (t *Timers) lookAt(req *sip.Request) {
 	}
 }
 
-// invited notes that an INVITE leaves through a client of ours. With the first one it
-// looks for handlers that bypass the timers.
+// invited notes that an INVITE leaves through a client of ours. At the first one it
+// checks for handlers that bypass the timers.
 func (t *Timers) invited(invite *sip.Request) {
 	if called := &t.servers.called; !called.Load() {
 		called.Store(true)

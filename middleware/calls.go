@@ -8,25 +8,25 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// Call is a call as it is at one moment. It is a copy: only read it, since its slices are
-// shared.
+// Call is a snapshot of one call. Its slices are shared and read-only.
 type Call struct {
-	// Dialog is what is stored. Session has the times of the timer, Policy what we asked
-	// for, LastMethod the request that settled the session, and Began the age of the call.
+	// Dialog is the stored dialog. Session has the times of the timer, Policy what we
+	// wanted, LastMethod the request that last set the timer, and Began when the call
+	// began.
 	dialogstore.Dialog
-	// Plan is what comes next.
+	// Plan is what the timers do next with the call.
 	Plan refresher.Plan
-	// From names the node that served the call before this one, after a restart the
-	// node itself. Empty if the call was not taken over.
+	// From is the name of the node that served the call before; after a restart, the name
+	// of this node. Empty if the call was not taken over.
 	From string
-	// Unreachable says that the peer of a call that was taken over could not be reached.
+	// Unreachable is set if the call was taken over and its peer could not be reached.
 	Unreachable bool
 }
 
-// Calls yields all calls, in no order, until ctx ends. A call that begins, changes or ends
-// meanwhile may or may not appear, but never half changed. No lock is held while the
-// loop runs, which may take as long as it likes. With a million calls it takes about a
-// second: for how many there are, ask Stats.
+// Calls yields all calls, in no particular order, until ctx ends. A call that begins or
+// ends meanwhile may or may not appear; each call is a consistent snapshot. No lock is
+// held while the body of the loop runs, which may take any time. A million calls take
+// about a second; to count calls, use Stats.
 func (t *Timers) Calls(ctx context.Context) iter.Seq[Call] {
 	return func(yield func(Call) bool) {
 		for d, err := range t.calls.Store.All(ctx) {

@@ -6,14 +6,13 @@
 //	server, err := timers.NewServer() // instead of sipgo.NewServer(ua)
 //	client, err := timers.NewClient() // instead of sipgo.NewClient(ua)
 //
-// Attach does the same for a server and clients that are there already.
-// Package diagotimer does the same for diago.
+// Timers.Attach does the same for a server and clients that exist already, and
+// package diagotimer for diago.
 //
-// What passes through is read and marked: INVITE, UPDATE and their responses
-// get the session-timer header fields, a 422 is answered below the
-// application, and each 2xx settles the timer of its dialog in a
-// dialogstore.Store. Package refresher watches that store, sends the refreshes
-// and hangs up on peers that vanished. Since sipgo's dialogs count their own
-// CSeq, the middleware renumbers what they send after a refresh, ACK and
-// CANCEL included.
+// INVITE, UPDATE and their responses get the session-timer header fields on their way
+// through. A 422 is retried without the application noticing. Each 2xx starts or
+// restarts the timer of its dialog, which is kept in a dialogstore.Store. Package
+// refresher watches that store, sends the refreshes, and hangs up if the peer is gone.
+// sipgo's dialogs count CSeq themselves and do not know of these refreshes, so the
+// middleware renumbers what they send afterwards, ACK and CANCEL included.
 package middleware

@@ -13,14 +13,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// sharing is how this node shares its calls with others.
+// sharing is the configuration of WithFailover.
 type sharing struct {
 	registry failover.Registry
 	settings failover.Settings
 	err      error // of the settings
 }
 
-// validate reports what does not fit, also sessions of the smallest interval allowed.
+// validate checks the settings. smallest is the smallest session interval that the policy
+// allows: a takeover must be fast enough for it.
 func (s *sharing) validate(smallest time.Duration) error {
 	if s.err != nil {
 		return s.err
@@ -31,10 +32,10 @@ func (s *sharing) validate(smallest time.Duration) error {
 	return s.settings.Fits(smallest)
 }
 
-// takeovers serves the calls of a node: it is an ownership.Host.
+// takeovers implements ownership.Host.
 type takeovers struct{ t *Timers }
 
-// newNode is the node of t.
+// newNode returns the node of t.
 func newNode(t *Timers) *ownership.Node {
 	s := t.opts.failover.settings
 	if s.Address != "" {
@@ -77,8 +78,8 @@ func (h takeovers) Release(r *ownership.Release) {
 	t.calls.Tell(sessiontimer.Released{Call: d.Call(time.Now()), To: r.To.Name})
 }
 
-// atAddress gives calls that stay as they are a Contact with the address of this node,
-// where they have another one.
+// atAddress wraps decide: calls that are kept get a Contact with the address of this
+// node, unless decide chose a Contact or it is that address already.
 func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 	host, port, _ := net.SplitHostPort(hostport)
 	n, _ := strconv.Atoi(port)
@@ -91,12 +92,14 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 	}
 }
 
-// Leave hands all calls over before a planned stop: the other nodes take them up at
-// once, and need not wait until this one is missed. From then on nothing is refreshed
-// here and no call has timers. ctx bounds how long what is not written yet may take to
-// be written; where it ends, or the registry is not in reach, its error is returned and
-// the others take the calls up after the lease. Close comes after it. Without
-// WithFailover it does nothing.
+// Leave hands all calls over before a planned stop: the other nodes take them over at
+// once, instead of waiting for the lease of this node to run out. From then on this node
+// refreshes nothing, and no call has timers here. Call Close afterwards.
+//
+// Leave first writes what the registry does not have yet. If ctx ends before that is
+// done, or the registry cannot be reached, Leave returns the error, and the other nodes
+// take the calls over after the lease. After Close it returns ErrClosed. Without
+// WithFailover it does nothing and returns nil.
 func (t *Timers) Leave(ctx context.Context) error {
 	if t.node == nil {
 		return nil

@@ -18,22 +18,22 @@ import (
 type Option func(*options)
 
 // PolicyFunc chooses the policy of one call when its first INVITE is sent or
-// received. It gets the policy made of the options and returns it, changed or
-// not; Mode Off leaves the call alone for good, whatever the peer asks later. An
-// invalid policy is logged and base used instead. It is called by many
-// goroutines at once and must not keep or change invite.
+// received. base is the policy set by the options; return it, changed or not. With
+// Mode Off the call has no timer, whatever the peer asks for later. If the result is
+// invalid or the function panics, that is logged and base is used. PolicyFunc is
+// called concurrently and must neither change nor keep invite.
 //
-// invite.Source() tells the trunk that an incoming call is from, as host:port. When
-// the application challenges an incoming call it is asked again, with the INVITE
-// that comes back. An outgoing INVITE that is sent again, after a challenge, keeps the policy
-// that was chosen first, unless that was Off.
+// For an incoming call, invite.Source() is the address that it came from, as
+// host:port. If the application challenges an incoming call, PolicyFunc is called
+// again for the INVITE with the credentials. An outgoing INVITE that is sent again
+// after a challenge keeps its first policy, unless that was Off.
 type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
-// CredentialsFunc gives the username and the password of one call for a realm, or
-// false if it has none for them; d says who the parties are and where requests go. It
-// is called by many goroutines at once, each time that a refresh or a BYE of ours is
-// challenged, which waits for it. It must not change what d points to. A panic is
-// logged and counts as none.
+// CredentialsFunc returns the username and password of one call for a realm, or false
+// if it has none. d says who the parties are and where requests go; what d points to
+// is read-only. CredentialsFunc is called concurrently, each time that a refresh or
+// BYE of the timers is challenged; that request waits for the result. A panic is
+// logged and counts as false.
 type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
 
 type options struct {
@@ -61,7 +61,7 @@ func defaultOptions() options {
 	}
 }
 
-// validate checks what is not part of a policy.
+// validate returns a *sessiontimer.ConfigError for the first value out of range.
 func (o *options) validate() error {
 	switch {
 	case !(o.jitter >= 0 && o.jitter <= 0.5):
@@ -80,132 +80,138 @@ func (o *options) validate() error {
 	return o.failover.validate(o.policy.MinSE)
 }
 
-// WithSessionExpires sets the interval that is asked for (RFC 4028 §4). Default
-// 1800 s, as recommended; whole seconds, not below WithMinSE.
+// WithSessionExpires sets the session interval to ask for (RFC 4028 §4). Whole
+// seconds, not below WithMinSE. The default is 1800 s, as recommended.
 func WithSessionExpires(d time.Duration) Option {
 	return func(o *options) { o.policy.SessionExpires = d }
 }
 
-// WithMinSE sets the smallest interval that is accepted (RFC 4028 §5): a peer
-// that supports timers and asks for less gets a 422. Default and least 90 s.
+// WithMinSE sets the smallest interval to accept (RFC 4028 §5): a peer that supports
+// timers and asks for less gets a 422. The default, and the minimum, is 90 s.
 func WithMinSE(d time.Duration) Option {
 	return func(o *options) { o.minSE = &d }
 }
 
-// WithRefresher says who should refresh (RFC 4028 §7.1, §9): sessiontimer.Local,
-// sessiontimer.Peer, or Auto, the default, by which the caller does if it
-// supports timers. It is a wish; the peer may decide otherwise.
+// WithRefresher says which side should refresh (RFC 4028 §7.1, §9):
+// sessiontimer.Local, sessiontimer.Peer, or Auto, the default: the caller, if it
+// supports timers. This is a preference; the peer may decide otherwise.
 func WithRefresher(r sessiontimer.Refresher) Option {
 	return func(o *options) { o.policy.Refresher = r }
 }
 
-// WithMode says how much timers are wanted: sessiontimer.Off, Accept, Offer
-// (default), Require (RFC 4028 §7.1: Require: timer) or Always (§7.2: a timer run
-// by us alone, where the peer has none).
+// WithMode says how much timers are wanted: sessiontimer.Off, Accept, Offer (the
+// default), Require (the INVITE carries Require: timer, RFC 4028 §7.1) or Always (if
+// the peer does not support timers, we run one alone, §7.2).
 func WithMode(m sessiontimer.Mode) Option {
 	return func(o *options) { o.policy.Mode = m }
 }
 
-// WithMethod says how we refresh (RFC 4028 §7.4): MethodAuto, the default, sends
-// UPDATE if the peer allows it, else re-INVITE.
+// WithMethod sets the method of our refreshes (RFC 4028 §7.4): MethodUpdate,
+// MethodReInvite, or MethodAuto, the default: UPDATE if the peer allows it, else
+// re-INVITE.
 func WithMethod(m sessiontimer.Method) Option {
 	return func(o *options) { o.policy.Method = m }
 }
 
-// WithMaxInterval bounds how long a peer can make our refreshes wait (RFC 4028
-// §11.1): with a longer interval we refresh at half of this. Default 24 h, not
-// below WithSessionExpires.
+// WithMaxInterval limits how far apart a peer can push our refreshes (RFC 4028
+// §11.1): if it sets a longer interval, we refresh at half of d. The default is 24 h;
+// not below WithSessionExpires.
 func WithMaxInterval(d time.Duration) Option {
 	return func(o *options) { o.policy.MaxInterval = d }
 }
 
-// WithMaxMinSE bounds the Min-SE of a 422 that is followed (RFC 4028 §7.3, §11.1);
-// beyond it the 422 is the final answer. Default 24 h, not below WithMinSE.
+// WithMaxMinSE sets the highest Min-SE in a 422 that we accept and retry with (RFC
+// 4028 §7.3, §11.1). A 422 that asks for more goes to the application. The default is
+// 24 h; not below WithMinSE.
 func WithMaxMinSE(d time.Duration) Option {
 	return func(o *options) { o.policy.MaxMinSE = d }
 }
 
-// WithJitter spreads refreshes, so that calls which began together are not
-// refreshed together: each comes earlier than at half the interval (RFC 4028
-// §7.2, §10), by up to this share of the time until then, and never later. Each
-// call keeps its place. Default 0.1, up to 90 s of 900 s; 0 to 0.5, 0 for the
-// exact half.
+// WithJitter spreads refreshes, so that calls that began together are not refreshed
+// together. A refresh is due at half the interval (RFC 4028 §7.2, §10); share says by
+// what part of that time it may come earlier, and never later. A call is always early
+// by the same share. The range is 0 (exactly half) to 0.5; the default is 0.1, which
+// is up to 90 s of 900 s.
 func WithJitter(share float64) Option {
 	return func(o *options) { o.jitter = share }
 }
 
-// WithRefreshLimits bounds the refreshes and BYEs that start in a second, how many
-// refreshes are not answered yet, and how many BYEs are on their way out, so that
-// many calls which are due together, or a dead network that comes back, make no
-// storm. The rest waits: refreshes by their deadlines, then BYEs. A session that has
-// expired ends for the application at once, whenever its BYE leaves. At its last chance to reach the peer (RFC 4028
-// §10) a refresh goes out though all places are taken, as long as any are answered,
-// and at up to four times the rate. Default 5000 and 5000; at least 10 and 1.
+// WithRefreshLimits limits the refreshes and BYEs of the timers, so that many calls
+// due at once, or a network that comes back, cause no storm. perSecond is how many may
+// start in a second. unanswered is how many refreshes may wait for their answer, and
+// how many BYEs may be on their way out. The rest waits: first refreshes, by deadline,
+// then BYEs. The application learns at once that a session has expired, even if the
+// BYE has to wait.
+//
+// A refresh at its last chance to reach the peer (RFC 4028 §10) may exceed unanswered,
+// as long as other refreshes are still being answered, and perSecond up to four times.
+// The defaults are 5000 and 5000, the minimums 10 and 1.
 func WithRefreshLimits(perSecond, unanswered int) Option {
 	return func(o *options) { o.limits = refresher.Limits{PerSecond: perSecond, Unanswered: unanswered} }
 }
 
-// WithUnsafeIntervals accepts and offers intervals from one second on instead of
-// 90 s, and makes one second the default of WithMinSE. RFC 4028 §4 forbids that:
-// only for labs and tests.
+// WithUnsafeIntervals lowers the smallest interval, and the default of WithMinSE, from
+// 90 s to 1 s. RFC 4028 §4 forbids that: use it in labs and tests only.
 func WithUnsafeIntervals() Option {
 	return func(o *options) { o.policy.Unsafe = true }
 }
 
-// WithStrict reads peers by the letter: an interval above what was asked counts as
-// what was asked; one below the floor, a 2xx without refresher, or one that requires
-// timer without Session-Expires, as none; one that is malformed as absent; and a
-// refresh without Session-Expires ends the timer (RFC 4028 §4, §7.2, §9). By default
-// such faults are read in the way that keeps the call refreshed.
+// WithStrict reads the peer's header fields to the letter of RFC 4028 §4, §7.2, §9. An
+// interval longer than requested counts as the requested one. There is no timer if the
+// interval is below 90 s, if a 2xx lacks the refresher, or if it has Require: timer
+// but no Session-Expires. A malformed header field counts as absent. A refresh without
+// Session-Expires ends the timer. By default, such mistakes are read in the way that
+// keeps the call refreshed.
 func WithStrict() Option {
 	return func(o *options) { o.policy.Strict = true }
 }
 
-// WithCredentials answers digest challenges of the realm to our refreshes and to the
-// BYE of an expired session (RFC 3261 §22), in calls that this user agent began; see
-// WithCredentialsForIncoming for the others. It may be given once for each realm, of
-// the proxies on the way and of the peer. The realm is compared letter by letter.
-// None of the three may be empty. Default: none; a refresh that is challenged then
-// fails. What an application gave to sipgo for its INVITE cannot be read, and an
-// answer to an old challenge serves no other request.
+// WithCredentials answers digest challenges for realm to the refreshes and BYEs of the
+// timers (RFC 3261 §22), in calls that this user agent began; for other calls, see
+// WithCredentialsForIncoming. Give it once for each realm: that of the peer, and those
+// of the proxies in between. The realm must match exactly, letter case included. No
+// argument may be empty. Without credentials, the default, a challenged refresh fails:
+// the timers cannot read the credentials that the application gave to sipgo for its
+// INVITE, and cannot reuse the answer to that challenge.
 func WithCredentials(realm, username, password string) Option {
 	return func(o *options) {
 		o.credentials.Realms = append(o.credentials.Realms, client.RealmCredentials{Realm: realm, Username: username, Password: password})
 	}
 }
 
-// WithCredentialsFunc asks f first for the credentials of a call and a realm, in calls
-// that this user agent began. Where it has none, those of WithCredentials are used.
-// Default, also for nil: none.
+// WithCredentialsFunc calls f for the credentials of a call and a realm, in calls that
+// this user agent began. If f returns false, those of WithCredentials are used. The
+// default is nil: no function.
 func WithCredentialsFunc(f CredentialsFunc) Option {
 	return func(o *options) { o.credentials.Ask = f }
 }
 
-// WithCredentialsForIncoming lets the credentials answer challenges in calls, too,
-// that the peer began. Default: they do not. Who challenges chooses the realm and the
-// nonce, and with its Contact the URI, that an answer is computed for; whoever may
-// call could have such answers made and use them elsewhere. A trunk that challenges
-// within the calls that it sends needs this.
+// WithCredentialsForIncoming uses the credentials in calls that the peer began as well.
+// A trunk that challenges our requests in the calls that it sends needs this. It is off
+// by default because the challenger chooses the realm, the nonce and, by its Contact,
+// the URI that a digest is computed for: anyone who can call could collect digests and
+// use them elsewhere.
 func WithCredentialsForIncoming() Option {
 	return func(o *options) { o.credentials.Incoming = true }
 }
 
-// WithPolicyFunc chooses a policy call by call, for instance by trunk.
+// WithPolicyFunc chooses the policy of each call, for instance by trunk. The default is
+// nil: every call has the policy set by the options.
 func WithPolicyFunc(f PolicyFunc) Option {
 	return func(o *options) { o.policyFunc = f }
 }
 
-// WithFailover shares the calls with the other nodes of a cluster, or with the process
-// that comes after this one, through a registry: when this node dies another one
-// refreshes its calls or ends them before their peers give up. Options of package
-// failover name the node, and say how long it may be silent and what a takeover means.
-// Default: the calls end with the process. The registry must not be nil.
+// WithFailover shares the calls, through a registry, with the other nodes of a cluster
+// or with the next run of this process: when this node dies, another one refreshes its
+// calls, or ends them, before their peers give up. The options of package failover name
+// the node, and set how long it may be silent and what a takeover does. By default the
+// timers of a call end with the process. The registry must not be nil.
 //
-// No message ever waits for the registry, and trouble with it ends no call. A call that
-// came in is shared when its peer has proved to be there, mostly by the ACK. The peer's
-// requests in a call that was taken over are answered here, since the application has
-// no dialog of it: BYE, UPDATE and a re-INVITE that changes nothing with 200, a
-// re-INVITE that changes something with 488, others with 405.
+// No SIP message waits for the registry, and no registry error ends a call. An incoming
+// call is shared once a request from the peer, usually the ACK, proves that the peer is
+// there. In a call that was taken over, the timers answer the peer's requests, because
+// the application has no dialog for it: BYE, UPDATE and a re-INVITE that changes
+// nothing with 200, a re-INVITE that changes something with 488, others with 405.
 func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
 	return func(o *options) {
 		settings, err := failover.Configure(opts...)
@@ -213,57 +219,58 @@ func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
 	}
 }
 
-// WithLogger logs to l. Default, also for nil: sipgo's default logger. A handler of l
-// that blocks stops the call that the line is about, and no other; what it panics with
-// is dropped. Of what peers wrote up to 128 bytes are logged; of records of one kind,
-// but for debugging, up to 20 a second, of which the next one says how many were
-// "suppressed".
+// WithLogger logs to l. The default, also for nil, is sipgo's default logger. If the
+// handler of l blocks, only the call that the record is about waits. If it panics, the
+// record is lost. Values are cut to 128 bytes. Of each message at Info level or above,
+// at most 20 records are logged per second; the next one has the number of dropped ones
+// as "suppressed".
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
 
-// WithEventHandler calls f for every event, from the goroutine that caused it:
-// f must not block, must expect to be called by several at once, and must call
-// neither Timers.Close nor the dialog that the event is about. A program that
-// wants that hands the event to a goroutine of its own. While f blocks, its call
-// stands still, and no other; a panic of f is logged.
+// WithEventHandler calls f for every event, in the goroutine that caused it. f is called
+// concurrently. It must not block, and must not call Timers.Close or the dialog that the
+// event is about; a program that needs to do so passes the event to its own goroutine.
+// While f blocks, only the call of the event waits. A panic of f is logged. The default
+// is nil: no handler. See also Timers.Subscribe.
 func WithEventHandler(f func(sessiontimer.Event)) Option {
 	return func(o *options) { o.onEvent = f }
 }
 
-// WithStatsBy counts calls by a name of the application's choice too, such as the trunk:
-// see Stats.Named. f must return the same name for a call at all times, by what never
-// changes of it, and is called by many goroutines at once, a few times for each call and
-// once for each refresh. The empty name is none. There are up to 31 names of up to 64 bytes;
-// calls with further ones are counted as "other". A panic of f is logged, and the call has
-// no name. Default, also for nil: no names.
+// WithStatsBy also counts calls by a name that f chooses, such as the trunk: see
+// Stats.Named. f must always return the same name for the same call, so it must depend
+// only on fields that never change. It is called concurrently, a few times for each call
+// and once for each refresh. An empty name, or a panic, which is logged, leaves the call
+// out of Stats.Named. Up to 31 names of up to 64 bytes are kept apart; calls with further
+// names are counted as "other". The default is nil: no names.
 func WithStatsBy(f func(dialogstore.Dialog) string) Option {
 	return func(o *options) { o.statsBy = f }
 }
 
-// WithAnswerUpdate says whether an UPDATE without a body is answered here (RFC 3311
-// §5.2) although the application has a handler for UPDATE. Default false: the
-// handler gets each UPDATE, and its 2xx carries the timer. Without a handler this
-// has no effect: what needs no application is answered here.
+// WithAnswerUpdate says whether the timers answer an UPDATE without a body (RFC 3311
+// §5.2) even if the application has a handler for UPDATE. By default they do not: the
+// handler gets each UPDATE, and its 2xx carries the timer. Without a handler the option
+// has no effect: the timers answer such UPDATEs anyway.
 func WithAnswerUpdate(on bool) Option {
 	return func(o *options) { o.answerUpdate = on }
 }
 
-// WithAnswerReInvite says whether a re-INVITE without or with an unchanged session
-// description is answered here, as what is agreed asks for (RFC 3264 §8). One without
-// goes to the application all the same while media is on hold: it may be meant to
-// resume it (RFC 3261 §14.2).
-// Default true with sipgo, whose applications mostly know first INVITEs only, and
-// false where the application answers re-INVITEs: with diago, where there is a
-// handler for UPDATE, and where the application writes Session-Expires itself, a
-// sign of timer code that wants to see refreshes.
+// WithAnswerReInvite says whether the timers answer a re-INVITE whose session
+// description is missing or unchanged, with the description already agreed on (RFC 3264
+// §8). While media is on hold, one without a description goes to the application all the
+// same: it may be meant to resume the call (RFC 3261 §14.2).
+//
+// The default is true with sipgo, whose applications mostly expect first INVITEs only.
+// It is false if the application answers re-INVITEs itself: with diago, with a handler
+// for UPDATE, or if the application writes Session-Expires itself, which suggests that
+// it has timer code and needs to see refreshes.
 func WithAnswerReInvite(on bool) Option {
 	return func(o *options) { o.answerReInvite = &on }
 }
 
-// WithOfferUpdate says whether an UPDATE with a changed session description, for
-// which the application has no handler, is handed to its INVITE handler as if
-// it were a re-INVITE. Otherwise it is answered 488 (RFC 3311 §5.2). Default true
+// WithOfferUpdate says whether an UPDATE with a changed session description goes to the
+// application's INVITE handler, as if it were a re-INVITE, if there is no handler for
+// UPDATE. Otherwise the timers answer it with 488 (RFC 3311 §5.2). The default is true
 // with diago, false with Attach.
 func WithOfferUpdate(on bool) Option {
 	return func(o *options) { o.offerUpdate = &on }

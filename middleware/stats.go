@@ -9,84 +9,86 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// Stats are the figures of Timers: a plain value. Figures of type int are as of now, the
-// others count from New on.
+// Stats are the statistics of Timers, a plain value. Fields of type int are current
+// values; the others count from New on.
 type Stats struct {
 	CallStats                      // of all calls
-	Named     map[string]CallStats // of those with a name, by that; nil without WithStatsBy
+	Named     map[string]CallStats // of the calls with a name, by name; nil without WithStatsBy
 
-	Intervals  refresher.Histogram // that were negotiated by first INVITEs
-	Retries422 uint64              // our INVITEs and UPDATEs sent again after a 422 (RFC 4028 §7.3)
+	Intervals  refresher.Histogram // session intervals negotiated by first INVITEs
+	Retries422 uint64              // our INVITEs and UPDATEs that were sent again after a 422 (RFC 4028 §7.3)
 
 	Refresher refresher.Stats
 	Node      *NodeStats // nil without WithFailover
 }
 
-// CallStats count calls.
+// CallStats are the statistics of a group of calls.
 type CallStats struct {
-	Dialogs   ByRefresher  // there are
-	Incoming  Negotiations // by the peer's first INVITE
-	Outgoing  Negotiations // by ours
-	Refreshed BySender     // refreshes that were accepted
-	Failed    ByMethod[Failures]
-	// Expired counts the calls that we hung up: those of the event Expired. Each cause
-	// that can be has a key.
+	Dialogs   ByRefresher        // that exist now
+	Incoming  Negotiations       // first INVITEs of peers
+	Outgoing  Negotiations       // our first INVITEs
+	Refreshed BySender           // refreshes that were accepted
+	Failed    ByMethod[Failures] // our refreshes that were not
+	// Expired counts the calls that the timers hung up, which are the Expired events, by
+	// cause. Each possible cause has a key.
 	Expired map[sessiontimer.Cause]uint64
 }
 
-// ByRefresher is how many dialogs are refreshed by whom.
+// ByRefresher counts dialogs by who refreshes them: us, the peer, or nobody, because they
+// have no timer.
 type ByRefresher struct{ Local, Peer, None int }
 
-// Total returns how many dialogs there are.
+// Total returns the number of dialogs.
 func (r ByRefresher) Total() int { return r.Local + r.Peer + r.None }
 
-// Negotiations are what came of first INVITEs.
+// Negotiations counts first INVITEs by their outcome.
 type Negotiations struct {
 	Local uint64 // a timer, and we refresh
 	Peer  uint64 // a timer, and the peer refreshes
 	None  uint64 // a call without a timer
-	// Refused: no call because of the timer, by 422, 421 or 420. An INVITE of ours
-	// that was sent again after a 422 and accepted is not one.
+	// Refused: no call, because the timer was refused with 422, 421 or 420. Our INVITE
+	// that was sent again after a 422 and then accepted is not counted.
 	Refused uint64
 }
 
-// ByMethod is something of refreshes by UPDATE and by INVITE.
+// ByMethod holds a T for refreshes by UPDATE and one for refreshes by re-INVITE.
 type ByMethod[T any] struct{ Update, Invite T }
 
-// BySender is how many refreshes were sent by whom: by the timers or the application
-// above them, or by the peer.
+// BySender counts refreshes by who sent them: Local is the timers or the application.
 type BySender struct{ Local, Peer ByMethod[uint64] }
 
-// Failures are refreshes of the timers that got no 2xx: those of the event RefreshFailed.
+// Failures counts refreshes of the timers that got no 2xx, which are the RefreshFailed
+// events.
 type Failures struct {
-	Status3xx, Status4xx, Status5xx, Status6xx uint64 // by the final response
+	Status3xx, Status4xx, Status5xx, Status6xx uint64 // class of the final response
 
 	Unanswered uint64 // no final response in time
 	Unsent     uint64 // could not be sent
 }
 
-// NodeStats are those of a node that shares its calls (WithFailover).
+// NodeStats are the statistics of a node that shares its calls: see WithFailover.
 type NodeStats struct {
-	Nodes    int           // that live, as this one sees it
-	Owned    int           // calls
-	Waiting  int           // calls of which the registry is to hear
-	LeaseAge time.Duration // since the last good heartbeat was sent; negative before the first
-	Degraded bool          // the registry is out of reach, or was just now
+	Nodes    int           // nodes that this one believes alive
+	Owned    int           // calls of this node
+	Waiting  int           // calls whose latest state is not in the registry yet
+	LeaseAge time.Duration // since the last successful heartbeat was sent; negative before the first
+	Degraded bool          // the registry cannot be reached, or could not be a moment ago
 
-	Kept    uint64 // calls that were taken over and go on
-	Ended   uint64 // and that were hung up, as WithTakeover says
-	Refused uint64 // and whose stored dialog made no sense
+	// Calls that this node took over.
+	Kept    uint64 // they go on
+	Ended   uint64 // they were hung up, as WithTakeover says
+	Refused uint64 // they were dropped: the stored dialog was not usable
 
-	Delay refresher.Histogram // of takeovers: since the former owner was last seen
+	Delay refresher.Histogram // from the last sign of the former owner to the takeover
 
-	// Calls that were let go because another node has them, by how that was noticed.
+	// Calls that this node let go because another one owns them, by how it noticed.
 	FencedByRegistry uint64 // the registry refused a write
-	FencedByLease    uint64 // asked before a request, for want of a good heartbeat
-	FencedByPeer     uint64 // asked because the peer had answered 500
+	FencedByLease    uint64 // it asked the registry before a request, as its heartbeats had failed
+	FencedByPeer     uint64 // it asked the registry after the peer had answered 500
 }
 
-// Stats returns the figures as they are now. It is cheap with any number of calls: nothing
-// is searched, and no call waits for it.
+// Stats returns the current statistics. Its cost does not depend on the number of calls,
+// and no call waits for it.
 func (t *Timers) Stats() Stats {
 	var all calls.Counts
 	s := Stats{Retries422: t.calls.Figures.Retries422.Load(), Refresher: t.refresher.Stats()}
@@ -131,7 +133,7 @@ func failuresOf(n *calls.Failures) Failures {
 	return Failures{n[calls.Status3xx], n[calls.Status4xx], n[calls.Status5xx], n[calls.Status6xx], n[calls.Unanswered], n[calls.Unsent]}
 }
 
-// causes are those for which we hang up.
+// causes are the causes for which the timers hang up.
 var causes = [...]sessiontimer.Cause{sessiontimer.CauseExpired, sessiontimer.CauseRefreshAnswered, sessiontimer.CauseRefreshUnanswered,
 	sessiontimer.CauseNoACK, sessiontimer.CauseDialogClosed, sessiontimer.CauseTakenOver}
 

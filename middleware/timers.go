@@ -20,12 +20,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// ErrClosed is returned by Leave after Close.
+// ErrClosed is returned by Timers.Leave after Timers.Close.
 var ErrClosed = errors.New("middleware: timers are closed")
 
 // Timers runs the session timers of one user agent. All methods may be called
-// by any number of goroutines, but NewServer, Attach and Adapter belong before
-// the first message.
+// concurrently. NewServer, Attach and Adapter must be called before the first message.
 type Timers struct {
 	opts      options
 	ua        *sipgo.UserAgent
@@ -36,13 +35,13 @@ type Timers struct {
 	server    *server.Server
 	node      *ownership.Node // nil without WithFailover
 	announcer announcer
-	started   sync.Once // the node
+	started   sync.Once // starts node
 	servers   servers
 	close     context.CancelFunc
 }
 
-// New makes the timers of a user agent. The error is a *sessiontimer.ConfigError
-// that names the option and what is allowed.
+// New returns the timers of a user agent. The error is a *sessiontimer.ConfigError
+// that names the option and the allowed values.
 func New(ua *sipgo.UserAgent, opts ...Option) (*Timers, error) {
 	o := defaultOptions()
 	for _, opt := range opts {
@@ -93,8 +92,8 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	return t
 }
 
-// setHost notes what is known of the application. With the first call a node that
-// shares its calls with others begins to take them over.
+// setHost notes what the application can do. The first call starts the node of
+// WithFailover, which may then take calls over.
 func (t *Timers) setHost(h Host) {
 	t.calls.SetApplication(calls.Application(h))
 	t.started.Do(func() {
@@ -104,15 +103,16 @@ func (t *Timers) setHost(h Host) {
 	})
 }
 
-// UserAgent is the one given to New.
+// UserAgent returns the user agent given to New.
 func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
 
-// Close stops all timers and gives up the refreshes under way; no call is hung up
-// and the store keeps its dialogs. What the application still sends within its calls
-// is numbered on, and further calls have no timers. Close it before the user agent.
+// Close stops all timers and gives up refreshes under way. It hangs up no call, and the
+// store keeps its dialogs. Requests that the application sends afterwards within its
+// calls still get correct CSeq numbers; new calls have no timers. Call Close before
+// closing the user agent.
 //
-// It waits for 5 s at most, and returns a *CloseError if something does not end; it
-// may be called again, to wait on.
+// Close waits for up to 5 s, and returns a *CloseError if something has not ended by
+// then. It may be called again to wait longer.
 func (t *Timers) Close() error {
 	t.close()
 	t.calls.Sets.Close()
@@ -132,12 +132,12 @@ func (t *Timers) Close() error {
 // closePatience is how long Close waits.
 const closePatience = 5 * time.Second
 
-// CloseError is what Close returns if something has not ended in time: a write to a
-// peer that does not read, a dial that does not heed its context, an event handler
-// or a store that does not return.
+// CloseError is returned by Timers.Close if something has not ended in time: a write to a
+// peer that does not read, a dial that ignores its context, or a callback or registry
+// that does not return. Left is the number of goroutines.
 type CloseError struct{ Left int }
 
-// Error says how many goroutines are left.
+// Error returns how many goroutines are left.
 func (e *CloseError) Error() string {
 	return fmt.Sprintf("middleware: %d goroutines have not ended; they end with the connections of the user agent", e.Left)
 }
