@@ -12,8 +12,10 @@ import (
 // Stats are the statistics of Timers, a plain value. Fields of type int are current
 // values; the others count from New on.
 type Stats struct {
-	CallStats                      // of all calls
-	Named     map[string]CallStats // of the calls with a name, by name; nil without WithStatsBy
+	CallStats // of all calls
+	// Named has the statistics by the name of the call; nil without WithStatsBy. The empty
+	// name is for calls without one, and for INVITEs refused before there was a call.
+	Named map[string]CallStats
 
 	Intervals  refresher.Histogram // session intervals negotiated by first INVITEs
 	Retries422 uint64              // our INVITEs and UPDATEs that were sent again after a 422 (RFC 4028 §7.3)
@@ -97,7 +99,7 @@ func (t *Timers) Stats() Stats {
 		s.Named = make(map[string]CallStats)
 	}
 	for name, c := range t.calls.Figures.Read() {
-		if all.Add(&c); name != "" {
+		if all.Add(&c); s.Named != nil {
 			s.Named[name] = statsOf(&c)
 		}
 	}

@@ -1,0 +1,190 @@
+package promtimer_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/inside"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// filled returns timers with calls that have nothing due for long.
+func filled(t testing.TB, calls int, opts ...middleware.Option) *middleware.Timers {
+	t.Helper()
+	timers := newTimers(t, opts...)
+	store := inside.StoreOf(timers)
+	for i := range calls {
+		d := dialogstore.Dialog{
+			ID:      dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"},
+			Session: sessiontimer.Session{Interval: 24 * time.Hour, Refresher: sessiontimer.Local, Since: time.Now()},
+			Policy:  sessiontimer.DefaultPolicy(),
+		}
+		if err := store.Create(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return timers
+}
+
+// BenchmarkScrape is a scrape of a node: counts are kept as calls come, change and go, and
+// none is looked for.
+func BenchmarkScrape(b *testing.B) {
+	for _, calls := range []int{0, 1_000_000} {
+		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {
+			r := prometheus.NewRegistry()
+			r.MustRegister(collector(b, filled(b, calls)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Gather(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A scrape allocates as much with many calls as with none.
+func TestScrapeAllocations(t *testing.T) {
+	of := func(calls int) float64 {
+		c := collector(t, filled(t, calls))
+		r := prometheus.NewRegistry()
+		r.MustRegister(c)
+		return testing.AllocsPerRun(20, func() { _, _ = r.Gather() })
+	}
+	if none, many := of(0), of(20_000); many > none+2 {
+		t.Errorf("%v allocations with 20,000 calls, %v with none", many, none)
+	}
+}
+
+// refreshes has calls refreshed all the time, and returns where each refresh is told.
+func refreshes(t testing.TB, registered bool) <-chan middleware.Notice {
+	const calls, again, addr, peer = 500, 20 * time.Millisecond, "10.0.0.1:5060", "10.0.0.2:5060"
+	n := sipnet.New()
+	n.StopRecording()
+	bob := userAgent(t)
+	answers, err := sipgo.NewServer(bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) {
+		res := sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil)
+		res.AppendHeader(sip.NewHeader("Contact", "<sip:bob@"+peer+">"))
+		res.AppendHeader(sip.NewHeader("Session-Expires", "1800;refresher=uac"))
+		_ = tx.Respond(res)
+	})
+	alice := userAgent(t)
+	timers, err := middleware.New(alice, middleware.WithJitter(0), middleware.WithRefreshLimits(1_000_000_000, 64))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := timers.NewClient(sipgo.WithClientAddr(addr), sipgo.WithClientConnectionAddr(addr)); err != nil {
+		t.Fatal(err)
+	}
+	server, err := timers.NewServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.ServeUDP(n.PacketConn(addr)) }()
+	go func() { _ = answers.ServeUDP(n.PacketConn(peer)) }()
+	awaitServing(alice, addr)
+	awaitServing(bob, peer)
+	t.Cleanup(func() {
+		_ = timers.Close()
+		n.Close()
+		_ = alice.Close()
+		_ = bob.Close()
+	})
+	if registered {
+		prometheus.NewRegistry().MustRegister(collector(t, timers))
+	}
+	events := timers.Subscribe(context.Background(), 1<<16)
+	policy := sessiontimer.DefaultPolicy()
+	policy.MaxInterval, policy.Method = 2*again, sessiontimer.MethodUpdate
+	for i := range calls {
+		d := dialogstore.Dialog{
+			ID:           dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"},
+			LocalURI:     "<sip:alice@10.0.0.1>;tag=local",
+			RemoteURI:    "<sip:bob@10.0.0.2>;tag=remote",
+			RemoteTarget: "sip:bob@" + peer,
+			Contact:      "<sip:alice@" + addr + ">",
+			Transport:    "udp",
+			LocalAddr:    addr,
+			LocalCSeq:    1,
+			PeerTimer:    true,
+			PeerUpdate:   true,
+			OwnsCallID:   true,
+			Policy:       policy,
+			Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: time.Now(),
+				RefreshAfter: again},
+		}
+		if err := inside.StoreOf(timers).Create(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return events
+}
+
+func userAgent(t testing.TB) *sipgo.UserAgent {
+	t.Helper()
+	ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(sipua.Quiet)),
+		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(sipua.Quiet)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ua
+}
+
+// awaitServing waits until what is sent from addr goes to the network in memory.
+func awaitServing(ua *sipgo.UserAgent, addr string) {
+	for {
+		if conn, err := ua.TransportLayer().GetConnection("udp", addr); err == nil {
+			_, _ = conn.TryClose() // what GetConnection counted
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// next waits for a refresh.
+func next(t testing.TB, events <-chan middleware.Notice) {
+	for n := range events {
+		switch e := n.Event.(type) {
+		case sessiontimer.Refreshed:
+			return
+		case sessiontimer.RefreshFailed:
+			t.Fatalf("%+v", e)
+		}
+	}
+}
+
+// BenchmarkRefreshCounted is a refresh with and without a collector that nobody scrapes.
+func BenchmarkRefreshCounted(b *testing.B) {
+	for _, registered := range []bool{false, true} {
+		b.Run(fmt.Sprintf("registered=%t", registered), func(b *testing.B) {
+			events := refreshes(b, registered)
+			for range 2000 {
+				next(b, events)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				next(b, events)
+			}
+		})
+	}
+}
+
+func TestMain(m *testing.M) {
+	sip.SetDefaultLogger(sipua.Quiet)
+	m.Run()
+}
