@@ -12,9 +12,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// ack sends an ACK of the application to the transport, numbered as its INVITE was and
-// to where the peer is (RFC 3261 §13.2.2.4). It may be replayed, so the application's
-// message stays as it is.
+// ack sends an ACK of the application, with the CSeq that its INVITE had on the wire and
+// to where the peer is now (RFC 3261 §13.2.2.4). The application may send the same message
+// again, so it is not changed.
 func (r *Requester) ack(ctx context.Context, req *sip.Request) error {
 	id := outOf(req)
 	set := r.c.calls.SetOf(ctx, id)
@@ -32,7 +32,7 @@ func (r *Requester) ack(ctx context.Context, req *sip.Request) error {
 	ctx = calls.Detached(ctx)
 	set.TakeFork(ctx, id.RemoteTag)
 	d = set.Of(id.RemoteTag)
-	d.HandOver() // the peer may be faster than the commit
+	d.HandOver() // the peer may react before the change is committed
 	defer d.HandedOver()
 	if err := r.client.TransportLayer().WriteMsg(req); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (r *Requester) ack(ctx context.Context, req *sip.Request) error {
 	return nil
 }
 
-// acknowledged takes an ACK of the application: it may answer a late offer, and
-// tells where the application sends, unless we have led it.
+// acknowledged notes what an ACK of the application says: it may answer a late offer. Its
+// destination is stored as the application's choice, unless follow chose it (led).
 func (c *Client) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request, led bool) {
 	agreed, news := m.Said(offeranswer.Us, calls.Requested(ack), id.RemoteTag)
 	d, err := c.calls.Store.Load(ctx, id)
@@ -67,9 +67,10 @@ func (c *Client) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogs
 	})
 }
 
-// destination is where the application sends a request, if it says so and the
-// route set does not. A cloned request names what its own URI leads to: that is
-// nobody's wish, and would outlive the next change of the remote target.
+// destination returns the destination that the application chose for a request; empty if
+// it chose none or the dialog has a route set. In a cloned request sipgo has set the
+// destination that the URI leads to anyway. That is not a choice, and must not outlive the
+// next change of the remote target.
 func destination(req *sip.Request, d dialogstore.Dialog) string {
 	dest := req.MessageData.Destination()
 	if dest == "" || len(d.RouteSet) > 0 || dest == sipmsg.Implied(req) {

@@ -15,20 +15,20 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// attempt is a request of our own at one of the places where the peer may be.
+// attempt is a request of the timers, sent to one of the places where the peer may be.
 type attempt struct {
 	exchange
 	d          *dialogstore.Dialog // as it was stored when the request was built
-	place      string              // that it goes to; empty for where its URIs lead
-	remember   *string             // to be Answered if that answers; nil to leave it as it is
-	noUpdate   bool                // if it is accepted, UPDATE counts as refused
-	key        failover.Key        // of the call as it was ours then
+	place      string              // where it goes; empty for where its URIs lead
+	remember   *string             // the new Dialog.Answered if place answers; nil to leave it as it is
+	noUpdate   bool                // if it is accepted, the peer counts as refusing UPDATE
+	key        failover.Key        // names the call and our epoch of it
 	may        permission
 	authorized authorizations
-	responded  bool // there was a response; only whoever awaits it looks
+	responded  bool // there was a response; used by await and its caller only
 }
 
-// anew is the same with a request and a transaction of its own.
+// anew returns a copy of the attempt with a new request and transaction.
 func (a *attempt) anew() *attempt {
 	req := a.req.Clone()
 	req.RemoveHeader("Via")
@@ -52,7 +52,7 @@ func (a *attempt) opened(tx *sip.ClientTx) {
 func (a *attempt) number() uint32 { return a.dialog.Count.Number(0, false) }
 
 func (a *attempt) numbered(ctx context.Context, cseq uint32) {
-	if a.req.Method != sip.BYE { // with which the dialog left the store
+	if a.req.Method != sip.BYE { // before which the dialog was deleted
 		a.commitNumber(ctx, cseq, false)
 	}
 }
@@ -73,7 +73,7 @@ func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
 		a.isTold(ctx, res)
 	case a.ofCall(res):
 		ctx = calls.Detached(ctx)
-		// The Contact is the one that is stored.
+		// Contact is nil: the request has the stored one.
 		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{Refresh: true, LocalAddr: a.localAddr, NoUpdate: a.noUpdate, Remember: a.remember})
 		if news {
 			a.r.c.calls.FollowMedia(ctx, &before, agreed)
@@ -85,8 +85,8 @@ func (a *attempt) learn(ctx context.Context, minSE time.Duration) { a.learnMinSE
 
 func (a *attempt) over(res *sip.Response) { a.end(res) }
 
-// acknowledge sends the ACK of a re-INVITE (RFC 3261 §13.2.2.4), also if the dialog is
-// over by now.
+// acknowledge sends the ACK of a re-INVITE (RFC 3261 §13.2.2.4), even if the dialog has
+// ended meanwhile.
 func (a *attempt) acknowledge(res *sip.Response) {
 	d := *a.d
 	indialog.Locate(&d, indialog.SightingIn(res))

@@ -14,34 +14,34 @@ import (
 )
 
 const (
-	// maxChallenges bounds the responses that one request answers.
+	// maxChallenges is how many 401 and 407 responses one request may answer.
 	maxChallenges = 8
-	// maxAnswers bounds those for one realm: the first, and more while its nonces are
-	// stale.
+	// maxAnswers is how often a request may answer one realm: once, and again if the
+	// nonce was stale.
 	maxAnswers = 4
-	// maxRealms bounds the realms that one response asks for, and one request answers:
-	// those of a few proxies, and of the peer.
+	// maxRealms is how many realms are read from one response and answered in one
+	// request: those of a few proxies and of the peer.
 	maxRealms = 4
-	// maxLoggedRealm bounds what a stranger writes into the log, in bytes.
+	// maxLoggedRealm is how many bytes of a realm are logged.
 	maxLoggedRealm = 64
 )
 
-// authorization is the answer of a request to the challenge of one realm.
+// authorization is the answer to the challenge of one realm.
 type authorization struct {
 	field              string // Authorization or Proxy-Authorization
 	challenge          *digest.Challenge
 	username, password string
-	answers            int  // to this realm, so far
-	sent               int  // requests with the nonce of challenge, for nc
-	accepted           bool // by whoever asked
+	answers            int  // how often this realm was answered
+	sent               int  // requests sent with the nonce of challenge, for nc
+	accepted           bool // the challenger let the request pass
 }
 
-// authorizations are the answers of one request so far, the nearest first.
+// authorizations are the answers in one request, those to the nearest challenger first.
 type authorizations []*authorization
 
-// authorize answers digest challenges in a copy of the request (RFC 3261 §22). It
-// returns false if there are none, or nothing to answer one with, or an answer was
-// rejected and not merely stale (§22.1).
+// authorize answers digest challenges in a copy of the request (RFC 3261 §22). It returns
+// false if there are none, if there are no credentials, or if an answer was rejected and
+// its nonce was not just stale (§22.1).
 func (a *attempt) authorize(res *sip.Response) bool {
 	challenge, field := "WWW-Authenticate", "Authorization"
 	switch res.StatusCode {
@@ -73,8 +73,9 @@ func (a *attempt) authorize(res *sip.Response) bool {
 	return answered
 }
 
-// answer notes the answer to a challenge, which sign writes, in the place of the one
-// before. It returns false if there are no credentials for it.
+// answer notes the answer to a challenge, for sign to write. It replaces before, the
+// previous answer to that realm, which may be nil. It returns false if there are no
+// credentials.
 func (a *attempt) answer(before *authorization, field string, chal *digest.Challenge) bool {
 	username, password, ok := a.borrow(chal.Realm)
 	if !ok || before == nil && len(a.authorized) == maxRealms {
@@ -90,14 +91,14 @@ func (a *attempt) answer(before *authorization, field string, chal *digest.Chall
 	return true
 }
 
-// borrow finds the credentials for a realm; false also if the application's function
-// panics.
+// borrow returns the credentials for a realm. It returns false if there are none, or if
+// the application's function panics.
 func (a *attempt) borrow(realm string) (username, password string, ok bool) {
 	defer a.r.c.calls.Contain("credentials function", a.id)
 	return a.r.c.credentials.find(*a.d, realm)
 }
 
-// find is the answer to a realm so far; nil if there is none.
+// find returns the answer to a realm; nil if there is none.
 func (all authorizations) find(field, realm string) *authorization {
 	for _, a := range all {
 		if a.field == field && a.challenge.Realm == realm {
@@ -107,8 +108,9 @@ func (all authorizations) find(field, realm string) *authorization {
 	return nil
 }
 
-// passed notes which answers were accepted: whoever asks now stands behind all that
-// asked before for the first time. If one of those asks again, it is no rejection.
+// passed notes which answers were accepted. If the challenges in asked are all new, the
+// request has passed everybody who challenged it before. If one of those challenges again
+// later, that is not a rejection.
 func (all authorizations) passed(field string, asked []*digest.Challenge) {
 	for _, a := range all {
 		if slices.ContainsFunc(asked, func(c *digest.Challenge) bool { return a.field == field && a.challenge.Realm == c.Realm }) {
@@ -118,9 +120,9 @@ func (all authorizations) passed(field string, asked []*digest.Challenge) {
 	}
 }
 
-// sign writes the answers to all challenges so far into the request, each time that
-// it is sent: a nonce counts the requests that carry it (RFC 3261 §22.4, RFC 7616
-// §3.4), and the proxies on the way look for theirs in each (§22.3).
+// sign writes the answers to all challenges into the request. It is called for each
+// request sent, because nc counts the requests with the same nonce (RFC 3261 §22.4, RFC
+// 7616 §3.4), and each proxy on the way needs its answer in every one (§22.3).
 func (all authorizations) sign(req *sip.Request) {
 	if len(all) == 0 {
 		return
@@ -137,14 +139,13 @@ func (all authorizations) sign(req *sip.Request) {
 			Username: a.username,
 			Password: a.password,
 		})
-		if err == nil { // challenges has only what can be answered
+		if err == nil { // challenges keeps only those that can be answered
 			req.AppendHeader(sip.NewHeader(a.field, cred.String()))
 		}
 	}
 }
 
-// copyCredentials has an ACK carry the credentials of its INVITE (RFC 3261
-// §22.1).
+// copyCredentials copies the credentials of an INVITE to its ACK (RFC 3261 §22.1).
 func copyCredentials(ack, invite *sip.Request) {
 	for _, h := range invite.Headers() {
 		if n := h.Name(); strings.EqualFold(n, "Authorization") || strings.EqualFold(n, "Proxy-Authorization") {
@@ -153,15 +154,15 @@ func copyCredentials(ack, invite *sip.Request) {
 	}
 }
 
-// challenges are those of a response that can be answered, the topmost of each
-// realm (RFC 8760 §2.4): a proxy that forks passes on one for each (RFC 3261 §16.7
-// step 7).
+// challenges returns the challenges of a response that can be answered, the topmost of
+// each realm (RFC 8760 §2.4). There may be several realms if a proxy has forked (RFC 3261
+// §16.7 step 7).
 func challenges(res *sip.Response, name string) []*digest.Challenge {
 	var found []*digest.Challenge
 	for _, h := range res.GetHeaders(name) {
 		chal, err := digest.ParseChallenge(h.Value())
 		if err != nil || strings.ContainsFunc(h.Value(), unicode.IsControl) {
-			continue // what it says would stand in a header field of ours
+			continue // parts of it would go into our own header field
 		}
 		chal.Algorithm = sip.ASCIIToUpper(chal.Algorithm)
 		chal.QOP = qualities(chal.QOP)
@@ -173,8 +174,7 @@ func challenges(res *sip.Response, name string) []*digest.Challenge {
 	return found
 }
 
-// qualities is a list of qop values without the blanks that lists may have, and
-// without the empty ones.
+// qualities returns a list of qop values in lower case, without spaces and empty values.
 func qualities(list []string) []string {
 	var out []string
 	for _, q := range list {

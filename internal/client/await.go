@@ -11,8 +11,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// await waits for the final response to a request of ours, over retries and
-// challenges. It gives up where there is no response at all by the end of patience.
+// await waits for the final response, and repeats the request after a 422, 420 or
+// challenge. It gives up if there is no response at all by the end of p.
 func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) {
 	answered := 0
 	look, stop := a.lookEverySecond()
@@ -28,10 +28,10 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 				a.acknowledge(res)
 			}
 			if res.IsSuccess() {
-				refresher.LeavePlace(ctx) // the application is told next
+				refresher.LeavePlace(ctx) // before the application is notified, which may take long
 			}
 			if a.handle(ctx, a, res) {
-				a.authorized.passed("", nil) // what was answered so far was accepted
+				a.authorized.passed("", nil) // a 422 or 420 means that all answers were accepted
 				continue
 			}
 			if res.IsProvisional() {
@@ -46,7 +46,7 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 				continue
 			}
 			if !a.req.IsInvite() {
-				tx.Terminate() // that of an INVITE stays, for responses that are sent again
+				tx.Terminate() // an INVITE transaction stays, for retransmitted responses
 			}
 			return res, nil
 		case <-tx.Done():
@@ -78,8 +78,8 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 	}
 }
 
-// giveUp waits no longer for the answer to a request of ours; a 2xx that comes all the
-// same still counts.
+// giveUp leaves the request to a goroutine: await returns, but a 2xx that comes late still
+// counts.
 func (a *attempt) giveUp(tx *sip.ClientTx) {
 	if a.req.Method == sip.BYE {
 		tx.Terminate()
@@ -112,7 +112,8 @@ func (a *attempt) giveUp(tx *sip.ClientTx) {
 	}()
 }
 
-// lookEverySecond ticks where there is a connection to look at.
+// lookEverySecond returns a ticker for checking the connection, and a function that stops
+// it. It never ticks over UDP.
 func (a *attempt) lookEverySecond() (<-chan time.Time, func()) {
 	if !sip.IsReliable(a.d.Transport) {
 		return nil, func() {}
@@ -121,16 +122,16 @@ func (a *attempt) lookEverySecond() (<-chan time.Time, func()) {
 	return look.C, look.Stop
 }
 
-// connected reports whether the answer to a request can still come: sipgo says
-// nothing to a transaction whose stream was closed, and lets it time out as if
-// the peer were gone. The transaction has a reference to its stream, unless that
-// was closed; which one the pool names for the address means nothing.
+// connected reports whether a response can still arrive. When a stream closes, sipgo does
+// not tell its transactions: they time out as if the peer were gone. A transaction holds a
+// reference to its stream until that is closed, so the reference count tells. The pool
+// does not: it may have another stream to the same address by now.
 func connected(tx *sip.ClientTx) bool {
 	return !sip.IsReliable(tx.Origin().Transport()) || tx.Connection().Ref(0) > 0
 }
 
-// abandon gives up a request of ours. An INVITE still gets its ACK, whatever
-// answers it (RFC 3261 §13.2.2.4, §17.1.1.3).
+// abandon gives the request up. A late 2xx to an INVITE still gets its ACK (RFC 3261
+// §13.2.2.4, §17.1.1.3), but does not restart the timer.
 func (a *attempt) abandon(tx *sip.ClientTx) {
 	if !a.req.IsInvite() {
 		tx.Terminate()

@@ -11,14 +11,14 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// sipgo has steps that no deadline ends: a dial is shared by all that want its
-// address, and the first of them decides how long it takes; a write waits for as
-// long as the peer does not read. So each such step of ours has a goroutine of its
-// own, and whoever waits for it does so until its own deadline. What is left behind
-// ends with its connection or, a dial, after stepLife.
+// Some steps of sipgo ignore the caller's deadline. A dial is shared by all requests to
+// its address and has the deadline of the first. A write blocks for as long as the peer
+// does not read. So the timers run such steps in goroutines of their own, and the caller
+// waits only until its own deadline. The goroutine ends with the connection or, for a
+// dial, after stepLife.
 
-// stepLife bounds what is begun for a request of ours, and a hang-up as a whole: a
-// transaction that takes longer is over (RFC 3261 §17.1.2.2).
+// stepLife limits a dial for a request of the timers, and a hang-up as a whole. It is the
+// lifetime of a transaction (RFC 3261 §17.1.2.2).
 func stepLife() time.Duration { return 64 * sip.T1 }
 
 // within runs a step that may block, and returns its error, or that of ctx if it
@@ -37,8 +37,8 @@ func (c *Client) within(ctx context.Context, step func() error) error {
 	}
 }
 
-// blocks reports whether sipgo may wait for the network before req is sent: it
-// dials and writes streams, and looks names up.
+// blocks reports whether sending req may block: on a stream, which is dialled and written
+// to, or on a DNS lookup.
 func blocks(req *sip.Request) bool {
 	if sip.IsReliable(req.Transport()) {
 		return true
@@ -54,8 +54,8 @@ func blocks(req *sip.Request) bool {
 	return err != nil
 }
 
-// openWithin is open for a request of ours. A dial is not called off with the call
-// that it was begun for, since others may have joined it.
+// openWithin is open for a request of the timers: it returns when ctx ends. The dial goes
+// on without it, since other requests may share it.
 func (r *Requester) openWithin(ctx context.Context, req *sip.Request) (*sip.ClientTx, error) {
 	if !blocks(req) {
 		return r.open(ctx, req)
@@ -85,7 +85,8 @@ func (r *Requester) openWithin(ctx context.Context, req *sip.Request) (*sip.Clie
 	}
 }
 
-// deliver is the WriteMsg of sipgo's transport layer, and returns after T1.
+// deliver writes a request without a transaction, as the WriteMsg of sipgo's transport
+// layer does, but takes no longer than T1.
 func (r *Requester) deliver(req *sip.Request) error {
 	if !blocks(req) {
 		return r.client.TransportLayer().WriteMsg(req)
@@ -104,8 +105,8 @@ func (r *Requester) deliver(req *sip.Request) error {
 	})
 }
 
-// notOurs hides that a dial which was joined has been called off: a context that
-// ended elsewhere says nothing of the request that waited.
+// notOurs hides the context.Canceled of a shared dial that another request has cancelled:
+// ctx, that of this request, has not ended.
 func notOurs(ctx context.Context, err error) error {
 	if ctx.Err() == nil && errors.Is(err, context.Canceled) {
 		return fmt.Errorf("client: somebody else's dial was called off: %v", err)

@@ -16,10 +16,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
-// Client sends for all calls, through the sipgo.Clients that it was given. Its methods
-// may be called by any number of goroutines.
+// Client sends the requests of all calls, through the sipgo.Clients given to NewRequester.
+// Its methods may be called concurrently.
 type Client struct {
-	Steps workers.Crew // what sipgo may take long to do for us
+	Steps workers.Crew // runs the steps of sipgo that may block
 
 	calls       *calls.Calls
 	ownership   Ownership
@@ -27,18 +27,18 @@ type Client struct {
 	invited     func(*sip.Request)
 
 	mu         sync.Mutex
-	requesters map[string][]*Requester // by transport, in order; "" are those for the rest
+	requesters map[string][]*Requester // by transport, the latest last; "" is for all other transports
 }
 
-// New makes the client side of calls, which are this node's as ownership says. invited
-// gets each INVITE outside a dialog before
-// it is sent, and may be called by any number of goroutines.
+// New returns a Client for the calls of c. ownership says which of them are this node's.
+// invited gets each INVITE before it is sent, and is called concurrently.
 func New(c *calls.Calls, ownership Ownership, credentials Credentials, invited func(*sip.Request)) *Client {
 	return &Client{calls: c, ownership: ownership, credentials: credentials, invited: invited, requesters: make(map[string][]*Requester)}
 }
 
-// NewRequester makes client a sender of what has none of its own, in place of one
-// before it that writes the same Via.
+// NewRequester returns a requester that sends through client. The timers also use it for
+// incoming calls over the given transports, or over all that have no requester of their
+// own if none are given. It replaces an earlier requester with the same Via.
 func (c *Client) NewRequester(client *sipgo.Client, transports ...string) *Requester {
 	r := &Requester{c: c, client: client, sentBy: sentBy(client)}
 	if len(transports) == 0 {
@@ -55,14 +55,14 @@ func (c *Client) NewRequester(client *sipgo.Client, transports ...string) *Reque
 	return r
 }
 
-// sentBy is what a client writes into the Via of its requests.
+// sentBy returns the sent-by that client writes into the Via of its requests.
 func sentBy(client *sipgo.Client) sip.Addr {
 	req := sip.NewRequest(sip.OPTIONS, sip.Uri{})
 	_ = sipgo.ClientRequestAddVia(client, req)
 	return sip.Addr{Hostname: req.Via().Host, Port: req.Via().Port}
 }
 
-// RequesterFor is the one that sends for a dialog; nil if there is none.
+// RequesterFor returns the requester for a dialog; nil if there is none.
 func (c *Client) RequesterFor(d dialogstore.Dialog) *Requester {
 	c.mu.Lock()
 	all := c.requesters[sip.NetworkToLower(d.Transport)]
@@ -79,8 +79,8 @@ func (c *Client) RequesterFor(d dialogstore.Dialog) *Requester {
 	return nearest(all, d)
 }
 
-// nearest is the one whose Via is the address of the dialog, at least its host;
-// else the latest.
+// nearest returns the requester whose Via has the address of the dialog, or at least its
+// host; else the latest.
 func nearest(all []*Requester, d dialogstore.Dialog) *Requester {
 	best, most := all[len(all)-1], 0
 	for _, addr := range []string{d.LocalAddr, hostPort(sipmsg.AddrSpec(d.Contact))} {
@@ -101,7 +101,7 @@ func nearest(all []*Requester, d dialogstore.Dialog) *Requester {
 	return best
 }
 
-// hostPort is the host:port of a URI; empty if it is none.
+// hostPort returns the host:port of a URI; empty if it does not parse.
 func hostPort(uri string) string {
 	var u sip.Uri
 	if err := sip.ParseUri(uri, &u); err != nil {

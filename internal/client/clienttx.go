@@ -8,29 +8,29 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// answered is what an offer does with the responses that the application sees.
+// answered is an offer as its clientTx sees it.
 type answered interface {
 	negotiation
-	// repeated takes a final response that came again, or another 2xx.
+	// repeated is called for a retransmitted final response and for a further 2xx.
 	repeated(res *sip.Response)
 }
 
-// clientTx is the transaction that the application sees of an exchange: its
-// responses but for the 422 that were answered.
+// clientTx is the transaction that the application gets for an exchange. It delivers all
+// responses except those after which the request was sent again.
 //
-// A worker passes them on from the first call of Responses until the final
-// response. Meanwhile only it ends the transaction: on TCP the one below ends
-// as soon as it has handed over the final response, and an application that
+// From the first call of Responses to the final response, a worker passes the responses
+// on. During that time only the worker ends the transaction: on TCP, sipgo's own
+// transaction ends as soon as it has delivered the final response, and an application that
 // selects on Responses and Done must not see the end first.
 type clientTx struct {
 	responses chan *sip.Response
 	done      chan struct{}
 
 	mu               sync.Mutex
-	x                *exchange // nil after the end: sipgo's dialogs keep their INVITE's transaction
-	n                answered  // the same; nil likewise
-	asked            bool      // for its responses
-	pumping          bool
+	x                *exchange // nil after the end, since sipgo's dialogs keep their INVITE's transaction
+	n                answered  // the same as x
+	asked            bool      // Responses was called
+	pumping          bool      // the worker runs
 	ended, stopped   bool
 	err              error
 	onTerminate      []sip.FnTxTerminate
@@ -108,7 +108,8 @@ func (c *clientTx) OnRetransmission(f sip.FnTxResponse) bool {
 	return true
 }
 
-// watch follows a transaction below, before it sends.
+// watch registers hooks on tx, one of sipgo's transactions of the exchange, before it
+// sends.
 func (c *clientTx) watch(tx *sip.ClientTx) {
 	x, n := c.x, c.n
 	tx.OnRetransmission(func(res *sip.Response) {
@@ -131,7 +132,7 @@ func (c *clientTx) watch(tx *sip.ClientTx) {
 	})
 }
 
-// pump passes responses on until the final one.
+// pump is the worker: it passes responses on until the final one.
 func (c *clientTx) pump(x *exchange, n answered) {
 	for {
 		tx := x.transaction()
@@ -161,12 +162,12 @@ func (c *clientTx) pump(x *exchange, n answered) {
 	}
 }
 
-// deliver waits for the application to take res, however long it is busy with
-// the one before: as sipgo's own transactions do.
+// deliver waits until the application takes res, for as long as it needs, as sipgo's own
+// transactions do. It returns false if the application will not take it.
 func (c *clientTx) deliver(x *exchange, n answered, tx *sip.ClientTx, res *sip.Response) bool {
 	lost := tx.Done()
 	if !res.IsProvisional() {
-		lost = x.r.c.calls.Context.Done() // the one below ends by itself after its final response
+		lost = x.r.c.calls.Context.Done() // tx ends by itself after its final response
 	}
 	select {
 	case c.responses <- res:
@@ -183,8 +184,8 @@ func (c *clientTx) deliver(x *exchange, n answered, tx *sip.ClientTx, res *sip.R
 	return c.deliverLast(res)
 }
 
-// deliverLast hands over a final response while the program ends: to whoever
-// comes within 64*T1.
+// deliverLast delivers a final response after the timers were closed, if the application
+// takes it within 64*T1.
 func (c *clientTx) deliverLast(res *sip.Response) bool {
 	patience := time.NewTimer(64 * sip.T1)
 	defer patience.Stop()
@@ -198,7 +199,7 @@ func (c *clientTx) deliverLast(res *sip.Response) bool {
 	return false
 }
 
-// handOver leaves the end of the transaction to the one below.
+// handOver ends the worker: from now on the transaction ends with tx.
 func (c *clientTx) handOver(tx *sip.ClientTx) {
 	c.mu.Lock()
 	c.pumping = false
@@ -216,8 +217,8 @@ func (c *clientTx) isStopped() bool {
 	return c.stopped
 }
 
-// finish ends the transaction: err is what Err returns, cause what OnTerminate
-// hooks get.
+// finish ends the transaction. Err returns err from now on, and the OnTerminate hooks get
+// cause.
 func (c *clientTx) finish(err, cause error) {
 	c.mu.Lock()
 	if c.ended {

@@ -8,17 +8,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// RealmCredentials are those of one realm.
+// RealmCredentials are the credentials for one realm.
 type RealmCredentials struct{ Realm, Username, Password string }
 
-// Credentials are what the application lends us to answer challenges with.
+// Credentials are what the application gave us to answer challenges with.
 type Credentials struct {
 	Realms   []RealmCredentials
-	Ask      func(d dialogstore.Dialog, realm string) (username, password string, ok bool) // comes first; may be nil
-	Incoming bool                                                                          // also in calls that the peer began
+	Ask      func(d dialogstore.Dialog, realm string) (username, password string, ok bool) // called first; may be nil
+	Incoming bool                                                                          // use them in calls that the peer began, too
 }
 
-// Validate says what is wrong, and no password.
+// Validate returns a *sessiontimer.ConfigError, which never contains a password.
 func (c *Credentials) Validate() error {
 	for i, r := range c.Realms {
 		switch {
@@ -33,7 +33,7 @@ func (c *Credentials) Validate() error {
 	return nil
 }
 
-// find returns false where no credentials are meant for the realm and the dialog.
+// find returns the credentials for a realm in a dialog, or false if there are none.
 func (c *Credentials) find(d dialogstore.Dialog, realm string) (username, password string, ok bool) {
 	if !d.OwnsCallID && !c.Incoming {
 		return "", "", false

@@ -1,5 +1,5 @@
-// Package client is the side of the timers that sends: what the application sends goes
-// through it, numbered and marked, and so do the refreshes and BYEs of our own. A first
-// INVITE, a request within a dialog and a request of our own are types of their own
-// over one exchange with the peer.
+// Package client sends requests: those of the application, to which it adds the session
+// timer and the right CSeq, and the refreshes and BYEs of the timers. The kinds of
+// requests are types that embed exchange: firstInvite, laterOffer and plainRequest for the
+// application, ownRequest for the timers.
 package client

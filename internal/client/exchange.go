@@ -15,46 +15,48 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// exchange is one request of ours until its final response: one transaction, or as
-// many as 422 and 420 responses make of it. What its kinds have in common is here.
+// exchange is one request that we send, up to its final response. It takes one
+// transaction, or more if the request is sent again after a 422, 420 or challenge. The
+// kinds of requests embed it.
 type exchange struct {
 	r      *Requester
 	set    *dialogset.Set
-	dialog *dialogset.Dialog // in which it is
-	id     dialogstore.ID    // of that; without remote tag before there is one
+	dialog *dialogset.Dialog
+	id     dialogstore.ID // of dialog; no remote tag in a first INVITE
 	policy sessiontimer.Policy
 	sentAt time.Time
 
-	guard       monitor.Monitor // of req and proposal too: only whoever passes responses on changes these
+	guard       monitor.Monitor // of the fields below; req and proposal change only in the goroutine that handles responses
 	req         *sip.Request    // as last sent
 	proposal    sessiontimer.Proposal
-	ours        bool // req is nobody else's: it may be left behind
+	ours        bool // the application does not have req, so a goroutine may go on using it
 	tx          *sip.ClientTx
 	cseq        uint32 // of req as last sent
 	provisional bool   // the transaction has a provisional response
-	cancelled   bool   // the application sends a CANCEL
-	done        bool   // there is a final response, or there will be none
+	cancelled   bool   // the application has sent a CANCEL
+	done        bool   // there was a final response, or there will be none
 }
 
-// kind is what a kind of request does in its own way while it is sent.
+// kind has the steps of send that differ between kinds of requests, in the order in which
+// they are called.
 type kind interface {
-	// opened is called when the transaction is there, before the request is numbered.
+	// opened is called once there is a transaction, before the request gets its CSeq.
 	opened(tx *sip.ClientTx)
-	// number is its CSeq on the wire.
+	// number returns the CSeq on the wire.
 	number() uint32
-	// numbered commits the number before it is used, so that another process goes on
-	// after it.
+	// numbered stores the CSeq before it is used, so that another process that takes the
+	// call over continues after it.
 	numbered(ctx context.Context, cseq uint32)
-	// says notes what the request describes as it goes out.
+	// says notes the session description in the request.
 	says()
-	// permitted is asked last, in the step that hands the request over: an error keeps
-	// it from being sent.
+	// permitted returns an error if the request must not be sent. It is called last,
+	// right before the write.
 	permitted(ctx context.Context) error
 }
 
-// send marks the request, numbers it and hands it over in one step, in the order
-// of the numbers. The connection is there by then: dialling may take long, and a
-// BYE must not wait behind it.
+// send marks the request, then numbers and writes it in one step, so that requests leave
+// in the order of their CSeq. The connection is opened before that step: dialling may take
+// long, and a BYE must not wait for it.
 func (x *exchange) send(ctx context.Context, k kind) error {
 	tx, err := x.open(ctx)
 	if err != nil {
@@ -83,8 +85,8 @@ func (x *exchange) send(ctx context.Context, k kind) error {
 	return err
 }
 
-// open makes the transaction. What the application sends takes as long as it does
-// without us, for the message is its own.
+// open makes the transaction. For a message of the application it may block as long as
+// sipgo does: no goroutine may keep using the message after the call has returned.
 func (x *exchange) open(ctx context.Context) (*sip.ClientTx, error) {
 	if x.ours {
 		return x.r.openWithin(ctx, x.req)
@@ -99,8 +101,8 @@ func (x *exchange) write(ctx context.Context, tx *sip.ClientTx) error {
 	return tx.Init()
 }
 
-// mark writes what belongs into the request (RFC 4028 §7.1): the option tag into
-// every one, the proposal into an INVITE or UPDATE.
+// mark adds the option tag to the request and, in an INVITE or UPDATE, the proposal (RFC
+// 4028 §7.1).
 func (x *exchange) mark() {
 	if x.negotiates() {
 		x.r.c.calls.Mark(x.req, x.proposal)
@@ -111,7 +113,7 @@ func (x *exchange) mark() {
 // negotiates reports whether the request may carry a session timer.
 func (x *exchange) negotiates() bool { return x.req.IsInvite() || x.req.Method == sip.UPDATE }
 
-// fit takes the session timer out of a request that would not go out with it.
+// fit removes the session timer from a request that would be too long to be sent with it.
 func (x *exchange) fit() {
 	if x.r.c.calls.UnmarkToFit(x.req, x.req) || !x.negotiates() {
 		return
@@ -121,23 +123,23 @@ func (x *exchange) fit() {
 		"local_tag", x.id.LocalTag, "remote_tag", x.id.RemoteTag, "method", string(x.req.Method))
 }
 
-// negotiation is a kind of request that may settle something.
+// negotiation is a kind of request whose responses we handle.
 type negotiation interface {
 	kind
-	// accepted takes its 2xx.
+	// accepted handles a 2xx.
 	accepted(ctx context.Context, res *sip.Response)
-	// told takes another response, which settles nothing but what it describes.
+	// told handles any other response: it may have a session description.
 	told(ctx context.Context, res *sip.Response)
 	// learn keeps the Min-SE of a 422.
 	learn(ctx context.Context, minSE time.Duration)
-	// over notes its end: res is the final response, nil if there is none. It may be
-	// called again.
+	// over ends the exchange. res is the final response, nil if there is none. It may be
+	// called more than once.
 	over(res *sip.Response)
 }
 
-// handle takes a response to n, which is x. It returns true if the request was sent
-// again and the application has nothing to see. What a response settles is committed
-// even if ctx ends meanwhile.
+// handle handles a response. n is the kind that embeds x. It returns true if the request
+// was sent again, so that the application must not see the response. The result of a
+// response is committed even if ctx ends meanwhile.
 func (x *exchange) handle(ctx context.Context, n negotiation, res *sip.Response) (again bool) {
 	switch {
 	case res.IsProvisional():
@@ -155,9 +157,9 @@ func (x *exchange) handle(ctx context.Context, n negotiation, res *sip.Response)
 	return false
 }
 
-// retry answers a 422 with a request that asks for more (RFC 4028 §7.3), and a
-// 420 with one that does not require timers: same Call-ID and tags, new branch,
-// next CSeq, all that the application put in.
+// retry sends the request again after a 422, with a longer interval (RFC 4028 §7.3), or
+// after a 420, without requiring timers. The new request has a new branch and the next
+// CSeq, and is otherwise the same.
 func (x *exchange) retry(ctx context.Context, n negotiation, res *sip.Response) bool {
 	var ok bool
 	next := x.proposal
@@ -168,7 +170,7 @@ func (x *exchange) retry(ctx context.Context, n negotiation, res *sip.Response) 
 		}
 	case sip.StatusBadExtension:
 		if next, ok = x.policy.RetryWithout(x.proposal, sipmsg.Fields(res, x.policy)); ok {
-			// §7.4: what the INVITE of a call requires, its later requests do.
+			// §7.4: the INVITE no longer requires timers, so later requests must not either.
 			x.policy.Mode = sessiontimer.Always
 		}
 	}
@@ -194,8 +196,8 @@ func (x *exchange) retry(ctx context.Context, n negotiation, res *sip.Response) 
 	return true
 }
 
-// replace has req sent in place of the request that was refused, unless the
-// application cancels that.
+// replace puts req in place of the refused request, unless the application has cancelled
+// that.
 func (x *exchange) replace(req *sip.Request, proposal sessiontimer.Proposal) (replaced bool) {
 	x.change(func() {
 		if replaced = !x.cancelled; replaced {
@@ -205,7 +207,7 @@ func (x *exchange) replace(req *sip.Request, proposal sessiontimer.Proposal) (re
 	return replaced
 }
 
-// end notes that the exchange is over, and reports whether that is new.
+// end marks the exchange as over, and reports whether it was not over before.
 func (x *exchange) end(res *sip.Response) (first bool) {
 	x.change(func() { first, x.done = !x.done, true })
 	if first && res == nil {
@@ -214,15 +216,16 @@ func (x *exchange) end(res *sip.Response) (first bool) {
 	return first
 }
 
-// unanswered notes that there will be no response, which withdraws an offer as a
-// refusal would.
+// unanswered notes that there will be no response. That withdraws an offer, as a refusal
+// would.
 func (x *exchange) unanswered() {
 	m := offeranswer.Message{Status: sip.StatusRequestTimeout}
 	x.change(func() { m.Method, m.CSeq = string(x.req.Method), x.cseq })
 	x.r.c.calls.Says(context.Background(), x.dialog, x.id, offeranswer.Peer, m)
 }
 
-// ofCall reports whether a 2xx names the call of the request (RFC 3261 §8.2.6.2).
+// ofCall reports whether a 2xx has the Call-ID and From tag of the request (RFC 3261
+// §8.2.6.2). If not, it is logged.
 func (x *exchange) ofCall(res *sip.Response) bool {
 	if sipmsg.CallID(res) == x.id.CallID && sipmsg.FromTag(res) == x.id.LocalTag {
 		return true
@@ -231,7 +234,7 @@ func (x *exchange) ofCall(res *sip.Response) bool {
 	return false
 }
 
-// change changes what others may read or wait for.
+// change runs what under the guard, and wakes those that wait on it.
 func (x *exchange) change(what func()) {
 	x.guard.Lock()
 	defer x.guard.Unlock()
@@ -239,7 +242,7 @@ func (x *exchange) change(what func()) {
 	x.guard.Signal()
 }
 
-// localAddr is our address on the connection of the transaction.
+// localAddr returns our address on the connection of the transaction.
 func (x *exchange) localAddr() string { return sipmsg.LocalAddr(x.transaction().Connection()) }
 
 func (x *exchange) isCancelled() bool {
@@ -248,7 +251,7 @@ func (x *exchange) isCancelled() bool {
 	return x.cancelled
 }
 
-// transaction is the one in flight.
+// transaction returns the current transaction.
 func (x *exchange) transaction() *sip.ClientTx {
 	x.guard.Lock()
 	defer x.guard.Unlock()

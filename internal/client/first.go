@@ -15,15 +15,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// firstInvite is an INVITE of the application that may make a dialog, or several
-// where it is forked.
+// firstInvite is an INVITE of the application outside a dialog. It makes a dialog, or
+// several if it is forked.
 type firstInvite struct {
 	offer
-	transport string                         // that it leaves by
-	heard     map[string]sessiontimer.Fields // what provisional responses told, by To tag
+	transport string                         // in lower case
+	heard     map[string]sessiontimer.Fields // from provisional responses, by To tag
 }
 
-// keptEarly bounds how many early dialogs of one INVITE are listened to.
+// keptEarly is how many early dialogs of one INVITE are kept in heard.
 const keptEarly = 8
 
 func (r *Requester) newFirstInvite(req *sip.Request, policy sessiontimer.Policy) *firstInvite {
@@ -46,14 +46,14 @@ func (f *firstInvite) opened(tx *sip.ClientTx) {
 	f.client.watch(tx)
 }
 
-// numbered has nothing to commit: a dialog is not stored before its 2xx.
+// numbered does nothing: a dialog is not stored before its 2xx.
 func (*firstInvite) numbered(context.Context, uint32) {}
 
-// says notes an offer. With another CSeq it is another one.
+// says notes the offer in the INVITE. Sent again with another CSeq, it is a new offer.
 func (f *firstInvite) says() { f.dialog.Invites(calls.Requested(f.req)) }
 
-// told notes what a response tells of the party that sent it. A provisional one is
-// about an early dialog, a refusal about all of them.
+// told notes what a response says about its sender. A provisional response belongs to one
+// early dialog, a refusal to all of them.
 func (f *firstInvite) told(ctx context.Context, res *sip.Response) {
 	tag := ""
 	if res.IsProvisional() {
@@ -82,8 +82,8 @@ func (f *firstInvite) hear(tag string, res *sip.Response) {
 // learn keeps the Min-SE of a 422 until there is a dialog.
 func (f *firstInvite) learn(_ context.Context, minSE time.Duration) { f.set.Learn(minSE) }
 
-// accepted makes the dialog of a 2xx. One to a cancelled INVITE makes one only if the
-// application acknowledges it.
+// accepted makes the dialog of a 2xx. If the INVITE was cancelled, the dialog is made only
+// once the application sends an ACK.
 func (f *firstInvite) accepted(ctx context.Context, res *sip.Response) {
 	switch {
 	case f.isCancelled():
@@ -93,9 +93,9 @@ func (f *firstInvite) accepted(ctx context.Context, res *sip.Response) {
 	}
 }
 
-// repeated remembers a 2xx from another party than the first one. Each makes a dialog
-// with a timer of its own (RFC 4028 §7.2), but only for an application that takes it:
-// refreshing the others would keep calls up that nobody knows of.
+// repeated remembers a 2xx from another branch of a forked INVITE. Each makes a dialog with
+// a timer of its own (RFC 4028 §7.2), but only once the application sends an ACK in it:
+// refreshing the others would keep calls alive that the application does not know.
 func (f *firstInvite) repeated(res *sip.Response) {
 	tag, at := sipmsg.ToTag(res), time.Now()
 	if !res.IsSuccess() || tag == "" || sipmsg.Keepable(res) != nil {
@@ -127,15 +127,16 @@ func (f *firstInvite) settle(ctx context.Context, res *sip.Response, fields sess
 	c.Stored(ctx, f.set, &d, c.Store.Create(ctx, d))
 }
 
-// timerRefused reports whether a final response says that the timer we asked for is the
-// reason why there is no call (RFC 4028 §7.1, §7.3).
+// timerRefused reports whether a final response refuses the INVITE because of the session
+// timer in it (RFC 4028 §7.1, §7.3).
 func (f *firstInvite) timerRefused(res *sip.Response) bool {
 	return res.StatusCode == sessiontimer.StatusIntervalTooSmall ||
 		res.StatusCode == sip.StatusBadExtension && sipmsg.HasToken(res, "Unsupported", "", sessiontimer.OptionTag)
 }
 
-// followed are the refusals that are mostly followed by the same INVITE again,
-// which then needs what was learnt and numbered: challenges and redirections.
+// followed are the refusals after which the application often sends the INVITE again:
+// challenges and redirections. The dialog set is kept for a while then, since the new
+// INVITE needs its CSeq and Min-SE.
 var followed = []int{300, 301, 302, 305, 380, 401, 407, 420, 421}
 
 func (f *firstInvite) over(res *sip.Response) {

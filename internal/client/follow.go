@@ -13,12 +13,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// follow sends a request of the application to where the peer is. What moved the
-// peer may have been answered here, without the application. A strict router
-// keeps its place, and so does a destination that is not one of the peer.
+// follow directs a request of the application to where the peer is now. The application
+// may not know: the timers may have answered the re-INVITE or UPDATE with the peer's new
+// Contact. A strict router in the Request-URI stays, and so does a destination that is not
+// an address of the peer.
 //
-// It reports whether the destination is ours then, and says nothing of where the
-// application sends.
+// It reports whether it has set the destination, which then is not the application's
+// choice.
 func (r *Requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Request) (led bool) {
 	target, former, from := m.Elsewhere(req)
 	if target == nil {
@@ -34,15 +35,15 @@ func (r *Requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Reque
 	if sip.IsReliable(req.Transport()) || req.Laddr.IP != nil || !r.has("udp", from) {
 		return led
 	}
-	// sipgo would open a socket of its own for an address that it has not heard
-	// from; a firewall or NAT knows ours.
+	// sipgo would open a new socket for an address that it has received nothing from.
+	// Firewalls and NATs know the one that from names.
 	if host, port, err := sip.ParseAddr(from); err == nil {
 		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
 	}
 	return led
 }
 
-// place is where the peer of d is reached first; empty for where the URIs lead.
+// place returns the first place to try for the peer of d; empty for where the URIs lead.
 func (r *Requester) place(d *dialogstore.Dialog) string {
 	for _, c := range indialog.FactsOf(d, "").Candidates() {
 		if !c.Open || r.has(d.Transport, c.Addr) {
@@ -52,9 +53,9 @@ func (r *Requester) place(d *dialogstore.Dialog) string {
 	return ""
 }
 
-// ofTarget reports whether a request that does not know of target yet goes to where
-// its URI leads, as a clone does, or to another port there, as one does that goes to
-// where the INVITE came from.
+// ofTarget reports whether pinned is an address of the peer's former target: the host that
+// the Request-URI names, at any port. A clone has the destination that its URI leads to,
+// and sipgo's dialogs use the source of the INVITE, which may have another port.
 func ofTarget(pinned string, req *sip.Request, target *sip.Uri) bool {
 	if target.String() == req.Recipient.String() {
 		return false
@@ -63,7 +64,8 @@ func ofTarget(pinned string, req *sip.Request, target *sip.Uri) bool {
 	return err == nil && host == strings.Trim(req.Recipient.Host, "[]")
 }
 
-// has reports whether a connection to or, for datagrams, from the address is open.
+// has reports whether there is an open connection to addr or, for UDP, an open socket at
+// addr.
 func (r *Requester) has(transport, addr string) bool {
 	conn, err := r.client.TransportLayer().GetConnection(transport, addr)
 	if err != nil {

@@ -23,33 +23,33 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 	}
 	set, m := c.calls.Sets.Resume(d)
 	busy, unconfirmed := m.Busy()
-	// What is being answered, by us or by the peer, may renew the session; only
-	// the end of the session itself ends that too.
+	// A request that is still unanswered, of either side, may refresh the session: wait
+	// for it, unless the session has expired.
 	if busy && time.Now().Before(s.ExpiresAt()) {
 		return nil, refresher.ErrBusy
 	}
-	// RFC 3261 §15: no BYE before the ACK of our 2xx, or the time for one is up; if
-	// nobody proves to be there until then, none at all.
+	// RFC 3261 §15: no BYE before the ACK of our 2xx has come or is overdue. If nothing
+	// proves by then that the peer is there, no BYE at all.
 	if unconfirmed || m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
 	key, over := c.ownership.Key(id), over(s, reason)
 	if !c.ownership.MayHangUp(ctx, key, over) {
-		return nil, refresher.ErrBusy // or let go by now
+		return nil, refresher.ErrBusy // unknown whether the call is ours, or it was just released
 	}
 	return c.end(ctx, set, id.RemoteTag, reason, key, toHangUp(over)), nil
 }
 
-// over reports whether a call has ended for its peer, whoever serves it: the session has
-// expired, or the peer has said that there is none.
+// over reports whether the call is over for the peer, whichever node owns it: the session
+// has expired, or the peer has answered 408 or 481.
 func over(s sessiontimer.Session, reason sessiontimer.Reason) bool {
 	return reason.Status == sip.StatusRequestTimeout || reason.Status == sip.StatusCallTransactionDoesNotExists ||
 		s.Active() && !time.Now().Before(s.ExpiresAt())
 }
 
-// Hangup ends a call of ours: BYE to the peer, and a BYE to the application as
-// if the peer had sent it. What the peer makes of the BYE changes nothing
-// (RFC 3261 §15.1.1).
+// Hangup ends a call that this node owns. It sends a BYE to the peer, and one to the
+// application as if the peer had sent it. The call is over whatever the peer answers (RFC
+// 3261 §15.1.1).
 func (c *Client) Hangup(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) {
 	key := c.ownership.Key(set.ID(remoteTag))
 	if bye := c.end(ctx, set, remoteTag, reason, key, toHangUp(true)); bye != nil {
@@ -57,8 +57,8 @@ func (c *Client) Hangup(ctx context.Context, set *dialogset.Set, remoteTag strin
 	}
 }
 
-// end is Hangup but for the BYE to the peer, which it returns. Whenever that leaves,
-// and whether it can, the application is told at once. Nil if the call has ended.
+// end is Hangup without the BYE to the peer: it returns a function that sends that. The
+// application gets its BYE at once. The function is nil if the call has ended already.
 func (c *Client) end(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason, key failover.Key, may permission) (bye func(context.Context)) {
 	sent := make(chan struct{})
 	d, ok := c.calls.End(ctx, set, remoteTag, reason, sent)
@@ -68,15 +68,15 @@ func (c *Client) end(ctx context.Context, set *dialogset.Set, remoteTag string, 
 	return func(ctx context.Context) { c.sendBye(ctx, set, &d, byeOf{reason, key, may}, sent) }
 }
 
-// byeOf is what a BYE of ours needs to know.
+// byeOf are the parameters of a BYE of the timers.
 type byeOf struct {
 	reason sessiontimer.Reason
 	key    failover.Key
 	may    permission
 }
 
-// sendBye sends the BYE of an ended session, and closes sent when it is on its way
-// or cannot be. Its answer is waited for elsewhere: it may be a challenge.
+// sendBye sends a BYE to the peer, and closes sent once it was sent or has failed. A
+// goroutine waits for the answer, which may be a challenge.
 func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore.Dialog, b byeOf, sent chan<- struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, stepLife())
 	o, err := c.dispatchBye(ctx, set, d, b)

@@ -15,11 +15,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// laterOffer is an INVITE or UPDATE of the application within a dialog, or a PRACK
-// that describes something.
+// laterOffer is a re-INVITE or UPDATE of the application, or a PRACK with a session
+// description.
 type laterOffer struct {
 	offer
-	led bool // to where the application does not know that the peer is
+	led bool // follow has set the destination
 }
 
 func (r *Requester) newLaterOffer(set *dialogset.Set, d *dialogset.Dialog, req *sip.Request, led bool) *laterOffer {
@@ -35,8 +35,8 @@ func (l *laterOffer) begin(ctx context.Context) (sip.ClientTransaction, error) {
 	return l.offer.begin(ctx, l)
 }
 
-// propose says what the request carries: nothing in an early dialog, or one that ends
-// just now.
+// propose sets the proposal in the request. There is none if the dialog is not stored: it
+// is early, or has just ended.
 func (l *laterOffer) propose(ctx context.Context) {
 	d, err := l.r.c.calls.Store.Load(calls.Detached(ctx), l.id)
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *laterOffer) told(ctx context.Context, res *sip.Response) { l.isTold(ctx
 
 func (l *laterOffer) learn(ctx context.Context, minSE time.Duration) { l.learnMinSE(ctx, minSE) }
 
-// repeated has nothing to do: the 2xx is of the dialog.
+// repeated does nothing: a further 2xx belongs to the same dialog.
 func (*laterOffer) repeated(*sip.Response) {}
 
 func (l *laterOffer) accepted(ctx context.Context, res *sip.Response) {
@@ -80,8 +80,8 @@ func (l *laterOffer) over(res *sip.Response) {
 	}
 }
 
-// commitNumber stores the number of a request, and where the application sends it if
-// that is its choice.
+// commitNumber stores the CSeq of a request and, if chosen, its destination as the
+// application's choice.
 func (x *exchange) commitNumber(ctx context.Context, cseq uint32, chosen bool) {
 	x.r.c.calls.Renew(calls.Detached(ctx), x.id, func(d dialogstore.Dialog) dialogstore.Dialog {
 		d.LocalCSeq = max(d.LocalCSeq, cseq)
@@ -95,7 +95,7 @@ func (x *exchange) commitNumber(ctx context.Context, cseq uint32, chosen bool) {
 	})
 }
 
-// isTold notes what a response within a dialog describes.
+// isTold notes the session description of a response within a dialog.
 func (x *exchange) isTold(ctx context.Context, res *sip.Response) {
 	x.r.c.calls.Says(calls.Detached(ctx), x.dialog, x.id, offeranswer.Peer, calls.Responded(x.req, res))
 }
@@ -108,9 +108,10 @@ func (x *exchange) learnMinSE(ctx context.Context, minSE time.Duration) {
 	})
 }
 
-// settle commits what a 2xx within a dialog settled (RFC 4028 §7.2). contact is the
-// application's; the policy and the times of what was sent are those of x. It returns
-// what the dialog was and what is agreed, if that is news.
+// settle commits what a 2xx within a dialog changes (RFC 4028 §7.2). contact is the Contact
+// of the request if the application sent it. settle fills in the fields of sent that it
+// knows. It returns the dialog before the change, the agreed session descriptions, and
+// whether those are new.
 func (x *exchange) settle(ctx context.Context, res *sip.Response, contact *sip.ContactHeader, sent calls.Sent) (before dialogstore.Dialog, agreed offeranswer.Agreed, news bool) {
 	c := x.r.c.calls
 	r := calls.Renewal{Request: x.req, At: time.Now(), Fields: sipmsg.Fields(res, x.policy), Seen: indialog.SightingIn(res), Contact: contact}

@@ -8,17 +8,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 )
 
-// offer is a request of the application whose responses pass through us: an INVITE or
-// UPDATE, or a PRACK that describes something.
+// offer is a request of the application whose responses we handle: an INVITE or UPDATE, or
+// a PRACK with a session description.
 type offer struct {
 	exchange
-	app    uint32 // CSeq that the application gave it
-	branch string // and its branch
+	app    uint32 // CSeq given by the application
+	branch string // branch given by the application
 	client *clientTx
 }
 
-// begin sends the request, which is n, and returns the transaction that the
-// application sees.
+// begin sends the request and returns the transaction for the application. n is the kind
+// that embeds o.
 func (o *offer) begin(ctx context.Context, n answered) (sip.ClientTransaction, error) {
 	o.client = newClientTx(&o.exchange, n)
 	o.branch = o.req.Via().Params.GetOr("branch", "")
@@ -34,10 +34,10 @@ func (o *offer) begin(ctx context.Context, n answered) (sip.ClientTransaction, e
 
 func (o *offer) number() uint32 { return o.dialog.Count.Number(o.app, o.req.IsInvite()) }
 
-// permitted: what the application sends is its own affair.
+// permitted returns nil: the application may always send.
 func (*offer) permitted(context.Context) error { return nil }
 
-// finish lets others have their turn.
+// finish marks the request as finished in its dialog, so that others may be sent.
 func (o *offer) finish() {
 	o.r.c.calls.Sets.Touch(o.set)
 	o.dialog.Finish(o.req.Method)
@@ -47,9 +47,9 @@ func (o *offer) finish() {
 // Branch implements dialogset.Offer.
 func (o *offer) Branch() string { return o.branch }
 
-// Cancel implements dialogset.Offer. It waits until a CANCEL may be sent and returns
-// the INVITE that it is for, which is not sent anew from then on. Without a retry that
-// is the one that the application knows.
+// Cancel implements dialogset.Offer. It returns the INVITE to be cancelled, which is not
+// sent again after a 422 or 420 from then on. If it was sent again before, Cancel first
+// waits until the new one may be cancelled.
 func (o *offer) Cancel(ctx context.Context) (*sip.Request, error) {
 	ctx, stop := context.WithTimeout(ctx, stepLife())
 	defer stop()

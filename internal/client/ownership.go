@@ -9,7 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 )
 
-// Ownership says which calls are still this node's: an *ownership.Node, or Sole.
+// Ownership says which calls this node still owns. It is implemented by *ownership.Node,
+// which documents the methods, and by Sole.
 type Ownership interface {
 	Key(id dialogstore.ID) failover.Key
 	MayRefresh(ctx context.Context, k failover.Key) bool
@@ -17,10 +18,10 @@ type Ownership interface {
 	Refused(ctx context.Context, k failover.Key) (a ownership.Answer, jump bool)
 }
 
-// Sole is the ownership of a node that shares its calls with nobody.
+// Sole is the Ownership without failover: this node owns all calls.
 type Sole struct{}
 
-// Key names the call.
+// Key returns the key of the call, in epoch 1.
 func (Sole) Key(id dialogstore.ID) failover.Key { return failover.Key{ID: id, Epoch: 1} }
 
 // MayRefresh returns true.
@@ -29,12 +30,13 @@ func (Sole) MayRefresh(context.Context, failover.Key) bool { return true }
 // MayHangUp returns true.
 func (Sole) MayHangUp(context.Context, failover.Key, bool) bool { return true }
 
-// Refused says that the call is ours.
+// Refused returns ownership.Mine and no jump.
 func (Sole) Refused(context.Context, failover.Key) (ownership.Answer, bool) {
 	return ownership.Mine, false
 }
 
-// permission is what a request of our own needs to be sent.
+// permission returns an error if a request of the timers must not be sent, because another
+// node may own the call.
 type permission func(ctx context.Context, o Ownership, k failover.Key) error
 
 var (
@@ -44,7 +46,7 @@ var (
 	errMaybeNotOurs = errors.New("middleware: the registry does not say whose call it is")
 )
 
-// toRefresh is the permission for a refresh.
+// toRefresh is the permission of a refresh.
 func toRefresh(ctx context.Context, o Ownership, k failover.Key) error {
 	if !o.MayRefresh(ctx, k) {
 		return errNotOurs
@@ -52,7 +54,8 @@ func toRefresh(ctx context.Context, o Ownership, k failover.Key) error {
 	return nil
 }
 
-// toHangUp is the permission for a BYE; over says that the call is over in any case.
+// toHangUp returns the permission of a BYE. With over, the call is over for the peer
+// anyway.
 func toHangUp(over bool) permission {
 	return func(ctx context.Context, o Ownership, k failover.Key) error {
 		if !o.MayHangUp(ctx, k, over) {

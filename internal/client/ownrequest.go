@@ -15,33 +15,33 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 )
 
-// ownRequest is a request of our own on its way to the peer: an attempt at one place
-// after the other where the peer may be, until one of them answers. Each gets a request
-// with a number of its own, and the next one only when the one before is given up.
+// ownRequest is a request of the timers. It is sent to one place after another where the
+// peer may be, until one answers. Each place gets its own attempt, with a new CSeq, and
+// only after the attempt before it was given up.
 type ownRequest struct {
-	*attempt           // at the present place
-	first      attempt // it, at the first one
+	*attempt           // the current one
+	first      attempt // the first one, to save an allocation
 	facts      indialog.Facts
 	places     []indialog.Candidate
-	at         int           // the present one
-	patience   patience      // with it
-	lastChance time.Time     // of the session; zero if the deadline is the only one
-	waited     time.Duration // how long an UPDATE before was not answered at each place; 0 without one
-	stays      bool          // where nobody answers: refreshes before were answered nowhere
+	at         int           // index of the current place
+	patience   patience      // with the current place
+	lastChance time.Time     // of the session; zero if only the deadline counts
+	waited     time.Duration // how long the UPDATE before this was unanswered at every place; 0 if there was none
+	stays      bool          // do not try other places after a timeout: earlier refreshes got no answer anywhere
 
-	failed  error         // of the places before
-	refusal *sip.Response // of one that was only guessed
-	silent  time.Duration // the shortest time that one has not answered; 0 if none was asked
-	spoken  bool          // one has answered something
+	failed  error         // the errors of earlier places
+	refusal *sip.Response // the first refusal that was not believed
+	silent  time.Duration // the shortest time that a place was given and did not answer; 0 if there was none
+	spoken  bool          // a place has sent some response
 }
 
-// patience is how long a place without any response is waited for.
+// patience is how long to wait for the first response of a place.
 type patience struct {
-	until time.Time // zero for as long as the transaction lives
-	err   error     // what it means that there is none
+	until time.Time // zero: as long as the transaction lives
+	err   error     // the error if there is none by then
 }
 
-// over fires when patience ends.
+// over returns a channel that fires when patience ends, and a function that stops it.
 func (p patience) over() (<-chan time.Time, func()) {
 	if p.until.IsZero() {
 		return nil, func() {}
@@ -51,22 +51,22 @@ func (p patience) over() (<-chan time.Time, func()) {
 }
 
 var (
-	// errNotHeard says that other places are tried now.
+	// errNotHeard says that a place did not answer before it was time to try the next one.
 	errNotHeard = fmt.Errorf("middleware: nobody has answered there in time: %w", context.DeadlineExceeded)
 	// errNoClient says that a stored dialog uses a transport that nothing sends on.
 	errNoClient = errors.New("middleware: no client for the transport")
-	// errConnectionLost says that the stream closed on which an answer was to come.
+	// errConnectionLost says that the stream closed before the answer came.
 	errConnectionLost = errors.New("middleware: connection lost")
-	// errOtherCall refuses a 2xx (RFC 3261 §8.2.6.2). The application's dialog, if it
-	// makes one of it, has another name than any that we could end.
+	// errOtherCall refuses a 2xx with another Call-ID or From tag (RFC 3261 §8.2.6.2). If
+	// the application makes a dialog of it, we could not end that.
 	errOtherCall = errors.New("middleware: the response names another call")
-	// errSilence says that the peer has answered neither an UPDATE nor the re-INVITE
-	// after it for as long as a transaction lives (RFC 4028 §10).
+	// errSilence says that the peer has answered neither an UPDATE nor the re-INVITE after
+	// it, in the lifetime of a transaction altogether (RFC 4028 §10).
 	errSilence = fmt.Errorf("middleware: neither UPDATE nor re-INVITE answered: %w", sip.ErrTransactionTimeout)
 )
 
-// newOwnRequest prepares a request that indialog has built, to be sent where the call
-// is ours by then.
+// newOwnRequest prepares req, which package indialog has built. may and key decide, when
+// it is sent, whether the call is still ours.
 func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialogstore.Dialog, req *sip.Request, key failover.Key, may permission) (*ownRequest, error) {
 	r := c.RequesterFor(*d)
 	if client := m.SentBy(); client != nil {
@@ -97,7 +97,7 @@ func (o *ownRequest) run(ctx context.Context) (*sip.Response, error) {
 	return o.await(ctx)
 }
 
-// send sends the request to the next place that takes it.
+// send sends the request to the next place that can be written to.
 func (o *ownRequest) send(ctx context.Context) error {
 	for o.next(ctx) {
 		err := o.sendInTime(ctx)
@@ -112,7 +112,7 @@ func (o *ownRequest) send(ctx context.Context) error {
 	return o.failed
 }
 
-// next turns to the next place. It returns false if there is none.
+// next moves on to the next place. It returns false if there is none.
 func (o *ownRequest) next(ctx context.Context) bool {
 	for o.others() > 0 {
 		o.at++
@@ -126,10 +126,10 @@ func (o *ownRequest) next(ctx context.Context) bool {
 	return false
 }
 
-// others is how many places are left.
+// others returns how many places are left to try.
 func (o *ownRequest) others() int { return len(o.places) - 1 - o.at }
 
-// begin prepares the exchange with a place.
+// begin prepares the attempt at a place.
 func (o *ownRequest) begin(ctx context.Context, c indialog.Candidate) {
 	if o.transaction() != nil || o.failed != nil {
 		o.attempt = o.anew()
@@ -143,7 +143,7 @@ func (o *ownRequest) begin(ctx context.Context, c indialog.Candidate) {
 	o.patience = o.patienceHere(ctx, time.Now())
 }
 
-// patienceHere is that with the present place.
+// patienceHere returns the patience with the current place.
 func (o *ownRequest) patienceHere(ctx context.Context, now time.Time) (p patience) {
 	if o.waited > 0 {
 		p = patience{now.Add(stepLife() - o.waited), errSilence}
@@ -157,7 +157,8 @@ func (o *ownRequest) patienceHere(ctx context.Context, now time.Time) (p patienc
 	return p
 }
 
-// timeLeft is the time until the last chance, or the deadline if that comes first.
+// timeLeft returns the time until the last chance or until the deadline, whichever comes
+// first.
 func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -169,8 +170,8 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 	return end.Sub(now)
 }
 
-// sendInTime sends the request to the present place. Where others may follow, names,
-// connections and writes take no longer than the answer may.
+// sendInTime sends the request to the current place. If there are others, DNS, dial and
+// write may take no longer than the answer.
 func (o *ownRequest) sendInTime(ctx context.Context) error {
 	if o.others() > 0 {
 		var cancel context.CancelFunc
@@ -180,8 +181,8 @@ func (o *ownRequest) sendInTime(ctx context.Context) error {
 	return o.attempt.send(ctx, o.attempt)
 }
 
-// await waits for the final response, and turns to the next place where there is
-// none, or one that is not believed.
+// await waits for the final response. If there is none, or one that is not believed, it
+// moves on to the next place.
 func (o *ownRequest) await(ctx context.Context) (*sip.Response, error) {
 	for {
 		res, err := o.attempt.await(ctx, o.patience)
@@ -195,7 +196,7 @@ func (o *ownRequest) await(ctx context.Context) (*sip.Response, error) {
 	}
 }
 
-// listen notes whether the present place has answered anything.
+// listen notes whether the current place has sent any response.
 func (o *ownRequest) listen() {
 	waited := time.Since(o.sentAt)
 	if o.responded {
@@ -205,7 +206,7 @@ func (o *ownRequest) listen() {
 	}
 }
 
-// turns reports whether another place is to be tried.
+// turns reports whether to try another place after this result.
 func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bool {
 	switch {
 	case o.others() == 0, ctx.Err() != nil, o.stays && errors.Is(err, sip.ErrTransactionTimeout):
@@ -223,7 +224,7 @@ func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bo
 	return true
 }
 
-// fails notes that the present place was no good.
+// fails notes that the current place has failed.
 func (o *ownRequest) fails(status int, err error) {
 	o.r.c.calls.Log.Info("peer not reached", "call_id", o.id.CallID, "local_tag", o.id.LocalTag, "remote_tag", o.id.RemoteTag,
 		"method", string(o.req.Method), "place", o.facts.Leads(o.places[o.at]), "status", status, "error", err, "others", o.others())
@@ -240,8 +241,8 @@ func both(a, b error) error {
 	return fmt.Errorf("%w; %w", a, b)
 }
 
-// outcome is what comes of the request: the answer of the last place or, if that has
-// none, of one that was not believed before.
+// outcome returns the result of the request: the response of the last place or, if that
+// did not answer, the earlier one that was not believed.
 func (o *ownRequest) outcome(res *sip.Response, err error) (*sip.Response, error) {
 	switch {
 	case res != nil && res.IsSuccess():

@@ -9,12 +9,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// plainRequest is any other request of the application within a dialog: it is numbered,
-// and its responses are not ours to see.
+// plainRequest is any other request of the application within a dialog. We set its CSeq and
+// do not see its responses.
 type plainRequest struct {
 	exchange
-	app uint32 // CSeq that the application gave it
-	led bool   // to where the application does not know that the peer is
+	app uint32 // CSeq given by the application
+	led bool   // follow has set the destination
 }
 
 func (r *Requester) newPlainRequest(set *dialogset.Set, d *dialogset.Dialog, req *sip.Request, led bool) *plainRequest {
@@ -29,7 +29,7 @@ func (p *plainRequest) begin(ctx context.Context) (sip.ClientTransaction, error)
 	p.dialog.Begin(ctx, p.req.Method)
 	if err := p.send(ctx, p); err != nil {
 		if p.tx == nil {
-			p.dialog.Finish(p.req.Method) // no transaction that ends
+			p.dialog.Finish(p.req.Method) // no transaction will do it
 		}
 		return nil, err
 	}
@@ -43,12 +43,12 @@ func (p *plainRequest) opened(tx *sip.ClientTx) {
 func (p *plainRequest) number() uint32 { return p.dialog.Count.Number(p.app, false) }
 
 func (p *plainRequest) numbered(ctx context.Context, cseq uint32) {
-	if p.req.Method != sip.BYE { // with which the dialog left the store
+	if p.req.Method != sip.BYE { // before which the dialog was deleted
 		p.commitNumber(ctx, cseq, !p.led)
 	}
 }
 
 func (*plainRequest) permitted(context.Context) error { return nil }
 
-// says has nothing to note.
+// says does nothing.
 func (*plainRequest) says() {}

@@ -41,9 +41,9 @@ func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Att
 	return o
 }
 
-// refused takes a 500, which may say that another node has sent requests of higher
-// numbers (RFC 3261 §12.2.2). A call that is ours, and was taken over, goes on with
-// numbers above those.
+// refused handles a 500. It may mean that another node has sent requests with a higher CSeq
+// in this call (RFC 3261 §12.2.2). If the call was taken over and is ours, the refresh is
+// sent again with a CSeq above those.
 func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt, res *sip.Response) (*sip.Response, error) {
 	answer, jump := c.ownership.Refused(ctx, c.ownership.Key(d.ID))
 	switch {
@@ -57,8 +57,8 @@ func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.
 	return c.sendRefresh(ctx, d, a)
 }
 
-// tellUnreachable tells where the peer of a call that was taken over is not to be
-// reached, so that nothing was sent.
+// tellUnreachable raises the event Unreachable, once, if the call was taken over and the
+// refresh could not be sent.
 func (c *Client) tellUnreachable(d *dialogstore.Dialog, err error) {
 	if refresher.Unsent(err) && c.calls.Unreachable(d.ID) {
 		c.calls.Log.Warn("call taken over, but its peer is not to be reached", "call_id", d.CallID, "local_tag", d.LocalTag,
@@ -67,7 +67,7 @@ func (c *Client) tellUnreachable(d *dialogstore.Dialog, err error) {
 	}
 }
 
-// load is the dialog, if the session is still its own.
+// load returns the dialog, or refresher.ErrSuperseded if its session is no longer s.
 func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Session) (dialogstore.Dialog, error) {
 	d, err := c.calls.Store.Load(ctx, id)
 	if err == nil && !d.Session.Equal(s) {
@@ -76,8 +76,8 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 	return d, err
 }
 
-// sendRefresh sends a refresh when the dialog is free for it. What it says is from the
-// value of then; d is from before.
+// sendRefresh waits until the dialog is free for a refresh, loads d again, and sends the
+// refresh.
 func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
 	set, m := c.calls.Sets.Resume(d)
 	if c.calls.Gone(d) {
@@ -119,8 +119,8 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 	return o.run(ctx)
 }
 
-// runUntil is run for an UPDATE that a re-INVITE may follow: there are peers that
-// answer none, whatever their Allow says.
+// runUntil is run for an UPDATE that can be followed by a re-INVITE: some peers allow
+// UPDATE but never answer it.
 func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
 	short, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
@@ -131,9 +131,9 @@ func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Respon
 	return res, err
 }
 
-// updateUntil is when such an UPDATE is given up. Three quarters of a transaction's
-// life leave the re-INVITE the rest; but where the peer gives up before that, it goes
-// out while it still counts.
+// updateUntil returns when to give such an UPDATE up: after three quarters of the lifetime
+// of a transaction, which leaves the rest to the re-INVITE. If the last chance comes
+// before, the re-INVITE goes out then.
 func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
 	until := now.Add(48 * sip.T1)
 	if last := s.LastChance(); last.Before(until) {
@@ -145,7 +145,7 @@ func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
 	return until
 }
 
-// unsent is an error as the refresher judges it.
+// unsent wraps an error in the one that package refresher expects.
 func unsent(err error) error {
 	switch {
 	case errors.Is(err, errNotOurs):

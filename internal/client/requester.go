@@ -16,11 +16,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Requester is what one sipgo.Client sends through: everything passes here.
+// Requester is the TxRequester of one sipgo.Client: all of its requests pass through here.
 type Requester struct {
 	c      *Client
 	client *sipgo.Client
-	sentBy sip.Addr // what it writes into Via; empty where the transport layer does
+	sentBy sip.Addr // what client writes into Via; empty if the transport layer fills it in
 }
 
 // Belongs reports whether r sends for c.
@@ -63,7 +63,7 @@ func (r *Requester) direct(ctx context.Context, req *sip.Request) (sip.ClientTra
 	return tx, nil
 }
 
-// open makes a transaction, connected and ready to send.
+// open makes a transaction, with its connection open.
 func (r *Requester) open(ctx context.Context, req *sip.Request) (*sip.ClientTx, error) {
 	tx, err := r.client.TransactionLayer().NewClientTransaction(ctx, req)
 	if err == nil && req.IsInvite() && sipmsg.ToTag(req) == "" {
@@ -72,8 +72,8 @@ func (r *Requester) open(ctx context.Context, req *sip.Request) (*sip.ClientTx, 
 	return tx, err
 }
 
-// relay sends a proxy's request as sipgo does without us. An INVITE among them
-// makes its call one that is relayed.
+// relay sends a request that the application forwards as a proxy, as sipgo does without a
+// requester. An INVITE marks its call as relayed.
 func (r *Requester) relay(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	if req.IsAck() {
 		return nil, r.client.TransportLayer().WriteMsg(req)
@@ -85,7 +85,7 @@ func (r *Requester) relay(ctx context.Context, req *sip.Request) (sip.ClientTran
 	if req.IsInvite() {
 		r.c.calls.Relay(req)
 		tx.OnTerminate(func(string, error) {
-			// Its final response may be on its way to the caller yet.
+			// The proxy may still have to send the final response to the caller.
 			time.AfterFunc(dialogset.Life(), func() { r.c.calls.Relays.End(sipmsg.CallID(req)) })
 		})
 	}
@@ -96,8 +96,8 @@ func (r *Requester) relay(ctx context.Context, req *sip.Request) (sip.ClientTran
 	return tx, nil
 }
 
-// firstInvite sends the INVITE that may make a dialog, also again after a
-// challenge or redirection.
+// firstInvite sends an INVITE outside a dialog. If it is sent again after a challenge or
+// redirection, it keeps its policy.
 func (r *Requester) firstInvite(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	c := r.c.calls
 	id, tag := sipmsg.CallID(req), sipmsg.FromTag(req)
@@ -115,7 +115,7 @@ func (r *Requester) firstInvite(ctx context.Context, req *sip.Request) (sip.Clie
 	return r.newFirstInvite(req, policy).begin(ctx)
 }
 
-// inDialog sends a request of the application within a dialog.
+// inDialog sends a request within a dialog.
 func (r *Requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	c := r.c.calls
 	id := outOf(req)
@@ -132,20 +132,20 @@ func (r *Requester) inDialog(ctx context.Context, req *sip.Request) (sip.ClientT
 		// RFC 3261 §15.1.1: the session is over when the BYE is handed over.
 		c.Ended(calls.Detached(ctx), set, id.RemoteTag, sessiontimer.CauseHungUp)
 	case sip.PRACK:
-		if rewriteRAck(d, req); calls.Described(req) { // its 2xx may have the answer
+		if rewriteRAck(d, req); calls.Described(req) { // the 2xx may have the answer
 			return r.newLaterOffer(set, d, req, led).begin(ctx)
 		}
 	}
 	return r.newPlainRequest(set, d, req, led).begin(ctx)
 }
 
-// outOf names the dialog that a request of ours says it is in.
+// outOf returns the ID of the dialog that an outgoing request belongs to.
 func outOf(req *sip.Request) dialogstore.ID {
 	return dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.FromTag(req), RemoteTag: sipmsg.ToTag(req)}
 }
 
-// rewriteRAck makes a PRACK name the INVITE by its number on the wire (RFC 3262
-// §7.2).
+// rewriteRAck puts the CSeq that the INVITE had on the wire into the RAck of a PRACK (RFC
+// 3262 §7.2).
 func rewriteRAck(d *dialogset.Dialog, req *sip.Request) {
 	h := sipmsg.First(req, "RAck", "")
 	if h == nil {
@@ -163,9 +163,9 @@ func rewriteRAck(d *dialogset.Dialog, req *sip.Request) {
 	req.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(parts, " ")))
 }
 
-// cancel sends a CANCEL for the transaction that the application's INVITE is in
-// by now; after a 422 that is another one than it knows. That one must have a
-// provisional response first (RFC 3261 §9.1).
+// cancel sends a CANCEL. After a 422 the INVITE has a new transaction, which the
+// application does not know; the CANCEL is made to match it, and waits until that has a
+// provisional response (RFC 3261 §9.1).
 func (r *Requester) cancel(ctx context.Context, req *sip.Request) (sip.ClientTransaction, error) {
 	set := r.c.calls.Sets.Find(sipmsg.CallID(req), sipmsg.FromTag(req))
 	if set == nil || req.Via() == nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// fromOpenSocket sends a datagram of ours from the socket of the dialog, which firewalls
-// and NATs on the way know. Where that is not open, as after a takeover or before the
-// program listens, another one of ours is taken: sipgo would open that of the dialog, and
-// the program could not.
+// fromOpenSocket makes a datagram leave from an open socket: that of the dialog, which
+// firewalls and NATs on the way know, or another one. Otherwise, after a takeover or before
+// the program listens, sipgo would open the socket of the dialog itself, and the program
+// could no longer listen there.
 func (r *Requester) fromOpenSocket(req *sip.Request, d *dialogstore.Dialog) {
 	if req.Laddr.IP == nil || r.has(d.Transport, d.LocalAddr) {
 		return
@@ -29,8 +29,8 @@ func (r *Requester) fromOpenSocket(req *sip.Request, d *dialogstore.Dialog) {
 	}
 }
 
-// sockets are where we may listen: what the client says of itself, where calls come in,
-// and any address of the ports that the program listens on.
+// sockets returns addresses where a socket may be open: the client's own, the one where
+// calls come in, and the ports that the program listens on.
 func (r *Requester) sockets(d *dialogstore.Dialog) []string {
 	addrs := []string{net.JoinHostPort(r.sentBy.Hostname, strconv.Itoa(r.sentBy.Port)), r.c.calls.Socket()}
 	for _, port := range r.client.TransportLayer().ListenPorts(d.Transport) {
