@@ -11,7 +11,7 @@ var corpus = []struct {
 	seed  uint64
 	why   string
 }{
-	{Alone, 1, "a few of everything"},
+	{few(Alone), 1, "a few of everything"},
 	{small, 4, "pauses, partitions, a slow registry"},
 	{small, 8, "a registry that goes back"},
 }

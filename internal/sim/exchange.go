@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // exchange is one transaction of a call as the wire saw it. Times are 0 for what did
 // not happen.
@@ -23,10 +26,13 @@ type exchange struct {
 // refresh reports whether it is an INVITE or UPDATE.
 func (e *exchange) refresh() bool { return e.method == "INVITE" || e.method == "UPDATE" }
 
-// exchanges are those of each call of a peer, in order.
-func (w *world) exchanges(p *peer) map[string][]*exchange {
+// exchanges are those of each call of a peer, in order; with an ID, of that call alone.
+func (w *world) exchanges(p *peer, only string) map[string][]*exchange {
 	calls := make(map[string][]*exchange)
 	for _, packet := range w.wire.tapes[p.addr].packets {
+		if only != "" && !strings.Contains(packet.text, only) {
+			continue
+		}
 		m, ok := parse(packet.text)
 		if !ok {
 			continue

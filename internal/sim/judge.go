@@ -10,7 +10,7 @@ import (
 func (w *world) judge() {
 	for _, p := range w.peers {
 		p.mu.Lock()
-		exchanges := w.exchanges(p)
+		exchanges := w.exchanges(p, "")
 		for _, c := range p.calls {
 			v := &view{world: w, Call: c, exchanges: exchanges[c.ID]}
 			if w.registry != nil {

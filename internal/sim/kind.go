@@ -35,10 +35,10 @@ func drawKind(random *rand.Rand) Kind {
 		Filters:   one(10),
 	}
 	switch {
-	case one(40):
+	case one(60):
 		k.Interval = pick[time.Duration](random, 90, 91, 120, 300) * time.Second
 	case one(8):
-		k.Interval = pick[time.Duration](random, 600, 900, 3600, 3600) * time.Second
+		k.Interval = pick[time.Duration](random, 600, 900, 3600, 3600, 3600) * time.Second
 	}
 	if one(10) {
 		k.Slow = time.Duration(200+random.IntN(4000)) * time.Millisecond

@@ -16,10 +16,9 @@ func (w *world) judgeOwners() {
 	}
 	for _, p := range w.peers {
 		p.mu.Lock()
-		calls := w.exchanges(p)
-		for _, c := range p.calls {
-			v := &view{world: w, Call: c, exchanges: calls[c.ID], grants: w.registry.grantsOf(c)}
-			if c.alive() && v.established() && !v.over() {
+		if c := p.call; c != nil && c.alive() {
+			v := &view{world: w, Call: c, exchanges: w.exchanges(p, c.ID)[c.ID], grants: w.registry.grantsOf(c)}
+			if v.established() && !v.over() {
 				v.owned()
 			}
 		}

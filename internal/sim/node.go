@@ -20,13 +20,14 @@ type node struct {
 	addr string
 
 	// Only the conductor starts and stops nodes.
-	ua     *sipua.UA
+	ua     *sipua.UA // written under mu
 	cancel context.CancelFunc
 
 	mu         sync.Mutex
 	ctx        context.Context // of this life
 	calls      map[string]sipua.Dialog
 	up         bool
+	open       bool            // the application listens
 	leaving    bool            // it hands its calls over
 	lives      int             // so many times it has started
 	since      time.Duration   // when it last started
@@ -53,11 +54,13 @@ func (n *node) start() {
 	opts := append([]middleware.Option{middleware.WithEventHandler(n.note)}, n.w.plan.Options...)
 	opts = append(opts, n.w.stack.Options(n)...)
 	ua := sipua.New(n.w, n.w.net, n.name, n.addr, "udp", opts...)
-	n.ua = ua
 	ua.Accept = func(d *sipgo.DialogServerSession) {
 		n.keep(d.InviteRequest.CallID().Value(), d)
 		_ = d.RespondSDP([]byte(ua.SDP))
 	}
+	n.mu.Lock()
+	n.ua, n.open = ua, true
+	n.mu.Unlock()
 	if n.w.stack.Started != nil {
 		n.w.stack.Started(n)
 	}
@@ -66,7 +69,7 @@ func (n *node) start() {
 // crash ends it without a word: nothing that it still does has any effect.
 func (n *node) crash() {
 	n.mu.Lock()
-	n.up = false
+	n.up, n.open = false, false
 	n.deaths = append(n.deaths, n.w.now())
 	n.away = append(n.away, span{from: n.w.now()})
 	n.mu.Unlock()
@@ -111,22 +114,21 @@ func (n *node) drop(id string) {
 	delete(n.calls, id)
 }
 
-// running is the context of this life; false between two.
-func (n *node) running() (context.Context, bool) {
+// running is the user agent of this life, with its context; false between two.
+func (n *node) running() (*sipua.UA, context.Context, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.ctx, n.up
+	return n.ua, n.ctx, n.open
 }
 
 // dial has the application of n call a peer.
 func (n *node) dial(addr string) {
-	life, up := n.running()
+	ua, life, up := n.running()
 	if !up {
 		return
 	}
 	ctx, cancel := context.WithTimeout(life, timeout+4*time.Second)
 	defer cancel()
-	ua := n.ua
 	host, port, _ := sip.ParseAddr(addr)
 	d, err := ua.Invite(ctx, sip.Uri{Scheme: "sip", User: "peer", Host: host, Port: port})
 	if err != nil {

@@ -77,13 +77,12 @@ func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	random := rand.New(rand.NewPCG(seed, 1))
 	p := Plan{Seed: seed, Faulty: time.Hour + spread(random, 3*time.Hour)}
 	p.Nodes = nodes[0] + random.IntN(nodes[1]-nodes[0]+1)
-	p.Peers = peers[0] + random.IntN(peers[1]-peers[0]+1)
+	p.Peers = peers[0] + max(random.IntN(peers[1]-peers[0]+1), random.IntN(peers[1]-peers[0]+1))
 	p.CallLength = 10*time.Minute + spread(random, 4*time.Hour)
 	// From a source of its own, so that what is added leaves the rest of a seed as it is.
 	random = rand.New(rand.NewPCG(seed, 5))
-	p.Beat = pick(random, lease/12, lease/6, lease/3, lease/3)
+	p.Beat = pick(random, lease/12, lease/6, lease/3, lease/3, lease/3, lease/3)
 	p.Options = drawOptions(random)
-	random = rand.New(rand.NewPCG(seed, 6))
 	for _, k := range kinds {
 		if k.ofTheRegistry && !registry || random.IntN(2) == 0 {
 			continue

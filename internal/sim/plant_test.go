@@ -44,7 +44,13 @@ func TestPlanted(t *testing.T) {
 
 // small is a cluster for tests that are to be fast.
 var small = func() Stack {
-	s := Cluster
-	s.Nodes, s.Peers = [2]int{3, 4}, [2]int{40, 60}
+	s := few(Cluster)
+	s.Nodes = [2]int{3, 4}
 	return s
 }()
+
+// few is a stack with few peers.
+func few(s Stack) Stack {
+	s.Peers = [2]int{40, 60}
+	return s
+}

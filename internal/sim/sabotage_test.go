@@ -17,12 +17,12 @@ import (
 // The judge finds what is wrong on purpose, by the rule that it breaks.
 func TestSabotage(t *testing.T) {
 	with := func(opts ...middleware.Option) Stack {
-		s := Alone
+		s := few(Alone)
 		s.Options = func(*node) []middleware.Option { return opts }
 		return s
 	}
 	now := func(w func(*node)) Stack {
-		s := Alone
+		s := few(Alone)
 		s.Started = w
 		return s
 	}
@@ -51,7 +51,7 @@ func TestSabotage(t *testing.T) {
 // each does something to each call of n once, after a while.
 func (n *node) each(after time.Duration, do func(dialogstore.Dialog)) {
 	time.AfterFunc(after, func() {
-		if _, up := n.running(); up {
+		if _, _, up := n.running(); up {
 			for call := range n.ua.Timers.Calls(context.Background()) {
 				do(call.Dialog)
 			}

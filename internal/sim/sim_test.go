@@ -22,7 +22,7 @@ var (
 
 func TestMain(m *testing.M) {
 	sip.SetDefaultLogger(slog.New(slog.DiscardHandler))
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(800)
 	code := m.Run()
 	if total.Seeds > 0 {
 		fmt.Println(&total) // behind all that was found

@@ -69,6 +69,9 @@ func (x *wire) decide(p sipnet.Packet) (v sipnet.Verdict) {
 		return sipnet.Verdict{Drop: true} // nobody calls peers but nodes
 	}
 	up, paused := n.state()
+	if p.To == n.addr {
+		_, _, up = n.running()
+	}
 	for _, s := range x.cuts[at] {
 		v.Drop = v.Drop || s.from <= p.At && p.At < s.to
 	}
