@@ -15,8 +15,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Ack keeps the ACK of a re-INVITE that was answered here from an application
-// that never saw the INVITE, unless it tells of other media.
+// Ack handles an ACK. The application does not get the ACK of a re-INVITE that was answered
+// here, unless the ACK changes the peer's media.
 func (s *Server) Ack(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := within(req)
 	s.heard(id)
@@ -33,15 +33,15 @@ func (s *Server) Ack(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	}
 }
 
-// lateACK is how long after a 2xx its ACK is late: the first 2xx was lost then, or
-// the way is long.
+// lateACK is how long after a 2xx its ACK counts as late: the first 2xx was lost, or the
+// network is slow.
 const lateACK = time.Second
 
-// confirmed takes the first ACK of a 2xx that was sent at answered. It may bring the
-// answer to an offer. A late one is a sign of life: the caller counts from the 2xx
-// that it saw, and so does the session that it refreshes. That is no refresh. It
-// reports whether the ACK tells of other media an application that has not seen the
-// INVITE, as local says.
+// confirmed handles the first ACK of a 2xx that was sent at answered. The ACK may have the
+// answer to an offer. If it is late and the peer refreshes, the session starts now: the
+// peer counts from the 2xx that it received. That is not a refresh. local says that the
+// INVITE was answered here; confirmed reports whether it was and the ACK changes the
+// peer's media.
 func (s *Server) confirmed(dialog *dialogset.Dialog, id dialogstore.ID, answered time.Time, ack *sip.Request, local bool) (moved bool) {
 	now := time.Now()
 	late := now.Sub(answered) > lateACK
@@ -61,11 +61,11 @@ func (s *Server) confirmed(dialog *dialogset.Dialog, id dialogstore.ID, answered
 	return ok && news && local && s.calls.MediaChanged(&before, agreed)
 }
 
-// awaitAck holds an offer of the peer back until the application has had the ACK
-// before it: each message has a goroutine of its own, in which it may overtake the
-// other, and an application that waits for an ACK refuses the offer, though the peer
-// sent them in order (RFC 3261 §14.2, RFC 3311 §5.2). The wait is bounded: where the
-// ACK got lost the 2xx is sent again meanwhile, and acknowledged.
+// awaitAck waits until the application has handled the ACK that the peer sent before req,
+// an offer. sipgo runs each message in a goroutine of its own, so the offer may overtake
+// the ACK, and an application that still waits for an ACK refuses offers (RFC 3261 §14.2,
+// RFC 3311 §5.2). If the ACK was lost, the wait lasts until the ACK of the retransmitted
+// 2xx, and no longer than 4*T1.
 func (s *Server) awaitAck(req *sip.Request) {
 	set := s.calls.Sets.Find(sipmsg.CallID(req), sipmsg.ToTag(req))
 	if set == nil {

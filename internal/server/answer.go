@@ -12,10 +12,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// answerInForce is what answers a request of the peer that changes nothing; false if
-// there is no such answer, or the application is needed. An INVITE without a
-// description may be meant to resume a session on hold, which only the application can
-// offer (RFC 3261 §14.2), if it may.
+// answerInForce returns the answer to a request that changes nothing, from the descriptions
+// already agreed on. It returns false if the request needs the application. So does a
+// re-INVITE without a description while media is on hold: it may be meant to resume the
+// call, and only the application can offer that (RFC 3261 §14.2). mayOffer says that the
+// application makes such offers.
 func (l *laterRequest) answerInForce(mayOffer bool) (offeranswer.Description, bool) {
 	if len(l.req.Body()) == 0 {
 		if !l.req.IsInvite() {
@@ -49,9 +50,9 @@ func (l *laterRequest) answer(d dialogstore.Dialog, answer offeranswer.Descripti
 	}
 }
 
-// acceptHere sends a 2xx of ours, or a refusal if the dialog has ended meanwhile. One
-// that would not pass is replaced too: no answer at all would end the call (RFC 4028
-// §10), a refusal does not.
+// acceptHere sends a 2xx made here, or a 481 if the dialog has ended meanwhile. A 2xx that
+// is too long for a datagram is replaced by a 500: a refusal does not end the call, no
+// answer would (RFC 4028 §10).
 func (l *laterRequest) acceptHere(res *sip.Response) error {
 	now := time.Now()
 	d, err := l.s.calls.Store.Load(context.Background(), l.id)
@@ -70,8 +71,8 @@ func (l *laterRequest) acceptHere(res *sip.Response) error {
 	return l.accepted(l.send(res, a, now))
 }
 
-// acceptance is a 2xx of ours. Where it makes no dialog the Record-Route means nothing
-// (RFC 3261 §12.1.1), and what no request can have passed is not copied from an UPDATE.
+// acceptance returns a 2xx made here. Within a dialog the Record-Route means nothing (RFC
+// 3261 §12.1.1), so one that is not sound is not copied from an UPDATE.
 func acceptance(req *sip.Request, body []byte) *sip.Response {
 	status := sip.StatusOK
 	if req.Method == sip.UPDATE && errors.Is(sipmsg.Keepable(req), sipmsg.ErrRoutes) {

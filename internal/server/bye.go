@@ -10,8 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Bye ends the session once the application has accepted the BYE; one that it
-// challenges does not.
+// Bye passes a BYE to the application. The dialog ends when the application answers it with
+// a 2xx; it may challenge the BYE first.
 func (s *Server) Bye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	id := within(req)
 	set := s.calls.SetOf(context.Background(), id)
@@ -24,7 +24,8 @@ func (s *Server) Bye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	d := set.Dialog(id.RemoteTag)
 	s.calls.AwaitCommit(d)
 	if d != nil && d.EndedByUs() || next == nil || s.calls.Orphan(id) {
-		// It crossed ours, or the call was taken over: the application has no dialog.
+		// The application has no dialog: our BYE crossed this one, or the call was taken
+		// over.
 		s.calls.Ended(context.Background(), set, id.RemoteTag, sessiontimer.CausePeerHungUp)
 		respond(tx, req, sip.StatusOK, "OK")
 		return
@@ -32,7 +33,7 @@ func (s *Server) Bye(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	next(req, &byeTx{ServerTransaction: tx, s: s, req: req, id: id})
 }
 
-// byeTx notices how a BYE is answered.
+// byeTx is the transaction of a BYE as the application sees it.
 type byeTx struct {
 	sip.ServerTransaction
 	s   *Server
@@ -40,11 +41,12 @@ type byeTx struct {
 	id  dialogstore.ID
 }
 
-// Respond implements sip.ServerTransaction. With a 2xx the dialog is over, and with a
-// 481 the application knows none.
+// Respond implements sip.ServerTransaction. A 2xx ends the dialog, and so does a 481: the
+// application does not know it.
 func (b *byeTx) Respond(res *sip.Response) error {
 	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists && b.inOrder() {
-		// The set may be another one by now, so long may an application take.
+		// Look the set up again: the application may have taken so long that the former
+		// one was dropped.
 		if set := b.s.calls.SetOf(context.Background(), b.id); set != nil {
 			b.s.calls.Ended(context.Background(), set, b.id.RemoteTag, sessiontimer.CausePeerHungUp)
 		}
@@ -52,8 +54,8 @@ func (b *byeTx) Respond(res *sip.Response) error {
 	return b.ServerTransaction.Respond(res)
 }
 
-// inOrder reports whether the BYE has a number above those that the peer has used. An
-// old one is refused by a dialog that lives on (RFC 3261 §12.2.2).
+// inOrder reports whether the CSeq of the BYE is higher than any before. An older BYE is
+// refused while the dialog goes on (RFC 3261 §12.2.2).
 func (b *byeTx) inOrder() bool {
 	d, err := b.s.calls.Store.Load(context.Background(), b.id)
 	if err != nil || b.req.CSeq() == nil {

@@ -1,5 +1,4 @@
-// Package server is the side of the timers that answers: what the peer sends goes
-// through it to the application's handlers, and what these answer goes through it back.
-// A first INVITE and the later requests are types of their own. What needs no
-// application is answered here.
+// Package server handles the peer's requests: it passes them to the application's handlers,
+// adds the session timer to the responses, and answers what does not need the application.
+// firstInvite is an INVITE outside a dialog, laterRequest an INVITE or UPDATE within one.
 package server

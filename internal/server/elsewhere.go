@@ -8,13 +8,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// elsewhere answers a request within a dialog that is not known here, but to another
-// node: the peer reaches this one since that has died, and the call will be taken over
-// in a moment. A 481 would end it (RFC 3261 §12.2.1.2, RFC 5057 §5.1), a 500 has the peer
-// try again.
+// elsewhere answers a request within a dialog that another node owns with 500, and reports
+// whether it did. The request came here because that node has died, and the call will be
+// taken over in a moment. A 481 would end the call (RFC 3261 §12.2.1.2, RFC 5057 §5.1);
+// after a 500 the peer tries again.
 //
-// Only such a request waits for the registry, and none where the application may have
-// calls that the timers do not know.
+// The registry is asked only about dialogs that are not known here, and only if the
+// application cannot have calls that the timers do not know.
 func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	c := s.calls
 	if c.Elsewhere == nil || sipmsg.ToTag(req) == "" || c.LeavesCallsAlone() {

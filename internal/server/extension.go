@@ -10,13 +10,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// RFC 3261 §8.2.2.3: a request that requires an extension which is not known gets 420.
-// What is answered here is answered for the application too, and what that knows is
-// what it has listed, or has accepted before. 100rel asks for how provisional
-// responses are sent, and no answer of ours has one.
+// RFC 3261 §8.2.2.3: a request that requires an unknown extension gets a 420. If the timers
+// answer a request, they do so for the application, so the extensions known are those that
+// the application has listed, or has accepted before.
 
-// refusesExtensions reports whether the request requires what nobody here knows, and
-// refuses it then.
+// refusesExtensions refuses the request if it requires an extension that is not known, and
+// reports whether it did.
 func (l *laterRequest) refusesExtensions(d dialogstore.Dialog) bool {
 	tags := calls.UnknownWithin(&d, l.req)
 	if len(tags) > 0 {
@@ -25,7 +24,7 @@ func (l *laterRequest) refusesExtensions(d dialogstore.Dialog) bool {
 	return len(tags) > 0
 }
 
-// refuseExtensions answers a request that requires tags.
+// refuseExtensions answers a request with 420, because it requires tags.
 func (s *Server) refuseExtensions(tx sip.ServerTransaction, req *sip.Request, tags []string) {
 	s.calls.Log.Info("extension required that is not supported", "call_id", sipmsg.CallID(req), "local_tag", sipmsg.ToTag(req),
 		"remote_tag", sipmsg.FromTag(req), "method", string(req.Method), "require", strings.Join(tags, ", "))

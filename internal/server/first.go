@@ -15,18 +15,18 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// firstInvite is an INVITE that may make a dialog.
+// firstInvite is an INVITE outside a dialog.
 type firstInvite struct {
 	request
 
-	// The early dialog; nil before a response has a To tag. Guarded by mu.
+	// The early dialog; nil until a response has a To tag. Guarded by mu.
 	set    *dialogset.Set
 	dialog *dialogset.Dialog
 }
 
-// refused answers an INVITE that cannot be accepted as it is (RFC 4028 §9): 422
-// where it asks for too little, 421 where a timer is required and the peer has
-// none.
+// refused refuses an INVITE (RFC 4028 §9) with 422 if the interval is too small, or with
+// 421 if our policy requires a timer and the peer does not support it. It reports whether
+// it did.
 func (f *firstInvite) refused() bool {
 	if f.tooSmall() {
 		f.s.calls.CountRefused(calls.Incoming)
@@ -41,8 +41,8 @@ func (f *firstInvite) refused() bool {
 	return false
 }
 
-// isRelayed reports whether the INVITE was passed on by now. A provisional response
-// of ours made an early dialog then, which nobody has.
+// isRelayed reports whether the application has forwarded the INVITE as a proxy. If an
+// earlier provisional response made an early dialog, that is forgotten.
 func (f *firstInvite) isRelayed() bool {
 	passed, now := f.relayed()
 	if now {
@@ -51,8 +51,8 @@ func (f *firstInvite) isRelayed() bool {
 	return passed
 }
 
-// Respond sends what the application answers. It marks a 2xx and, once the transaction
-// has taken it, stores the dialog that it makes (RFC 4028 §9).
+// Respond sends a response of the application. To a 2xx it adds the session timer, and it
+// stores the dialog (RFC 4028 §9).
 func (f *firstInvite) Respond(res *sip.Response) error {
 	switch {
 	case f.isRelayed():
@@ -75,9 +75,9 @@ func (f *firstInvite) Respond(res *sip.Response) error {
 	return f.accepted(f.create(res))
 }
 
-// ring finds the dialog that a response makes, an early one before the 2xx. One
-// with another tag makes another: an application that keeps no dialogs may have a
-// tag for each response.
+// ring returns the dialog of a response, which is early before the 2xx. If the To tag is not
+// that of the response before, it makes a new one: an application without dialogs may use
+// a new tag for each response.
 func (f *firstInvite) ring(res *sip.Response) (*dialogset.Set, *dialogset.Dialog) {
 	tag := sipmsg.ToTag(res)
 	f.mu.Lock()
@@ -91,7 +91,7 @@ func (f *firstInvite) ring(res *sip.Response) (*dialogset.Set, *dialogset.Dialog
 	return f.set, f.dialog
 }
 
-// close forgets an INVITE of which no dialog came.
+// close forgets the early dialog, unless there was a 2xx.
 func (f *firstInvite) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -100,21 +100,21 @@ func (f *firstInvite) close() {
 	}
 }
 
-// abandon forgets an early dialog. f.mu is held.
+// abandon forgets the early dialog. f.mu is held.
 func (f *firstInvite) abandon() {
 	if f.set != nil && f.set.Abandon(f.dialog) {
 		f.s.calls.Sets.Drop(f.set)
 	}
 }
 
-// create sends the 2xx and stores the dialog that it makes. That is there before the
-// 2xx, so that whoever knows of the call finds it in the store, and told of after it.
+// create sends the 2xx and stores the dialog. It stores first, so that everybody who has
+// seen the 2xx finds the dialog. The event follows after the 2xx was sent.
 func (f *firstInvite) create(res *sip.Response) error {
 	c, now := f.s.calls, time.Now()
 	c.OwnTimers.Heed(&f.policy, res, sessiontimer.UAS)
 	a := f.mark(res, f.policy.Respond(f.fields, sessiontimer.Session{}, now))
 	set, dialog := f.ring(res)
-	c.Sets.Touch(set) // it may have rung for long; a sweep is not to drop it now
+	c.Sets.Touch(set) // it may have rung for long, and must not be swept now
 	answer := calls.Responded(f.req, res)
 	o := calls.Opening{Request: f.req, Response: res, At: now, Policy: f.policy, Session: a.Session, Fields: f.fields,
 		Agreed: dialog.AgreedAfter(answer), Transport: sip.NetworkToLower(f.req.Transport()), LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
@@ -142,8 +142,8 @@ func (f *firstInvite) create(res *sip.Response) error {
 	return nil
 }
 
-// firstTx is the transaction of a first INVITE as the application sees it. Dialogs
-// keep theirs for as long as a call lasts, so it lets go of what it took to answer.
+// firstTx is the transaction of a first INVITE as the application sees it. sipgo's dialogs
+// keep it for the whole call, so it drops the firstInvite after the 2xx.
 type firstTx struct {
 	sip.ServerTransaction
 

@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
-// Invite takes an INVITE.
+// Invite handles an INVITE.
 func (s *Server) Invite(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	switch {
 	case next == nil:
@@ -28,8 +28,8 @@ func (s *Server) Invite(next sipgo.RequestHandler, req *sip.Request, tx sip.Serv
 func (s *Server) firstInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	policy := s.calls.PolicyFor(req, false)
 	if s.calls.SwitchedOff() && policy.Mode == sessiontimer.Off && sipmsg.Fields(req, policy).Required {
-		// RFC 3261 §8.2.2.3: what is switched off is not supported. A single call
-		// that is left alone may be one that is relayed.
+		// RFC 3261 §8.2.2.3: timers that are switched off are not supported. If only this
+		// call has none, the application may be a proxy for it and must get the INVITE.
 		respond(tx, req, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", sessiontimer.OptionTag))
 		return
 	}
@@ -52,7 +52,7 @@ func (s *Server) firstInvite(next sipgo.RequestHandler, req *sip.Request, tx sip
 	next(req, &firstTx{ServerTransaction: tx, invite: f})
 }
 
-// reInvite gives a re-INVITE to the application, or answers it.
+// reInvite passes a re-INVITE to the application, or answers it.
 func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	s.awaitAck(req)
 	l, d, err := s.later(req, tx)
@@ -89,8 +89,8 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	}
 }
 
-// answerInvite accepts a re-INVITE that changes nothing, and sees to its ACK. Without
-// one the session is over (RFC 3261 §14.2), and here that is ours to decide.
+// answerInvite accepts a re-INVITE that changes nothing, and waits for its ACK. If none
+// comes, it hangs up (RFC 3261 §14.2).
 func (l *laterRequest) answerInvite(invite *dialogset.PeerInvite, d dialogstore.Dialog, answer offeranswer.Description) {
 	l.dialog.AnswerHere(invite)
 	l.answer(d, answer)
@@ -99,8 +99,9 @@ func (l *laterRequest) answerInvite(invite *dialogset.PeerInvite, d dialogstore.
 	}
 }
 
-// resendUntilAck sends the 2xx of a re-INVITE again until its ACK arrives (RFC 3261
-// §13.3.1.4), for applications that do not. It returns false if none came for 64*T1.
+// resendUntilAck retransmits the 2xx of a re-INVITE until its ACK arrives (RFC 3261
+// §13.3.1.4), since the application may not do so. It returns false if none came within
+// 64*T1.
 func (l *laterRequest) resendUntilAck(invite *dialogset.PeerInvite) bool {
 	res := l.sent()
 	if res == nil {
@@ -120,7 +121,7 @@ func (l *laterRequest) resendUntilAck(invite *dialogset.PeerInvite) bool {
 			timer.Reset(interval)
 			_ = l.ServerTransaction.Respond(res)
 		case <-limit.C:
-			if limit.Over(time.Now()) { // else the ACK may be unread
+			if limit.Over(time.Now()) { // else the process was stalled, and the ACK may be unread
 				return false
 			}
 		case <-l.s.calls.Context.Done():

@@ -25,7 +25,8 @@ type laterRequest struct {
 	lapsed bool // its turn ended without a 2xx; guarded by mu
 }
 
-// later finds the dialog of a request.
+// later returns the laterRequest for req, with its dialog. The error is
+// dialogstore.ErrNotFound if there is none.
 func (s *Server) later(req *sip.Request, tx sip.ServerTransaction) (*laterRequest, dialogstore.Dialog, error) {
 	id := within(req)
 	s.heard(id)
@@ -52,8 +53,8 @@ func (s *Server) later(req *sip.Request, tx sip.ServerTransaction) (*laterReques
 	return l, d, nil
 }
 
-// outOfOrder answers a request that is older than one seen before (RFC 3261
-// §12.2.2).
+// outOfOrder refuses a request with a lower CSeq than one before (RFC 3261 §12.2.2), and
+// reports whether it did.
 func (l *laterRequest) outOfOrder(d dialogstore.Dialog) bool {
 	if !l.dialog.Older(l.req.CSeq().SeqNo, d.RemoteCSeq) {
 		return false
@@ -62,7 +63,8 @@ func (l *laterRequest) outOfOrder(d dialogstore.Dialog) bool {
 	return true
 }
 
-// count stores the number of a request that was refused: it is used up as well.
+// count stores the CSeq of a refused request. That of an accepted one is committed with the
+// 2xx.
 func (l *laterRequest) count(d dialogstore.Dialog) {
 	n := l.req.CSeq().SeqNo
 	if l.sent() != nil || n <= d.RemoteCSeq {
@@ -74,8 +76,8 @@ func (l *laterRequest) count(d dialogstore.Dialog) {
 	})
 }
 
-// begin takes the turn, or refuses a request that may not overlap another one of ours,
-// or of the peer's.
+// begin begins the turn t. It refuses the request, and returns false, if it clashes with
+// another one, as c says.
 func (l *laterRequest) begin(t turn, c dialogset.Clash) bool {
 	switch c {
 	case dialogset.NoClash:
@@ -116,9 +118,8 @@ func (l *laterRequest) close() {
 	}
 }
 
-// Respond implements sip.ServerTransaction: it sends what the application answers. It
-// marks a 2xx and, once the transaction has taken it, commits what it settles (RFC
-// 4028 §9).
+// Respond implements sip.ServerTransaction. To a 2xx of the application it adds the session
+// timer and, once that is sent, commits the changes (RFC 4028 §9).
 func (l *laterRequest) Respond(res *sip.Response) error {
 	if passed, _ := l.relayed(); passed {
 		return l.ServerTransaction.Respond(res)
@@ -129,7 +130,7 @@ func (l *laterRequest) Respond(res *sip.Response) error {
 	case !res.IsSuccess():
 		l.refuse()
 		l.refusing()
-		defer l.close() // after it is sent: ours must not overtake it
+		defer l.close() // after it is sent, so that our next request does not overtake it
 		l.unanswered()
 		return l.hand(res)
 	}
@@ -140,7 +141,7 @@ func (l *laterRequest) Respond(res *sip.Response) error {
 	return l.accepted(l.renew(res))
 }
 
-// renew sends a 2xx of the application and commits what it settles.
+// renew marks a 2xx of the application, sends it and commits the changes.
 func (l *laterRequest) renew(res *sip.Response) error {
 	now := time.Now()
 	l.s.calls.OwnTimers.In(res)
@@ -151,7 +152,7 @@ func (l *laterRequest) renew(res *sip.Response) error {
 	return l.send(res, l.mark(res, a), now)
 }
 
-// send sends a marked 2xx and commits what it settles.
+// send sends a marked 2xx and commits the changes.
 func (l *laterRequest) send(res *sip.Response, a sessiontimer.Answer, now time.Time) error {
 	l.dialog.HandOver()
 	defer l.dialog.HandedOver()
@@ -179,21 +180,21 @@ func (l *laterRequest) commit(res *sip.Response, a sessiontimer.Answer, now time
 	}
 }
 
-// asks notes the request.
+// asks notes the session description in the request.
 func (l *laterRequest) asks() { l.dialog.Said(offeranswer.Peer, calls.Requested(l.req), "") }
 
-// accepts notes a 2xx.
+// accepts notes the session description in a 2xx.
 func (l *laterRequest) accepts(res *sip.Response) (agreed offeranswer.Agreed, news bool) {
 	l.mu.Lock()
 	lapsed := l.lapsed
 	l.mu.Unlock()
-	if lapsed { // sipgo sends the 2xx to an INVITE all the same
+	if lapsed { // the handler had returned, but sipgo still sends the 2xx to an INVITE
 		l.asks()
 	}
 	return l.dialog.Said(offeranswer.Us, calls.Responded(l.req, res), "")
 }
 
-// unanswered notes that the request is refused, or has no answer.
+// unanswered notes that an offer in the request was refused, or gets no answer.
 func (l *laterRequest) unanswered() {
 	l.s.calls.Says(context.Background(), l.dialog, l.id, offeranswer.Us, calls.Refused(l.req))
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 )
 
-// offerAsInvite hands an UPDATE with an offer to an application that answers
-// re-INVITEs, as one, and its answer back as that of the UPDATE.
+// offerAsInvite passes an UPDATE with an offer to the application as a re-INVITE, and sends
+// its response as that to the UPDATE.
 func (l *laterRequest) offerAsInvite(app calls.Application) {
 	invite := l.req.Clone()
 	invite.Method = sip.INVITE
@@ -24,15 +24,14 @@ func (l *laterRequest) offerAsInvite(app calls.Application) {
 	}
 }
 
-// madeUpTx turns the responses to a made-up INVITE into those of the UPDATE.
+// madeUpTx turns the responses to the made-up INVITE into responses to the UPDATE.
 type madeUpTx struct {
 	*laterRequest
 	final, accepted bool
 }
 
-// Respond implements sip.ServerTransaction. An UPDATE gets no provisional
-// response but 100, and one final response: 491 or 500 for now, or 488 (RFC 3311
-// §5.2), for what else an application finds does not fit an UPDATE.
+// Respond implements sip.ServerTransaction. An UPDATE gets no provisional responses, and one
+// final response. A 491 or 500 stays, and any other refusal becomes a 488 (RFC 3311 §5.2).
 func (m *madeUpTx) Respond(res *sip.Response) error {
 	if res.IsProvisional() || m.final {
 		return nil

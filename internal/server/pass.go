@@ -13,8 +13,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// pass gives a PRACK, or an UPDATE in an early dialog, to the application. It settles no
-// session timer, but may carry an offer or an answer.
+// pass passes a PRACK, or an UPDATE in an early dialog, to the application. It does not
+// affect the session timer, but may carry an offer or answer, which is noted.
 func (s *Server) pass(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	set := s.calls.Sets.Find(sipmsg.CallID(req), sipmsg.ToTag(req))
 	if set == nil || req.CSeq() == nil || !calls.Described(req) {
@@ -28,11 +28,11 @@ func (s *Server) pass(next sipgo.RequestHandler, req *sip.Request, tx sip.Server
 	}
 	o := &offerTx{ServerTransaction: tx, calls: s.calls, dialog: d, id: set.ID(sipmsg.FromTag(req)), req: req}
 	s.calls.Says(context.Background(), d, o.id, offeranswer.Peer, calls.Requested(req))
-	defer o.says(calls.Refused(req)) // unless it is answered by then
+	defer o.says(calls.Refused(req)) // does nothing if it was answered
 	next(req, o)
 }
 
-// offerTx is the transaction of such a request, as the application sees it.
+// offerTx is the transaction of such a request as the application sees it.
 type offerTx struct {
 	sip.ServerTransaction
 	calls  *calls.Calls

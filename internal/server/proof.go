@@ -11,15 +11,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
-// Anybody can send an INVITE in the name of somebody else. Only who has got our 2xx
-// knows our tag: until the ACK, or another request with it, there may be nobody at
-// the Contact, or somebody who did not call. Until then the call is neither refreshed
-// nor hung up by us, and no copy of it goes to the application's store. Without an
-// ACK for 64*T1 it is forgotten, and left to the application as without timers: an
-// application that then sends BYE must be able to (RFC 3261 §13.3.1.4). A session
-// that has expired by then ends for it as any other, but for our BYE.
+// Anybody can send an INVITE with a forged source and Contact. Only a peer that has received
+// our 2xx knows our tag. Until it sends that tag back, in the ACK or another request, the
+// timers neither refresh the call nor hang up, so that no request goes to a victim, and the
+// call is not shared with other nodes. Without an ACK within 64*T1 the timers forget the
+// call and leave it to the application, which may then send its BYE (RFC 3261 §13.3.1.4). If
+// the session has expired by then, the application gets a BYE as usual, the peer none.
 
-// forgetUnlessProved forgets a dialog whose peer does not prove to be there in time.
+// forgetUnlessProved returns a timer that forgets the dialog after 64*T1 if the peer has not
+// proved by then that it is there.
 func (s *Server) forgetUnlessProved(id dialogstore.ID, d *dialogset.Dialog) *time.Timer {
 	return time.AfterFunc(64*sip.T1, func() {
 		if d.Unproved() && s.calls.Context.Err() == nil && !d.Patient(time.Now()) {
@@ -45,8 +45,9 @@ func (s *Server) forget(ctx context.Context, id dialogstore.ID) {
 	}
 }
 
-// heard takes a request of the peer within a dialog as the proof that it is there. It
-// waits for the commit of what the peer may know already.
+// heard notes that the peer has sent a request within a dialog, which proves that it is
+// there. It waits until our latest message in the dialog, which the peer may have seen, is
+// committed.
 func (s *Server) heard(id dialogstore.ID) {
 	set := s.calls.Sets.Find(id.CallID, id.LocalTag)
 	if set == nil {

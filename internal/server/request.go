@@ -15,12 +15,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// request is what a first INVITE and the later requests of the peer have in common:
-// the transaction in which the application answers, of whose 2xx the first one counts
-// that goes out.
-//
-// Nothing counts that the peer was not sent: a 2xx is given to the transaction first,
-// and what it settles is committed if that took it.
+// request is the common part of firstInvite and laterRequest: the transaction as the
+// application sees it. The first 2xx that was sent counts; further ones are
+// retransmissions. Changes are committed only if the 2xx was sent.
 type request struct {
 	sip.ServerTransaction
 	s      *Server
@@ -30,12 +27,13 @@ type request struct {
 
 	mu      sync.Mutex
 	success *sip.Response // the 2xx; further ones are retransmissions
-	refusal bool          // there is another final response
+	refusal bool          // the application has refused the request
 	failed  bool          // a 2xx could not be sent
-	passed  bool          // to another user agent: the application is a proxy
+	passed  bool          // the application has forwarded the request as a proxy
 }
 
-// tooSmall refuses a request that asks for too short an interval (RFC 4028 §9).
+// tooSmall refuses a request whose interval is too small (RFC 4028 §9), and reports whether
+// it did.
 func (r *request) tooSmall() bool {
 	minSE, small := r.policy.TooSmall(r.fields)
 	if !small {
@@ -48,8 +46,8 @@ func (r *request) tooSmall() bool {
 	return true
 }
 
-// relayed reports whether the request was passed on by now, and whether that is seen
-// for the first time. It stays so.
+// relayed reports whether the application has forwarded the request as a proxy, and whether
+// this call is the first to notice.
 func (r *request) relayed() (passed, now bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,15 +56,15 @@ func (r *request) relayed() (passed, now bool) {
 	return r.passed, now
 }
 
-// refuse notes that the application sends a final response that is no 2xx.
+// refuse notes that the application refuses the request.
 func (r *request) refuse() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refusal = r.refusal || r.success == nil
 }
 
-// accept reports whether res is the first 2xx: whoever sends it calls accepted then.
-// Another one is sent here.
+// accept reports whether res is the first 2xx. If so, the caller sends it and calls
+// accepted. Otherwise accept sends it as a retransmission.
 func (r *request) accept(res *sip.Response) (first bool, err error) {
 	r.mu.Lock()
 	sent, refused := r.success, r.refusal
@@ -84,7 +82,7 @@ func (r *request) accept(res *sip.Response) (first bool, err error) {
 	return true, nil
 }
 
-// accepted notes whether the first 2xx went out. After an error another may.
+// accepted notes whether the first 2xx was sent. If not, the next one is the first.
 func (r *request) accepted(err error) error {
 	if err != nil {
 		r.mu.Lock()
@@ -94,15 +92,15 @@ func (r *request) accepted(err error) error {
 	return err
 }
 
-// sent is the 2xx; nil if there is none.
+// sent returns the 2xx; nil if there is none.
 func (r *request) sent() *sip.Response {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.success
 }
 
-// progress sends a provisional response. What is to be UPDATEd in answer to it is there
-// before, and its PRACK, which may be faster, waits until it is noted.
+// progress sends a provisional response and notes its session description. The peer's PRACK
+// or UPDATE may arrive before that; HandOver makes it wait.
 func (r *request) progress(dialog *dialogset.Dialog, res *sip.Response) error {
 	if dialog == nil || len(res.Body()) == 0 {
 		return r.hand(res)
@@ -117,8 +115,8 @@ func (r *request) progress(dialog *dialogset.Dialog, res *sip.Response) error {
 	return err
 }
 
-// hand gives a response to the transaction. It returns no error if the response
-// went out.
+// hand passes a response to the transaction. It returns nil if the response was sent, even
+// if the transaction reports an error.
 func (r *request) hand(res *sip.Response) error {
 	before := r.Err()
 	err := r.ServerTransaction.Respond(res)
@@ -136,9 +134,9 @@ func (r *request) hand(res *sip.Response) error {
 	return err
 }
 
-// sendsOn reports whether a transaction that had an error before sends a 2xx
-// nevertheless. sipgo's does after its Terminate, as when the handler returned without
-// an answer, and in reply to an INVITE after another 2xx that could not be sent.
+// sendsOn reports whether a transaction with the error before still sends a 2xx. sipgo's
+// does after Terminate, as when the handler has returned without an answer, and for an
+// INVITE after an earlier 2xx could not be sent.
 func (r *request) sendsOn(before error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -148,7 +146,8 @@ func (r *request) sendsOn(before error) bool {
 	return errors.Is(before, sip.ErrTransactionTerminated)
 }
 
-// mark marks a 2xx as far as it fits a datagram, and returns what it says then.
+// mark adds the session timer to a 2xx, unless it would then be too long for a datagram. It
+// returns the answer that the 2xx now has.
 func (r *request) mark(res *sip.Response, a sessiontimer.Answer) sessiontimer.Answer {
 	r.s.calls.MarkAnswer(res, a)
 	if r.s.calls.UnmarkToFit(res, r.req) {
@@ -159,7 +158,7 @@ func (r *request) mark(res *sip.Response, a sessiontimer.Answer) sessiontimer.An
 	return sessiontimer.Answer{}
 }
 
-// localAddr is our address on the connection of the request; empty if unknown.
+// localAddr returns our address on the connection of the request; empty if unknown.
 func (r *request) localAddr() string {
 	c, ok := r.ServerTransaction.(interface{ Connection() sip.Connection })
 	if !ok {
@@ -168,7 +167,8 @@ func (r *request) localAddr() string {
 	return sipmsg.LocalAddr(c.Connection())
 }
 
-// again marks a 2xx that was built anew like the one sent.
+// again copies the session timer from the 2xx that was sent to res, a 2xx that the
+// application has built again.
 func again(sent, res *sip.Response) {
 	if res == sent {
 		return

@@ -15,21 +15,21 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Hangup ends a call of ours: with a BYE to the peer, and one to the application as if
-// the peer had sent it.
+// Hangup ends a call, with a BYE to the peer and one to the application as if the peer had
+// sent it.
 type Hangup func(ctx context.Context, s *dialogset.Set, remoteTag string, reason sessiontimer.Reason)
 
-// Server takes the requests of all peers. Its methods may be called by any number of
-// goroutines; a nil handler is one that the application does not have.
+// Server handles the requests of all peers. Its methods may be called concurrently. A nil
+// handler means that the application has none.
 type Server struct {
 	calls  *calls.Calls
 	hangup Hangup
 }
 
-// New makes the server side of calls.
+// New returns a Server for the calls of c.
 func New(c *calls.Calls, hangup Hangup) *Server { return &Server{c, hangup} }
 
-// Other takes a request of any method that has no function of its own here.
+// Other handles a request of any method but INVITE, ACK, BYE and UPDATE.
 func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	orphan := false
 	if sipmsg.ToTag(req) != "" {
@@ -39,8 +39,8 @@ func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 	}
 	switch {
 	case orphan:
-		// Of the application's methods none can be done without its dialog, and a 481
-		// would end the call (RFC 5057 §5.1).
+		// The application has no dialog, so it could only answer 481, which would end the
+		// call (RFC 5057 §5.1).
 		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed", sip.NewHeader("Allow", "INVITE, ACK, BYE, UPDATE"))
 	case next == nil, s.elsewhere(req, tx):
 	case req.Method == sip.PRACK:
@@ -50,7 +50,7 @@ func (s *Server) Other(next sipgo.RequestHandler, req *sip.Request, tx sip.Serve
 	}
 }
 
-// within names the dialog that a request of the peer says it is in.
+// within returns the ID of the dialog that an incoming request belongs to.
 func within(req *sip.Request) dialogstore.ID {
 	return dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 }
@@ -70,7 +70,7 @@ func respond(tx sip.ServerTransaction, req *sip.Request, status int, reason stri
 	_ = tx.Respond(res)
 }
 
-// retryAfter is the random pause of RFC 3261 §14.2 and RFC 3311 §5.2.
+// retryAfter returns a Retry-After of 0 to 10 s (RFC 3261 §14.2, RFC 3311 §5.2).
 func retryAfter() sip.Header {
 	return sip.NewHeader("Retry-After", strconv.Itoa(rand.IntN(11)))
 }

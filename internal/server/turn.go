@@ -7,28 +7,28 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
-// turn is the right of a request of the peer to be answered: a re-INVITE and an UPDATE
-// may not overlap with everything else (RFC 3261 §14, RFC 3311 §5.2). Methods that end
-// it report whether that is what ended it; they may be called again.
+// turn is the time in which a re-INVITE or UPDATE of the peer is in progress: others must
+// not overlap with it (RFC 3261 §14, RFC 3311 §5.2). The methods report whether this call
+// has ended the turn; they may be called again.
 type turn interface {
-	// refusing lets the peer send its next request, which may follow on a refusal at
-	// once.
+	// refusing is called before a refusal is sent: the peer may send its next request
+	// right after that.
 	refusing() (ended bool)
-	// accepted notes when the 2xx went out.
+	// accepted is called after the 2xx was sent, at now.
 	accepted(now time.Time) (ended bool)
-	// close notes that no 2xx will go out, or that one has.
+	// close is called when no 2xx will be sent any more, or one was.
 	close() (ended bool)
 }
 
-// noTurn is that of a request which has to wait for another one.
+// noTurn is the turn of a request that has not begun one.
 type noTurn struct{}
 
 func (noTurn) refusing() bool          { return false }
 func (noTurn) accepted(time.Time) bool { return false }
 func (noTurn) close() bool             { return false }
 
-// inviteTurn is that of a re-INVITE. A refusal ends it when it has been sent, so that
-// a re-INVITE of ours does not overtake it.
+// inviteTurn is the turn of a re-INVITE. A refusal ends it only after it was sent, so that
+// our own re-INVITE does not overtake the refusal.
 type inviteTurn struct {
 	dialog *dialogset.Dialog
 	invite *dialogset.PeerInvite
@@ -49,7 +49,7 @@ func (t *inviteTurn) close() bool {
 	return true
 }
 
-// updateTurn is that of an UPDATE.
+// updateTurn is the turn of an UPDATE.
 type updateTurn struct {
 	dialog *dialogset.Dialog
 	ended  atomic.Bool

@@ -12,8 +12,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Update gives an UPDATE to the application's handler of UPDATEs, or answers it.
-// rest is a handler of whatever has none, and gets what needs an application.
+// Update passes an UPDATE to the application, or answers it. own is the handler for UPDATE.
+// rest is the handler for methods without one, and gets only UPDATEs that need the
+// application.
 func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
 	next := either(own, rest)
 	if len(req.Body()) > 0 {
@@ -66,8 +67,8 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 	}
 }
 
-// answersUpdate reports whether an UPDATE is answered here, which may repeat what is
-// agreed.
+// answersUpdate reports whether the timers answer an UPDATE. repeats says that its session
+// description changes nothing.
 func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog, repeats bool) bool {
 	switch {
 	case len(l.req.Body()) > 0:
@@ -75,12 +76,12 @@ func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogsto
 	case own == nil:
 		return l.s.calls.AnswersBodilessUpdate() || !l.s.calls.LeavesUpdate() || l.s.calls.Orphan(d.ID)
 	}
-	// Its handler may know an extension that is not listed.
+	// The handler may know an extension that is not listed.
 	return l.s.calls.AnswersBodilessUpdate() && len(calls.UnknownWithin(&d, l.req)) == 0
 }
 
-// otherUpdate takes an UPDATE outside the dialogs that are stored, for which
-// the application has no handler.
+// otherUpdate answers an UPDATE whose dialog is not stored, if the application has no
+// handler.
 func (s *Server) otherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	set := s.calls.Sets.Find(sipmsg.CallID(req), sipmsg.ToTag(req))
 	var told dialogset.Told
@@ -90,23 +91,23 @@ func (s *Server) otherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	}
 	switch {
 	case set != nil && set.Lives(sipmsg.FromTag(req)):
-		// The dialog is just being stored. A 481 would end the call.
+		// The dialog is about to be stored. A 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case ringing && len(req.Body()) == 0:
 		s.answerEarly(told, req, tx)
 	case ringing:
 		respond(tx, req, sip.StatusNotAcceptableHere, "Not Acceptable Here")
 	case set == nil && s.calls.LeavesCallsAlone():
-		// A call with timers off, or of which the application is a proxy, is none
-		// of ours, and the application has no handler.
+		// The call may exist without timers: they are off for it, or the application is a
+		// proxy. It has no handler for UPDATE.
 		respond(tx, req, sip.StatusMethodNotAllowed, "Method Not Allowed")
 	default:
 		respond(tx, req, sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist")
 	}
 }
 
-// answerEarly accepts an UPDATE without an offer in an early dialog. It settles
-// nothing: the timer begins with the INVITE's 2xx.
+// answerEarly accepts an UPDATE without an offer in an early dialog. It starts no timer:
+// that starts with the 2xx to the INVITE.
 func (s *Server) answerEarly(told dialogset.Told, req *sip.Request, tx sip.ServerTransaction) {
 	if tags := calls.Unknown(req, told.Extensions); len(tags) > 0 {
 		s.refuseExtensions(tx, req, tags)
