@@ -6,23 +6,23 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// adopted are the calls that this node has taken over from another one, or from the
-// process before it.
+// adopted are the calls that this node has taken over from another node, or from the
+// previous run of this process.
 type adopted struct {
 	mu  sync.RWMutex
 	all map[dialogstore.ID]adoption
 }
 
 type adoption struct {
-	from        string // the node that served it before
-	restored    bool   // the application has its dialog
-	unreachable bool   // and was told that the peer is not to be reached
+	from        string // name of the node that served it before
+	restored    bool   // the application has a dialog for it
+	unreachable bool   // the peer could not be reached, and the application was notified
 }
 
-// Adopt serves a call that was taken over, whose dialog is in the store. What is still
-// in flight of it here, where it was before, is numbered on from the dialog. restored
-// says that the application has its dialog, too; otherwise all is answered here. from
-// names the node that served it.
+// Adopt adds a call that was taken over. Its dialog d is in the store already. from is the
+// name of the node that served it. restored says that the application has a dialog for it;
+// if not, the timers answer the peer's requests. If this node has served the call before
+// and still has state of it, CSeq continues after that of d.
 func (c *Calls) Adopt(d *dialogstore.Dialog, from string, restored bool) {
 	a := &c.adopted
 	a.mu.Lock()
@@ -36,8 +36,8 @@ func (c *Calls) Adopt(d *dialogstore.Dialog, from string, restored bool) {
 	}
 }
 
-// Release lets a call go in silence that another node serves by now: what is under way
-// in it is given up. It is in the store no more.
+// Release forgets a call that another node serves now, and gives up what is in flight in
+// it. Nothing is sent. The dialog is no longer in the store.
 func (c *Calls) Release(id dialogstore.ID) {
 	c.adopted.forget(id)
 	s := c.Sets.Find(id.CallID, id.LocalTag)
@@ -49,8 +49,7 @@ func (c *Calls) Release(id dialogstore.ID) {
 	}
 }
 
-// Orphan reports whether a call was taken over, and the application has no dialog of
-// it.
+// Orphan reports whether a call was taken over and the application has no dialog for it.
 func (c *Calls) Orphan(id dialogstore.ID) bool {
 	a := &c.adopted
 	a.mu.RLock()
@@ -62,8 +61,8 @@ func (c *Calls) Orphan(id dialogstore.ID) bool {
 	return is && !found.restored
 }
 
-// TakenOver returns the node that served a call before it was taken over, empty if it was
-// not, and whether its peer could not be reached from here.
+// TakenOver returns the name of the node that served a call before, empty if the call was
+// not taken over, and whether its peer could not be reached from here.
 func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
 	a := &c.adopted
 	a.mu.RLock()
@@ -72,8 +71,8 @@ func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
 	return found.from, found.unreachable
 }
 
-// Unreachable notes that the peer of a call cannot be reached, and reports whether the
-// application is to be told: once, where the call was taken over.
+// Unreachable notes that the peer of a call cannot be reached. It reports whether to notify
+// the application, which is true once for each call that was taken over.
 func (c *Calls) Unreachable(id dialogstore.ID) bool {
 	a := &c.adopted
 	a.mu.Lock()

@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// AgreedOf is what a Dialog says is agreed.
+// AgreedOf returns the session descriptions that a Dialog says are agreed on.
 func AgreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
 	return offeranswer.Agreed{
 		Ours:      offeranswer.Description{Body: d.SDP, Type: d.SDPType},
@@ -20,30 +20,31 @@ func AgreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
 	}
 }
 
-// AgreeOn is the converse of AgreedOf.
+// AgreeOn stores a in d. It is the inverse of AgreedOf.
 func AgreeOn(d *dialogstore.Dialog, a offeranswer.Agreed) {
 	d.SDP, d.SDPType = a.Ours.Body, a.Ours.Type
 	d.PeerSDP, d.PeerSDPType, d.PeerSDPBeside = a.Peers.Body, a.Peers.Type, a.Peers.Beside
 	d.SDPOffered = a.WeOffered
 }
 
-// Requested is what a request is for offer and answer.
+// Requested returns a request as package offeranswer sees it.
 func Requested(req *sip.Request) offeranswer.Message {
 	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Type: sipmsg.ContentType(req), Body: req.Body()}
 }
 
-// Responded is what a response to req is.
+// Responded returns a response to req as package offeranswer sees it.
 func Responded(req *sip.Request, res *sip.Response) offeranswer.Message {
 	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Status: res.StatusCode, Reliable: reliable(res),
 		Type: sipmsg.ContentType(res), Body: res.Body()}
 }
 
-// Refused is a refusal of req, whatever its status.
+// Refused returns a refusal of req as package offeranswer sees it; the status does not
+// matter.
 func Refused(req *sip.Request) offeranswer.Message {
 	return offeranswer.Message{Method: string(req.Method), CSeq: req.CSeq().SeqNo, Status: sip.StatusNotAcceptableHere}
 }
 
-// reliable reports whether a PRACK acknowledges a response (RFC 3262 §3).
+// reliable reports whether a response is acknowledged by a PRACK (RFC 3262 §3).
 func reliable(res *sip.Response) bool {
 	return res.IsProvisional() && sipmsg.First(res, "RSeq", "") != nil && sipmsg.HasToken(res, "Require", "", "100rel")
 }
@@ -57,13 +58,14 @@ func Described(m sip.Message) bool {
 	return ok
 }
 
-// Says notes a message that settles nothing but what it describes.
+// Says notes the session description in a message that changes nothing else. id is the
+// dialog's.
 func (c *Calls) Says(ctx context.Context, flight *dialogset.Dialog, id dialogstore.ID, by offeranswer.Party, msg offeranswer.Message) {
 	agreed, news := flight.Said(by, msg, id.RemoteTag)
 	if !news {
 		return
 	}
-	c.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog { // unless it is an early one
+	c.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog { // an early dialog is not stored
 		AgreeOn(&d, agreed)
 		return d
 	})

@@ -11,21 +11,20 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
-// Config is what the application has chosen.
+// Config is the configuration by the options of package middleware.
 type Config struct {
-	Policy     sessiontimer.Policy // of calls for which PolicyFunc says nothing else
+	Policy     sessiontimer.Policy // of calls for which PolicyFunc chooses no other
 	PolicyFunc PolicyFunc          // may be nil
 	OnEvent    func(sessiontimer.Event)
 	Log        *slog.Logger
 	StatsBy    func(dialogstore.Dialog) string // may be nil
 
-	AnswerUpdate   bool  // although the application has a handler for UPDATE
-	AnswerReInvite *bool // nil for what suits the application
-	OfferUpdate    *bool // likewise
+	AnswerUpdate   bool  // even if the application has a handler for UPDATE
+	AnswerReInvite *bool // nil: depends on the application
+	OfferUpdate    *bool // nil: depends on the application
 }
 
-// Calls are the calls of one user agent. Its methods may be called by any number of
-// goroutines.
+// Calls are the calls of one user agent. The methods may be called concurrently.
 type Calls struct {
 	Store   *dialogstore.Observed
 	Sets    *dialogset.Sets
@@ -47,25 +46,25 @@ type Calls struct {
 	adopted   adopted
 	listeners listeners
 	app       atomic.Pointer[application]
-	leftAlone atomic.Bool // a call that could not be kept
+	leftAlone atomic.Bool // LeaveAlone was called
 	socket    atomic.Pointer[string]
 }
 
-// New makes calls that end with ctx. Whoever calls it sets Store and Proved.
+// New returns Calls that end with ctx. The caller must set Store and Proved.
 func New(ctx context.Context, config Config) *Calls {
 	c := &Calls{Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config, Figures: newFigures(config.StatsBy)}
 	c.SetApplication(Application{})
 	return c
 }
 
-// CameInAt notes the socket of ours at which a call came in, as host:port.
+// CameInAt notes our socket at which a call came in, as host:port.
 func (c *Calls) CameInAt(addr string) {
 	if last := c.socket.Load(); addr != "" && (last == nil || *last != addr) {
 		c.socket.Store(&addr)
 	}
 }
 
-// Socket is where a call came in last; empty if none did.
+// Socket returns our socket at which the latest call came in; empty if there was none.
 func (c *Calls) Socket() string {
 	if last := c.socket.Load(); last != nil {
 		return *last
@@ -73,7 +72,8 @@ func (c *Calls) Socket() string {
 	return ""
 }
 
-// Detached is ctx without its end, for what must be finished once it has begun.
+// Detached returns ctx without its deadline and cancellation, for work that must be finished
+// once it has begun.
 func Detached(ctx context.Context) context.Context {
 	if ctx.Done() == nil {
 		return ctx

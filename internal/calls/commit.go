@@ -10,7 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
-// Renew updates a dialog that may have ended meanwhile, and returns what it was.
+// Renew updates a stored dialog, and returns it as it was before. It returns false if the
+// dialog has ended, or after an error, which is logged.
 func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) (before dialogstore.Dialog, ok bool) {
 	before, _, err := c.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
@@ -19,8 +20,9 @@ func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialog
 	return before, err == nil
 }
 
-// Stored sees to it that a dialog which has ended by now is not kept. err is what the
-// store said to the caller: a Dialog handed on once more would take its stack again.
+// Stored is called after the caller has created d in the store, with the error of that. It
+// logs the error, and deletes d again if the dialog has ended meanwhile. It does not create
+// d itself, to save stack: a Dialog is large.
 func (c *Calls) Stored(ctx context.Context, s *dialogset.Set, d *dialogstore.Dialog, err error) {
 	if err != nil {
 		c.Log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
@@ -32,7 +34,7 @@ func (c *Calls) Stored(ctx context.Context, s *dialogset.Set, d *dialogstore.Dia
 	}
 }
 
-// Ended forgets a dialog that the application or the peer ended.
+// Ended deletes a dialog that the application or the peer has ended.
 func (c *Calls) Ended(ctx context.Context, s *dialogset.Set, remoteTag string, cause sessiontimer.Cause) {
 	why := sessiontimer.Reason{Cause: cause}
 	first, last := s.End(remoteTag, false, why)
@@ -45,10 +47,9 @@ func (c *Calls) Ended(ctx context.Context, s *dialogset.Set, remoteTag string, c
 	}
 }
 
-// End ends a dialog that neither the application nor the peer has ended, and returns
-// what it was. The application is told at once, and gets a BYE when sent is closed, or
-// T1 later: whoever sends one to the peer too closes it then. It returns false if the
-// dialog has ended.
+// End ends a dialog on our side, and returns it as it was. The event Expired comes at once.
+// The application gets a BYE when sent is closed, which the caller does when it has sent a
+// BYE to the peer, or after T1. It returns false if the dialog has ended before.
 func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, reason sessiontimer.Reason, sent <-chan struct{}) (d dialogstore.Dialog, ok bool) {
 	d, err := c.Store.Load(Detached(ctx), s.ID(remoteTag))
 	if err != nil {
@@ -70,8 +71,8 @@ func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, rea
 	return d, true
 }
 
-// reasonKey is the key of the sessiontimer.Reason in the context of a deletion, by
-// which the observer learns why.
+// reasonKey is the key of the sessiontimer.Reason in the context of a deletion. The observer
+// reads it for the event Ended.
 type reasonKey struct{}
 
 func (c *Calls) remove(ctx context.Context, id dialogstore.ID, why sessiontimer.Reason) {

@@ -10,27 +10,27 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Handlers of requests are called as sipgo would call them, and a panic of theirs goes
-// where it goes there: through here, with nothing left locked. What the application
-// gave to the timers alone is called in the middle of a message or from a goroutine of
-// ours, where no application can recover, and so is its BYE handler when we hang up. A
-// panic of that costs its result, as an error would, and is logged with its stack.
+// A panic in a request handler passes through the timers as it would through sipgo, and
+// leaves nothing locked. But callbacks of the options, and handlers that the timers call
+// themselves, such as the BYE handler when they hang up, run where the application could
+// not recover. Their panics are recovered here and logged with the stack, and the result is
+// as after an error.
 
-// Contain is deferred around such a call.
+// Contain recovers and logs a panic. It is deferred around such a call.
 func (c *Calls) Contain(what string, id dialogstore.ID) {
 	if v := recover(); v != nil {
 		LogPanic(c.Log, what, id, v)
 	}
 }
 
-// LogPanic logs what an application's function panicked with.
+// LogPanic logs v, the value of a panic in a function of the application.
 func LogPanic(log *slog.Logger, what string, id dialogstore.ID, v any) {
 	log.Error("panic in the application's "+what, "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
-// Tell tells the application of an event. Whoever calls it holds nothing that others
-// wait for: the handler may block.
+// Tell sends an event to the event handler and the subscribers. The handler may block, so
+// the caller must not hold a lock.
 func (c *Calls) Tell(e sessiontimer.Event) {
 	if failed, is := e.(sessiontimer.RefreshFailed); is {
 		c.countFailed(&failed)
@@ -44,8 +44,8 @@ func (c *Calls) Tell(e sessiontimer.Event) {
 	c.config.OnEvent(e)
 }
 
-// ContainedLog is the handler of the application's logger. There is nobody to tell
-// of its panics.
+// ContainedLog wraps the handler of the application's logger. Its panics cannot be logged,
+// so they become errors, which package slog ignores.
 type ContainedLog struct{ slog.Handler }
 
 // Handle implements slog.Handler.

@@ -1,5 +1,5 @@
-// Package calls is what this process knows of its calls: what is stored of their
-// dialogs, what is in flight in them, and what the application that has them can do.
-// Both sides work on it, the one that sends and the one that answers. What a message
-// changes of a dialog is decided here by pure functions: [Opening] and [Change].
+// Package calls holds the state of the calls of one user agent, which packages client and
+// server share: the stored dialogs, what is in flight in them, and what the application can
+// do. It also decides what a message changes in a dialog, in pure functions: see [Opening]
+// and [Renewal].
 package calls

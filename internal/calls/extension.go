@@ -10,11 +10,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// maxAccepted bounds what a dialog keeps of what its peer required, in bytes.
+// maxAccepted is the maximum length of Dialog.Accepted in bytes.
 const maxAccepted = 256
 
-// Unknown lists the option tags that req requires and no list of known has (RFC 3261
-// §8.2.2.3).
+// Unknown returns the option tags that req requires and that are not in any list of known
+// (RFC 3261 §8.2.2.3).
 func Unknown(req *sip.Request, known ...string) (tags []string) {
 	required := sipmsg.OptionTags(req, "Require", "")
 	if required == "" {
@@ -30,13 +30,13 @@ func Unknown(req *sip.Request, known ...string) (tags []string) {
 	return tags
 }
 
-// UnknownWithin lists what a request of the peer within d requires and nobody here
-// knows: the application knows what it has listed, or has accepted before.
+// UnknownWithin returns the option tags that a request of the peer within d requires and
+// that the application has neither listed nor accepted before.
 func UnknownWithin(d *dialogstore.Dialog, req *sip.Request) []string {
 	return Unknown(req, d.Supported, d.Require, d.Accepted)
 }
 
-// accepted is d.Accepted with what req requires.
+// accepted returns d.Accepted with the option tags that req requires added.
 func accepted(d *dialogstore.Dialog, req *sip.Request) string {
 	list := d.Accepted
 	for _, tag := range UnknownWithin(d, req) {
@@ -47,7 +47,8 @@ func accepted(d *dialogstore.Dialog, req *sip.Request) string {
 	return list
 }
 
-// IsToken reports whether s is a token (RFC 3261 §25.1): nothing else is repeated.
+// IsToken reports whether s is a token (RFC 3261 §25.1). Nothing else is written back into a
+// message.
 func IsToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		letter := 'a' <= r|0x20 && r|0x20 <= 'z'

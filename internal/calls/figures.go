@@ -27,17 +27,17 @@ const (
 	directions
 )
 
-// TimerRefused is what came of a first INVITE where the timer is why there is no call.
-// Otherwise that is the refresher.
+// The result of a first INVITE is the refresher or, if the timer was refused and so there is
+// no call, TimerRefused.
 const (
 	TimerRefused = refreshers
 	results      = TimerRefused + 1
 )
 
-// Class is the kind of a failure of a refresh.
+// Class is the kind of failure of a refresh.
 type Class uint8
 
-// The classes: of the response, or why there was none.
+// The classes: that of the response, or why there was none.
 const (
 	Status3xx Class = iota
 	Status4xx
@@ -48,7 +48,7 @@ const (
 	classes
 )
 
-// Requests that refresh.
+// The methods of refreshes.
 const (
 	Update = iota
 	Invite
@@ -67,16 +67,16 @@ const (
 	causes     = sessiontimer.CauseTakenOver + 1
 )
 
-// Counts are what happened to calls since New, but for Dialogs.
+// Counts count what happened to calls since New, except for Dialogs.
 type Counts struct {
-	Dialogs    [refreshers]int64 // that there are now
+	Dialogs    [refreshers]int64 // that exist now
 	Negotiated [directions]Negotiations
 	Refreshed  [refreshers]ByMethod // by who sent the request
 	Failed     [methods]Failures
 	Expired    Expired
 }
 
-// What there is of each kind.
+// The counters of each kind.
 type (
 	Negotiations = [results]uint64 // by sessiontimer.Refresher, and TimerRefused
 	ByMethod     = [methods]uint64
@@ -107,7 +107,7 @@ func add(to, more []uint64) {
 	}
 }
 
-// counts are Counts that are being counted.
+// counts are the counters behind Counts.
 type counts struct {
 	dialogs    [refreshers]atomic.Int64
 	negotiated [directions][results]atomic.Uint64
@@ -118,7 +118,7 @@ type counts struct {
 
 func (c *counts) read() (r Counts) {
 	for i := range c.dialogs {
-		r.Dialogs[i] = max(0, c.dialogs[i].Load()) // of two changes at once the later may be counted first
+		r.Dialogs[i] = max(0, c.dialogs[i].Load()) // of two concurrent changes, the later one may be counted first
 	}
 	for i := range c.negotiated {
 		read(r.Negotiated[i][:], c.negotiated[i][:])
@@ -139,8 +139,8 @@ func read(to []uint64, from []atomic.Uint64) {
 	}
 }
 
-// Figures count what happens to calls. Counting neither locks nor allocates, but for the
-// first call of a name.
+// Figures count what happens to calls. Counting neither locks nor allocates, except for the
+// first call with a name.
 type Figures struct {
 	Intervals  *tally.Histogram // that were negotiated
 	Retries422 atomic.Uint64
@@ -154,7 +154,7 @@ type Figures struct {
 const (
 	mostNames   = 32
 	longestName = 64      // bytes
-	others      = "other" // the last name, of calls whose own is one too many
+	others      = "other" // the last name, for calls with further names
 )
 
 func newFigures(name func(dialogstore.Dialog) string) Figures {
@@ -163,7 +163,7 @@ func newFigures(name func(dialogstore.Dialog) string) Figures {
 		Intervals: tally.New([]time.Duration{90 * time.Second, 3 * m, 5 * m, 10 * m, 15 * m, 20 * m, 30 * m, h, 2 * h, 6 * h, 24 * h})}
 }
 
-// Read returns the counts by the name of the call; the empty one is of calls without.
+// Read returns the counts by the name of the call, which is empty for calls without one.
 func (f *Figures) Read() map[string]Counts {
 	all := map[string]Counts{"": f.unnamed.read()}
 	if named := f.named.Load(); named != nil {
@@ -199,14 +199,14 @@ func find(named map[string]*counts, name string) *counts {
 	return named[others]
 }
 
-// nameOf asks the application's function; a call has no name if that panics.
+// nameOf calls the application's function. If it panics, the call has no name.
 func (c *Calls) nameOf(d *dialogstore.Dialog) (name string) {
 	defer c.Contain("function of WithStatsBy", d.ID)
 	name = c.Figures.name(*d)
 	return strings.ToValidUTF8(name[:min(len(name), longestName)], "")
 }
 
-// add counts by one more name, as long as there are not too many.
+// add adds a name, or others if there are too many, and returns its counts.
 func (f *Figures) add(name string) *counts {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -225,7 +225,7 @@ func (f *Figures) add(name string) *counts {
 	return named[name]
 }
 
-// Count keeps the number of dialogs.
+// Count updates the number of dialogs.
 func (c *Calls) Count(change *dialogstore.Change) {
 	before, after := change.Before.Session.Refresher, change.After.Session.Refresher
 	if !change.Created() && !change.Deleted() && before == after {
@@ -251,13 +251,13 @@ func (c *Calls) countNegotiated(d *dialogstore.Dialog) {
 	}
 }
 
-// CountRefused counts an INVITE that made no call because of its timer. It has no dialog
-// yet, and so no name.
+// CountRefused counts an INVITE that was refused because of its timer. It has no dialog, and
+// so no name.
 func (c *Calls) CountRefused(direction Direction) {
 	c.Figures.unnamed.negotiated[direction][TimerRefused].Add(1)
 }
 
-// CountRefreshed counts a refresh that by has sent.
+// CountRefreshed counts a refresh that was sent by the given side.
 func (c *Calls) CountRefreshed(by sessiontimer.Refresher, method sip.RequestMethod, d *dialogstore.Dialog) {
 	c.countsOf(d).refreshed[by][methodIndex(string(method))].Add(1)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
-// SetOf finds the set of a dialog, also of one that only the store knows, since it
-// was idle or another process began it; nil if there is none. A ctx that is done
-// changes nothing: sipgo sends such a request too, and it must be numbered.
+// SetOf returns the set of a dialog; nil if there is none. For a dialog that only the store
+// has, because it was idle or another process began it, the set is made. This works even if
+// ctx is done: sipgo sends such a request too, and it needs its CSeq.
 func (c *Calls) SetOf(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	s := c.Sets.Find(id.CallID, id.LocalTag)
 	if s != nil && s.Dialog(id.RemoteTag) != nil {
@@ -23,7 +23,7 @@ func (c *Calls) SetOf(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	return s
 }
 
-// DialogOf is SetOf for the dialog itself.
+// DialogOf returns the dialog itself; nil if there is none. See SetOf.
 func (c *Calls) DialogOf(ctx context.Context, id dialogstore.ID) *dialogset.Dialog {
 	if s := c.SetOf(ctx, id); s != nil {
 		return s.Dialog(id.RemoteTag)
@@ -31,8 +31,8 @@ func (c *Calls) DialogOf(ctx context.Context, id dialogstore.ID) *dialogset.Dial
 	return nil
 }
 
-// resume makes the set of a dialog anew. It is apart from SetOf, which each message
-// passes, for the stack that a Dialog takes.
+// resume makes the set of a stored dialog. It is not part of SetOf, which runs for each
+// message, to save stack: a Dialog is large.
 func (c *Calls) resume(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	d, err := c.Store.Load(ctx, id)
 	if err != nil {
@@ -42,9 +42,9 @@ func (c *Calls) resume(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	return s
 }
 
-// AwaitCommit waits until what we sent within d is committed, which the peer may know
-// already; d may be nil. No write takes longer than a transaction lives, or the stream
-// is stuck.
+// AwaitCommit waits until the effects of a message that we are sending within d are
+// committed: the peer may have received it already and react to it. d may be nil. It waits
+// for 64*T1 at most; a stream whose writes take longer is stuck.
 func (c *Calls) AwaitCommit(d *dialogset.Dialog) {
 	if d == nil || !d.Uncommitted() {
 		return

@@ -9,16 +9,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// Listener is somebody who subscribed to events. Neither function is called while the
-// other one is running, nor Tell after End.
+// Listener is a subscriber to events. Its functions are called one at a time, and Tell never
+// after End.
 type Listener struct {
-	// Tell takes an event at once, or reports that there is no room for it. lost is how
-	// often there was none since it took one.
+	// Tell accepts an event, or returns false if there is no room for it. It must not
+	// block. lost is how many events had no room since the last one that was accepted.
 	Tell func(e sessiontimer.Event, lost int) bool
 	End  func()
 }
 
-// listeners are all who subscribed.
+// listeners are the subscribers.
 type listeners struct {
 	mu  sync.Mutex // held to change all
 	all atomic.Pointer[[]*listener]
@@ -31,7 +31,7 @@ type listener struct {
 	ended bool
 }
 
-// Subscribe tells l of events until ctx or the timers end.
+// Subscribe sends events to l until ctx ends or the timers are closed.
 func (c *Calls) Subscribe(ctx context.Context, l Listener) {
 	one := &listener{Listener: l}
 	c.listeners.change(func(all []*listener) []*listener { return append(slices.Clip(all), one) })

@@ -7,8 +7,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8): whatever
-// stood there of an earlier try goes.
+// Mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8), in place of that of an
+// earlier attempt.
 func (c *Calls) Mark(req *sip.Request, p sessiontimer.Proposal) {
 	se, minSE := "", ""
 	if p.Send {
@@ -26,8 +26,8 @@ func (c *Calls) Mark(req *sip.Request, p sessiontimer.Proposal) {
 	c.markAllow(req)
 }
 
-// MarkAnswer writes an answer into a 2xx (RFC 4028 §9). It may be called again
-// for the same response, which sipgo sends anew for each retransmission.
+// MarkAnswer writes an answer into a 2xx (RFC 4028 §9). It may be called again for the same
+// response, since sipgo's dialogs retransmit a 2xx by responding again.
 func (c *Calls) MarkAnswer(res *sip.Response, a sessiontimer.Answer) {
 	sipmsg.AddToken(res, sipmsg.SupportedTimer, "k")
 	se := ""
@@ -42,8 +42,8 @@ func (c *Calls) MarkAnswer(res *sip.Response, a sessiontimer.Answer) {
 	c.markAllow(res)
 }
 
-// markAllow lists UPDATE as allowed if it is answered, so that the peer may use
-// it (RFC 3311 §4).
+// markAllow lists UPDATE in Allow if it is answered, so that the peer may use it (RFC 3311
+// §4).
 func (c *Calls) markAllow(m sipmsg.Message) {
 	if c.LeavesUpdate() {
 		return
@@ -55,10 +55,10 @@ func (c *Calls) markAllow(m sipmsg.Message) {
 	}
 }
 
-// UnmarkToFit takes out what was added until m fits a datagram: first what is
-// optional, then the timer of this call. A message that would have been sent
-// without us must be sent with us. It reports whether the timer is still there.
-// req is m, or what m answers.
+// UnmarkToFit removes what Mark or MarkAnswer has added until m fits into a datagram: first
+// the optional header fields, then the session timer. A message that can be sent without
+// timers must not fail because of them. It reports whether the session timer is still there.
+// req is m itself, or the request that m answers.
 func (c *Calls) UnmarkToFit(m sipmsg.Message, req *sip.Request) (kept bool) {
 	if sipmsg.Fits(m, req) {
 		return true
@@ -74,7 +74,7 @@ func (c *Calls) UnmarkToFit(m sipmsg.Message, req *sip.Request) (kept bool) {
 	sipmsg.RemoveToken(m, "Require", "", sessiontimer.OptionTag)
 	sipmsg.RemoveToken(m, "Supported", "k", sessiontimer.OptionTag)
 	if c.answersUpdate() && !sipmsg.Fits(m, req) {
-		sipmsg.RemoveToken(m, "Allow", "", "UPDATE") // what joined the application's own
+		sipmsg.RemoveToken(m, "Allow", "", "UPDATE") // added to the application's own Allow
 	}
 	return false
 }

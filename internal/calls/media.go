@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 )
 
-// FollowMedia tells that the answer to a refresh of ours, which the application has not
-// seen, says something new about the peer's media.
+// FollowMedia notifies the application if the answer to our refresh, which it has not seen,
+// changes the peer's media. before is the dialog before the refresh.
 func (c *Calls) FollowMedia(ctx context.Context, before *dialogstore.Dialog, agreed offeranswer.Agreed) {
 	if !c.MediaChanged(before, agreed) || c.app.Load().Media == nil || c.Orphan(before.ID) {
 		return
@@ -20,8 +20,8 @@ func (c *Calls) FollowMedia(ctx context.Context, before *dialogstore.Dialog, agr
 	}
 }
 
-// MediaChanged tells of a description that says something new about the peer's media,
-// and reports whether this one does.
+// MediaChanged reports whether agreed changes the peer's media, and if so raises the event
+// MediaChanged.
 func (c *Calls) MediaChanged(before *dialogstore.Dialog, agreed offeranswer.Agreed) bool {
 	if offeranswer.SameMedia(AgreedOf(before).Peers, agreed.Peers) {
 		return false

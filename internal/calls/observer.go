@@ -9,12 +9,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Observer tells the application what the changes of the store mean.
+// Observer returns an observer that counts the changes of the store, and raises events for
+// them.
 func (c *Calls) Observer() dialogstore.Observer { return observer{c} }
 
 type observer struct{ c *Calls }
 
-// Quietly is the context of a change that the application is not told of.
+// Quietly is the context of a change that raises no event.
 var Quietly = context.WithValue(context.Background(), quietKey{}, true)
 
 type quietKey struct{}
@@ -43,7 +44,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	}
 }
 
-// Negotiated tells of a dialog that was created quietly.
+// Negotiated raises the event for a dialog that was created with Quietly.
 func (c *Calls) Negotiated(d *dialogstore.Dialog) {
 	observer{c}.log("session timer negotiated", d)
 	c.countNegotiated(d)
@@ -52,7 +53,7 @@ func (c *Calls) Negotiated(d *dialogstore.Dialog) {
 	}
 }
 
-// event is what a change of a session means.
+// event returns the event for a change of a session.
 func event(ctx context.Context, c *dialogstore.Change) sessiontimer.Event {
 	now := time.Now()
 	switch {

@@ -12,23 +12,23 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Opening is a first INVITE and the 2xx that makes a dialog of it (RFC 3261 §12.1).
+// Opening is a first INVITE and its 2xx, which make a dialog (RFC 3261 §12.1).
 type Opening struct {
 	Request  *sip.Request
 	Response *sip.Response
 
 	At      time.Time // of the 2xx
 	Policy  sessiontimer.Policy
-	Session sessiontimer.Session // that the 2xx settles
+	Session sessiontimer.Session // that the 2xx starts
 	Fields  sessiontimer.Fields  // of the peer's message
 	Agreed  offeranswer.Agreed
 
 	Transport string // lower case
 	LocalAddr string // host:port of our socket; empty if unknown
-	LocalCSeq uint32 // last of ours
+	LocalCSeq uint32 // the last one that we used
 }
 
-// Answered makes d the dialog of an INVITE of the peer, which we accept.
+// Answered makes d the dialog of the peer's INVITE, which we accept.
 func (o *Opening) Answered(d *dialogstore.Dialog) {
 	o.common(d)
 	d.LocalTag, d.RemoteTag = sipmsg.ToTag(o.Response), sipmsg.FromTag(o.Request)
@@ -45,8 +45,8 @@ func (o *Opening) Answered(d *dialogstore.Dialog) {
 	d.Accepted = accepted(d, o.Request)
 }
 
-// Accepted makes d the dialog of an INVITE of ours, which the peer accepts. early is
-// what the provisional responses before have told of the peer.
+// Accepted makes d the dialog of our INVITE, which the peer accepts. early has the fields of
+// the provisional responses before.
 func (o *Opening) Accepted(d *dialogstore.Dialog, early sessiontimer.Fields) {
 	o.common(d)
 	d.OwnsCallID = true
@@ -73,7 +73,7 @@ func (o *Opening) common(d *dialogstore.Dialog) {
 	AgreeOn(d, o.Agreed)
 }
 
-// learnPeer notes what a message of the peer tells of its abilities.
+// learnPeer notes the capabilities that a message of the peer shows.
 func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
 	d.PeerTimer = d.PeerTimer || f.Supported || d.Session.Refresher == sessiontimer.Peer
 	if f.HasAllow {

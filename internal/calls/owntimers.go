@@ -7,14 +7,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// OwnTimers says whether the application has timer code of its own: it writes
-// Session-Expires itself. Such code may hang up if it sees no refresh for an
-// interval, so it gets the refreshes as it would without this library: re-INVITEs
-// go to its handler, and UPDATE is neither allowed nor answered in its name unless
-// it has a handler for that.
+// OwnTimers detects an application with timer code of its own: one that writes
+// Session-Expires itself. Such code may hang up if it sees no refresh for an interval, so
+// the application gets refreshes as it would without this library: re-INVITEs go to its
+// handler, and UPDATE is neither listed in Allow nor answered unless it has a handler for
+// that.
 type OwnTimers struct{ found atomic.Bool }
 
-// In looks for them in a message of the application that is not marked yet.
+// In reports whether m, a message of the application before Mark or MarkAnswer, has a
+// Session-Expires, and notes it.
 func (o *OwnTimers) In(m sipmsg.Message) bool {
 	if sipmsg.First(m, sessiontimer.HeaderSessionExpires, "x") == nil {
 		return false
@@ -25,9 +26,9 @@ func (o *OwnTimers) In(m sipmsg.Message) bool {
 	return true
 }
 
-// Heed takes what the application wrote itself as its wish for the call: no interval
-// longer than it reckons with, and the refresher that it expects. as is the
-// application's role in the exchange.
+// Heed adapts the policy of a call to the Session-Expires that the application wrote: the
+// interval is no longer than that, and the refresher the same. as is the application's role
+// in the transaction.
 func (o *OwnTimers) Heed(p *sessiontimer.Policy, m sipmsg.Message, as sessiontimer.Role) {
 	if !o.In(m) {
 		return

@@ -11,10 +11,10 @@ import (
 // PolicyFunc is a middleware.PolicyFunc.
 type PolicyFunc = func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
-// PolicyFor is the policy of a new call.
+// PolicyFor returns the policy of a new call.
 func (c *Calls) PolicyFor(invite *sip.Request, outgoing bool) sessiontimer.Policy {
 	if c.Context.Err() != nil {
-		return sessiontimer.Policy{} // nobody would keep what was promised
+		return sessiontimer.Policy{} // closed: nothing would refresh the call
 	}
 	base := c.config.Policy
 	if c.config.PolicyFunc == nil {
@@ -28,29 +28,29 @@ func (c *Calls) PolicyFor(invite *sip.Request, outgoing bool) sessiontimer.Polic
 	return p
 }
 
-// askPolicy calls the application's function; base stands if that panics.
+// askPolicy calls the application's function. If it panics, the result is base.
 func (c *Calls) askPolicy(invite *sip.Request, outgoing bool, base sessiontimer.Policy) (p sessiontimer.Policy) {
 	p = base
 	defer c.Contain("policy function", dialogstore.ID{CallID: sipmsg.CallID(invite)})
 	return c.config.PolicyFunc(invite, outgoing, base)
 }
 
-// SwitchedOff reports whether timers are off for all calls that PolicyFunc says nothing
-// else of.
+// SwitchedOff reports whether timers are off, unless PolicyFunc says otherwise for a call.
 func (c *Calls) SwitchedOff() bool { return c.config.Policy.Mode == sessiontimer.Off }
 
-// LeavesCallsAlone reports whether there may be calls of which nothing is known here.
+// LeavesCallsAlone reports whether the application may have calls that the timers do not
+// know.
 func (c *Calls) LeavesCallsAlone() bool {
 	return c.leftAlone.Load() || c.Relays.any.Load() || c.SwitchedOff() || c.config.PolicyFunc != nil
 }
 
-// LeaveAlone leaves a call to the application that cannot be kept.
+// LeaveAlone logs that a call has no session timer, because its dialog cannot be stored.
 func (c *Calls) LeaveAlone(err error, id dialogstore.ID) {
 	c.leftAlone.Store(true)
 	c.Log.Warn("no session timer for the call", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 }
 
-// WarnMalformed logs a session-timer header field of the peer that cannot be read.
+// WarnMalformed logs a session-timer header field of the peer that cannot be parsed.
 func (c *Calls) WarnMalformed(f sessiontimer.Fields, id dialogstore.ID) {
 	if f.Malformed != nil {
 		c.Log.Warn("session-timer header field malformed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,

@@ -12,22 +12,21 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Relays are the calls that the application passes on as a proxy. They are not ours:
-// no message of theirs is marked, and none is answered or sent in their name, on
-// neither side.
+// Relays are the calls that the application forwards as a proxy. They have no timers: their
+// messages are not changed, and the timers neither answer nor send any.
 //
-// Only INVITEs under way are remembered. Of the calls that come of them nothing is
-// known, and so what is sent within them passes as it is.
+// Only INVITEs in progress are remembered. The calls that result from them are unknown
+// here, so their messages pass unchanged anyway.
 type Relays struct {
-	any atomic.Bool // there has been one
+	any atomic.Bool // there has been at least one
 	say sync.Once
 
 	mu       sync.Mutex
 	underWay map[string]int // INVITEs, by Call-ID
 }
 
-// Relay notes an INVITE that is about to leave with two Vias, until RelayEnds, and
-// undoes what was begun for its call.
+// Relay notes an INVITE that the application is about to forward, until Relays.End. It
+// forgets the dialogs of its call.
 func (c *Calls) Relay(invite *sip.Request) {
 	id := sipmsg.CallID(invite)
 	c.Relays.begin(id)
@@ -41,7 +40,7 @@ func (c *Calls) Relay(invite *sip.Request) {
 	}
 }
 
-// release forgets a dialog that turns out to be somebody else's.
+// release forgets a dialog that is not the application's own.
 func (c *Calls) release(id dialogstore.ID) {
 	if s := c.SetOf(context.Background(), id); s != nil {
 		c.Ended(context.Background(), s, id.RemoteTag, sessiontimer.CauseDialogClosed)
@@ -58,7 +57,7 @@ func (r *Relays) begin(callID string) {
 	r.underWay[callID]++
 }
 
-// End notes that an INVITE is under way no more.
+// End notes that an INVITE is no longer in progress.
 func (r *Relays) End(callID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +66,7 @@ func (r *Relays) End(callID string) {
 	}
 }
 
-// Have reports whether an INVITE of the call is relayed at this moment.
+// Have reports whether an INVITE of the call is being forwarded now.
 func (r *Relays) Have(callID string) bool {
 	if !r.any.Load() {
 		return false

@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Renewal is a later INVITE or UPDATE with its 2xx, which make the session anew (RFC
-// 4028 §7.2, §9) and may change where both ends are and what they agree on.
+// Renewal is a later INVITE or UPDATE and its 2xx. They restart the session (RFC 4028 §7.2,
+// §9), and may change the addresses of both sides and the agreed session descriptions.
 type Renewal struct {
 	Request *sip.Request
 	At      time.Time           // of the 2xx
@@ -25,8 +25,8 @@ type Renewal struct {
 	Renewed bool // the session is another one; set by Answered and Accepted
 }
 
-// Answered is d after a request of the peer that we accepted. The 2xx settles session
-// as far as no 2xx of the peer came while it went out.
+// Answered returns d after a request of the peer that we accepted. The 2xx starts session,
+// unless a 2xx of the peer arrived while ours was being sent: see crossed.
 func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) dialogstore.Dialog {
 	before := d.Session
 	if d.Session.Since.After(r.At) {
@@ -43,28 +43,28 @@ func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) d
 	return d
 }
 
-// Sent is what else there is to a request of ours.
+// Sent is what Accepted needs to know about our request.
 type Sent struct {
 	At        time.Time
-	Refresh   bool // it is nobody's but ours: the peer asks nobody before it answers
+	Refresh   bool // made by the timers: the peer answers it at once, without asking its user
 	Policy    sessiontimer.Policy
 	Proposal  sessiontimer.Proposal
 	LocalAddr func() string // of our socket; empty if unknown
-	NoUpdate  bool          // the peer has refused UPDATEs before it
-	Remember  *string       // where the peer answered, if that is news
+	NoUpdate  bool          // the peer refused an UPDATE before this request
+	Remember  *string       // the new Dialog.Answered; nil to leave it as it is
 }
 
-// Accepted is d after a request of ours that the peer accepted.
+// Accepted returns d after our request that the peer accepted.
 func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
 	before := d.Session
 	d.Session = r.settle(before, &sent)
-	if before.Since.After(sent.At) { // a 2xx of ours crossed this one
+	if before.Since.After(sent.At) { // our own 2xx crossed this one
 		d.Session = crossed(d.Session, before)
 	}
 	r.Renewed = !d.Session.Equal(before)
 	d.LastMethod = string(r.Request.Method)
 	if r.Request.Method == sip.UPDATE {
-		d.NoUpdate = false // whatever made us think so
+		d.NoUpdate = false // the peer accepts UPDATE after all
 	}
 	d.NoUpdate = d.NoUpdate || sent.NoUpdate
 	if moved := r.common(&d); !moved && sent.Remember != nil {
@@ -78,10 +78,11 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
 	return d
 }
 
-// settle is the session of a 2xx of the peer. One that is late may have been sent long
-// before, unless it is to an INVITE of the application, which somebody had to answer.
-// Where it says nothing, the time of the refresh stays as it was before, and what its
-// delay took off is not taken off twice.
+// settle returns the session that a 2xx of the peer starts. The peer counts from when it
+// sent the 2xx, which may have been long ago if the 2xx is late: so the delay is taken off
+// the time to the next refresh. That does not apply to an INVITE of the application, where
+// a user may have taken the time. If the 2xx says nothing, RefreshAfter stays as it was
+// before; a delay taken off earlier is added back first, so that it does not count twice.
 func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.Session {
 	if r.Request.Method != sip.UPDATE && !sent.Refresh {
 		return sent.Policy.Settle(sent.Proposal, r.Fields, before, r.At)
@@ -93,7 +94,7 @@ func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.S
 	return sent.Policy.Settle(sent.Proposal, r.Fields, before, r.At).Delayed(delay)
 }
 
-// common is what both directions change. It reports whether the peer has moved.
+// common makes the changes of both directions. It reports whether the peer has moved.
 func (r *Renewal) common(d *dialogstore.Dialog) (moved bool) {
 	learnPeer(d, r.Fields)
 	moved = indialog.Locate(d, r.Seen)
@@ -103,8 +104,8 @@ func (r *Renewal) common(d *dialogstore.Dialog) (moved bool) {
 	return moved
 }
 
-// crossed is s, which the later of two 2xx settled that crossed. To the peer the
-// other may be the later: we refresh in time for both.
+// crossed is for two 2xx that crossed on the way. s is the session of the later one, but for
+// the peer the other may be the later. It returns s with a refresh early enough for both.
 func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 	if s.Refresher == sessiontimer.Local && other.Active() {
 		s.RefreshAfter = min(s.RefreshAt().Sub(s.Since), other.Interval/2)
@@ -112,10 +113,10 @@ func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 	return s
 }
 
-// relocate moves our own Contact to where the application says in an INVITE or
-// UPDATE, or a 2xx to one: that is where the peer sends from then on, and a
-// refresh with the one before would undo it (RFC 6141 §4.4). It returns false if
-// nothing changes, as with a Contact that lacks what sipgo fills in.
+// relocate stores our new Contact, which the application sent in an INVITE or UPDATE or in a
+// 2xx to one. From then on the peer sends there, and a refresh with the old Contact would
+// undo it (RFC 6141 §4.4). It returns false if nothing changes, also if the Contact only
+// lacks the parts that sipgo fills in.
 func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
 	if contact == nil || contact.Address.Host == "" || contact.Value() == d.Contact {
 		return false

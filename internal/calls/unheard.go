@@ -14,12 +14,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// The application learns what happens to its calls in the way that it knows: by a
-// request that the peer could have sent, and whose answer nobody hears.
+// The timers notify the application of what happens to its calls with a request as the peer
+// would have sent it. The response goes nowhere.
 
-// endApplication gives the application the BYE of a call that is over. As for each
-// message that arrives, its handler has a goroutine of its own: it may block. A program
-// that ends with its call should not take our BYE along, though.
+// endApplication sends the application a BYE for a call that has ended. As for every
+// incoming message, the handler runs in a goroutine of its own, since it may block. It is
+// called after our BYE to the peer was sent, or after T1: a program may exit when its call
+// ends.
 func (c *Calls) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason, sent <-chan struct{}) {
 	c.Workers.Run(func() {
 		patience := time.NewTimer(sip.T1)
@@ -52,8 +53,8 @@ func (c *Calls) byeApplication(d dialogstore.Dialog, reason sessiontimer.Reason)
 	handler(bye, tx)
 }
 
-// ReasonHeader is what a BYE says of why the call ends (RFC 3326). For a call that
-// lost its node that is Q.850's temporary failure.
+// ReasonHeader returns the Reason header field of a BYE (RFC 3326). If the node of the call
+// died, the cause is 41 of Q.850, temporary failure.
 func ReasonHeader(reason sessiontimer.Reason) sip.Header {
 	if reason.Cause == sessiontimer.CauseTakenOver {
 		return sip.NewHeader("Reason", fmt.Sprintf("Q.850;cause=41;text=%q", reason.String()))
@@ -61,7 +62,7 @@ func ReasonHeader(reason sessiontimer.Reason) sip.Header {
 	return sip.NewHeader("Reason", fmt.Sprintf("SIP;cause=408;text=%q", reason.String()))
 }
 
-// reInviteApplication gives the application the peer's description as a re-INVITE.
+// reInviteApplication sends the application the peer's session description in a re-INVITE.
 func (c *Calls) reInviteApplication(d dialogstore.Dialog) {
 	invite, err := requestOfPeer(d, sip.INVITE, d.RemoteCSeq)
 	if err != nil {
@@ -82,8 +83,8 @@ func (c *Calls) reInviteApplication(d dialogstore.Dialog) {
 	}
 }
 
-// AcknowledgeOffer gives an application the ACK of an INVITE that never was on the wire,
-// for those that put an answer into effect with the ACK (RFC 3311 §5.2).
+// AcknowledgeOffer sends the application an ACK for a made-up INVITE: some applications
+// apply an answer only when the ACK arrives (RFC 3311 §5.2).
 func AcknowledgeOffer(handler sipgo.RequestHandler, invite *sip.Request) {
 	ack := invite.Clone()
 	ack.Method = sip.ACK
@@ -95,7 +96,7 @@ func AcknowledgeOffer(handler sipgo.RequestHandler, invite *sip.Request) {
 	handler(ack, tx)
 }
 
-// requestOfPeer is a request that the peer of d could send.
+// requestOfPeer returns a request as the peer of d would send it.
 func requestOfPeer(d dialogstore.Dialog, method sip.RequestMethod, cseq uint32) (*sip.Request, error) {
 	var peer sip.Uri
 	if err := sip.ParseUri(d.RemoteTarget, &peer); err != nil {
@@ -120,8 +121,8 @@ func requestOfPeer(d dialogstore.Dialog, method sip.RequestMethod, cseq uint32) 
 	return req, nil
 }
 
-// unheardTx is the server transaction of such a request. The handler's own goroutine
-// is the only one to use it, but for Done.
+// unheardTx is the server transaction of such a request. Only the goroutine of the handler
+// may use it, except for Done.
 type unheardTx struct {
 	done        chan struct{}
 	onTerminate []sip.FnTxTerminate

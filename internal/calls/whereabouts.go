@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 )
 
-// Moved has later requests of the application follow the peer of d, as it was before
-// the sighting.
+// Moved makes later requests of the application follow the peer to where s shows it. d is
+// the dialog before that.
 func Moved(m *dialogset.Dialog, d *dialogstore.Dialog, s indialog.Sighting, localAddr func() string) {
 	known := dialogset.Whereabouts{Target: d.RemoteTarget, Source: d.Source, Destination: d.Destination}
 	indialog.Locate(d, s)

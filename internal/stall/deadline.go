@@ -2,21 +2,22 @@ package stall
 
 import "time"
 
-// Deadline fires after a time, unless the process stood still just then: it waits on
-// until what came meanwhile has been read.
+// Deadline is a timer that allows for stalls: if the process stood still when it was due, it
+// waits until the messages that arrived meanwhile have been read.
 type Deadline struct {
 	C     <-chan time.Time
 	timer *time.Timer
 	due   time.Time
 }
 
-// NewDeadline makes one that fires after d. It is for one goroutine.
+// NewDeadline returns a Deadline that fires after d. It must be used by one goroutine only.
 func NewDeadline(d time.Duration) *Deadline {
 	timer := time.NewTimer(d)
 	return &Deadline{C: timer.C, timer: timer, due: time.Now().Add(d)}
 }
 
-// Over reports whether the time is up, after C has fired. Otherwise C fires again.
+// Over is called after C has fired, and reports whether the time is really up. If not, C
+// fires again.
 func (d *Deadline) Over(now time.Time) bool {
 	if !Late(d.due, now) {
 		return true
@@ -26,5 +27,5 @@ func (d *Deadline) Over(now time.Time) bool {
 	return false
 }
 
-// Stop has C never fire again.
+// Stop stops the timer: C does not fire any more.
 func (d *Deadline) Stop() { d.timer.Stop() }
