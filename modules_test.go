@@ -49,7 +49,7 @@ func TestWorkspaceSums(t *testing.T) {
 }
 
 // TestSipgoAlone: a new application on sipgo gets sipgo and what that needs, and
-// nothing of diago and its media, or of Redis.
+// nothing of diago and its media, or of a database.
 func TestSipgoAlone(t *testing.T) {
 	tree, app := filepath.Join(t.TempDir(), "sessiontimer"), t.TempDir()
 	copyTree(t, tree)
@@ -86,7 +86,7 @@ func TestSipgoAlone(t *testing.T) {
 			t.Errorf("%s does not name sipgo:\n%s", name, text)
 		}
 		for line := range strings.Lines(string(text)) {
-			for _, unwanted := range []string{"diago", "pion", "opus", "redis"} {
+			for _, unwanted := range []string{"diago", "pion", "opus", "redis", "bbolt"} {
 				if strings.Contains(strings.ReplaceAll(line, tree, ""), unwanted) {
 					t.Errorf("%s has %s", name, strings.TrimSpace(line))
 				}

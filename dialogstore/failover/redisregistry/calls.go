@@ -8,6 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/bounded"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/stored"
 )
 
 // do runs commands and makes a result of each of the first n replies.
@@ -27,7 +28,7 @@ func do[R any](ctx context.Context, r *Registry, n int, commands []command, resu
 func (r *Registry) Put(ctx context.Context, me failover.Node, entries []failover.Entry) ([]error, error) {
 	commands := make([]command, len(entries))
 	for i := range entries {
-		c, err := r.put(nodeName(me), &entries[i])
+		c, err := r.put(stored.NodeName(me), &entries[i])
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +50,7 @@ func (r *Registry) put(me string, e *failover.Entry) (command, error) {
 		interval = s.Interval.Milliseconds()
 	}
 	r.stay.extend(kept(e.Dialog.Session, e.Age))
-	id := idName(e.Dialog.ID)
+	id := stored.IDName(e.Dialog.ID)
 	place := r.place(r.tag(id))
 	return command{putScript, []string{callKey(place, id), indexes(place) + me},
 		[]any{me, number(e.Epoch), number(e.Dialog.Version), id, interval, e.Age.Milliseconds(), hot, cold, indexes(place)}}, nil
@@ -63,30 +64,16 @@ func (r *Registry) fenced(id dialogstore.ID, reply reply) error {
 		return nil
 	}
 	r.codec.Forget(id)
-	return &failover.FencedError{ID: id, Ownership: ownership(reply.text(1), reply.number(2))}
-}
-
-// ownership is that of a call that is there. A name that no registry wrote is an owner
-// that nobody is.
-func ownership(owner string, epoch int64) failover.Ownership {
-	o := failover.Ownership{Epoch: uint64(epoch)}
-	if owner == "" {
-		return o
-	}
-	var err error
-	if o.Owner, err = parseNode(owner); err != nil || o.Owner == (failover.Node{}) {
-		o.Owner = failover.Node{Name: owner}
-	}
-	return o
+	return &failover.FencedError{ID: id, Ownership: stored.Ownership(reply.text(1), uint64(reply.number(2)))}
 }
 
 // Drop implements failover.Registry.
 func (r *Registry) Drop(ctx context.Context, me failover.Node, keys []failover.Key) ([]error, error) {
 	commands := make([]command, len(keys))
 	for i, k := range keys {
-		id := idName(k.ID)
+		id := stored.IDName(k.ID)
 		place := r.place(r.tag(id))
-		commands[i] = command{dropScript, []string{callKey(place, id)}, []any{nodeName(me), number(k.Epoch), id, indexes(place)}}
+		commands[i] = command{dropScript, []string{callKey(place, id)}, []any{stored.NodeName(me), number(k.Epoch), id, indexes(place)}}
 	}
 	return do(ctx, r, len(keys), commands, func(i int, reply reply) error {
 		r.codec.Forget(keys[i].ID)
@@ -99,12 +86,12 @@ func (r *Registry) Claim(ctx context.Context, me, from failover.Node, keys []fai
 	commands := make([]command, len(keys))
 	tags := make(map[int]bool)
 	for i, k := range keys {
-		id := idName(k.ID)
+		id := stored.IDName(k.ID)
 		tag := r.tag(id)
 		tags[tag] = true
 		place := r.place(tag)
-		commands[i] = command{claimScript, []string{callKey(place, id), indexes(place) + nodeName(me), indexes(place) + nodeName(from)},
-			[]any{nodeName(me), nodeName(from), number(k.Epoch), id}}
+		commands[i] = command{claimScript, []string{callKey(place, id), indexes(place) + stored.NodeName(me), indexes(place) + stored.NodeName(from)},
+			[]any{stored.NodeName(me), stored.NodeName(from), number(k.Epoch), id}}
 	}
 	replies, err := bounded.Do(ctx, r.calls, func(ctx context.Context) ([]reply, error) {
 		replies, err := r.run(ctx, commands)

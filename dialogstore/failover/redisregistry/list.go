@@ -21,7 +21,7 @@ func (r *Registry) Owned(ctx context.Context, owner failover.Node, limit int) ([
 		return nil, ctx.Err()
 	}
 	return bounded.Do(ctx, r.calls, func(ctx context.Context) ([]failover.Held, error) {
-		return r.owned(ctx, nodeName(owner), limit)
+		return r.owned(ctx, stored.NodeName(owner), limit)
 	})
 }
 
@@ -125,7 +125,7 @@ func (r *Registry) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.
 		if len(reply) == 0 {
 			return failover.Ownership{}
 		}
-		return ownership(reply.text(0), reply.number(1))
+		return stored.Ownership(reply.text(0), uint64(reply.number(1)))
 	})
 }
 
@@ -144,7 +144,7 @@ func (r *Registry) Read(ctx context.Context, ids []dialogstore.ID) ([]failover.E
 func (r *Registry) each(s *script, ids []dialogstore.ID) []command {
 	commands := make([]command, len(ids))
 	for i := range ids {
-		id := idName(ids[i])
+		id := stored.IDName(ids[i])
 		commands[i] = command{s, []string{callKey(r.place(r.tag(id)), id)}, nil}
 	}
 	return commands

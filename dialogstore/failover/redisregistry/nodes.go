@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/bounded"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/stored"
 )
 
 // sweepEvery is the time between two looks of the cluster at nodes that were silent for
@@ -46,7 +47,7 @@ func (r *Registry) nodes(ctx context.Context, s *script, args ...any) (reply, er
 func (r *Registry) Beat(ctx context.Context, me failover.Node) (failover.Pulse, error) {
 	return bounded.Do(ctx, r.calls, func(ctx context.Context) (failover.Pulse, error) {
 		left, _ := r.stay.tell()
-		reply, err := r.nodes(ctx, beatScript, nodeField+nodeName(me), rand.Text(), r.schema(), left.Milliseconds(), sweepEvery.Milliseconds())
+		reply, err := r.nodes(ctx, beatScript, nodeField+stored.NodeName(me), rand.Text(), r.schema(), left.Milliseconds(), sweepEvery.Milliseconds())
 		if err != nil {
 			return failover.Pulse{}, err
 		}
@@ -96,7 +97,7 @@ func pulseOf(me failover.Node, fields reply) (pulse failover.Pulse, records []re
 
 func parseRecord(name, value string) (rec record, err error) {
 	rec.text = value
-	if rec.node.Node, err = parseNode(name); err != nil {
+	if rec.node.Node, err = stored.ParseNode(name); err != nil {
 		return rec, err
 	}
 	var left, dead int
@@ -109,12 +110,12 @@ func parseRecord(name, value string) (rec record, err error) {
 // at the next time.
 func (r *Registry) sweep(ctx context.Context, now int64, records []record) {
 	for _, rec := range records {
-		owns, err := r.owns(ctx, nodeName(rec.node.Node))
+		owns, err := r.owns(ctx, stored.NodeName(rec.node.Node))
 		if err != nil {
 			return
 		}
 		if silent := time.Duration(now-rec.heard) * time.Millisecond; !owns && silent > failover.KeepSilent {
-			_, _ = r.nodes(ctx, forgetScript, nodeField+nodeName(rec.node.Node), rec.text)
+			_, _ = r.nodes(ctx, forgetScript, nodeField+stored.NodeName(rec.node.Node), rec.text)
 		}
 	}
 }
@@ -138,7 +139,7 @@ func (r *Registry) owns(ctx context.Context, node string) (bool, error) {
 func (r *Registry) Leave(ctx context.Context, me failover.Node) error {
 	_, err := bounded.Do(ctx, r.calls, func(ctx context.Context) (reply, error) {
 		left, _ := r.stay.tell()
-		return r.nodes(ctx, leaveScript, nodeField+nodeName(me), rand.Text(), r.schema(), left.Milliseconds())
+		return r.nodes(ctx, leaveScript, nodeField+stored.NodeName(me), rand.Text(), r.schema(), left.Milliseconds())
 	})
 	return err
 }
@@ -146,7 +147,7 @@ func (r *Registry) Leave(ctx context.Context, me failover.Node) error {
 // Bury implements failover.Registry. It also fails with a *SchemaError.
 func (r *Registry) Bury(ctx context.Context, node failover.Node, count uint64) (buried bool, err error) {
 	reply, err := bounded.Do(ctx, r.calls, func(ctx context.Context) (reply, error) {
-		return r.nodes(ctx, buryScript, nodeField+nodeName(node), strconv.FormatUint(count, 10), rand.Text(), r.schema())
+		return r.nodes(ctx, buryScript, nodeField+stored.NodeName(node), strconv.FormatUint(count, 10), rand.Text(), r.schema())
 	})
 	return reply.number(1) == 1, err
 }

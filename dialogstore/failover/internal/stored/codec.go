@@ -99,7 +99,7 @@ func unmarshal(object []byte, v any) (more string, err error) {
 	}
 	var members []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		quoted, err := marshal(name)
+		quoted, err := Marshal(name)
 		if err != nil {
 			return "", err
 		}

@@ -101,15 +101,15 @@ func encode(d *dialogstore.Dialog) (hotJSON, coldJSON []byte, err error) {
 		Policy: policy{p.Mode, duration(p.SessionExpires), duration(p.MinSE), p.Refresher, p.Method,
 			duration(p.MaxInterval), duration(p.MaxMinSE), p.Strict, p.Unsafe},
 	}
-	if hotJSON, err = marshal(&h); err != nil {
+	if hotJSON, err = Marshal(&h); err != nil {
 		return nil, nil, err
 	}
-	coldJSON, err = marshal(&c)
+	coldJSON, err = Marshal(&c)
 	return hotJSON, coldJSON, err
 }
 
-// marshal is json.Marshal that leaves the angle brackets of URIs readable.
-func marshal(v any) ([]byte, error) {
+// Marshal is json.Marshal that leaves the angle brackets of URIs readable.
+func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

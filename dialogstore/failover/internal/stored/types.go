@@ -27,9 +27,9 @@ type binary struct {
 
 func (t text) MarshalJSON() ([]byte, error) {
 	if utf8.Valid(t) {
-		return marshal(string(t))
+		return Marshal(string(t))
 	}
-	return marshal(binary{t})
+	return Marshal(binary{t})
 }
 
 func (t *text) UnmarshalJSON(b []byte) error {

@@ -1,0 +1,86 @@
+package boltregistry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/bounded"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/stored"
+)
+
+// Registry is a failover.Registry, and a failover.Reader, in a file. Create one with Open.
+// Any number of goroutines may use it.
+type Registry struct {
+	db     *bbolt.DB
+	calls  *bounded.Calls
+	codec  stored.Codec
+	opened time.Time
+	ahead  atomic.Int64 // in tests, of the clock
+}
+
+var _ failover.Reader = (*Registry)(nil)
+
+const (
+	// mostCalls bounds the calls of methods that are under way, including those that
+	// nobody waits for any more, and timeout how long anybody waits.
+	mostCalls = 512
+	timeout   = 5 * time.Second
+	// gather is how long a write waits for others to be committed with.
+	gather = 2 * time.Millisecond
+)
+
+// ErrClosed is returned by all methods after Close.
+var ErrClosed = errors.New("boltregistry: closed")
+
+// Close closes the file, after what is being written. Call it when nothing uses the
+// Registry any more: after Timers.Close.
+func (r *Registry) Close() error { return r.db.Close() }
+
+// now is the clock of the Registry, in milliseconds. Within a run of the process, nobody
+// sets it.
+func (r *Registry) now() int64 {
+	return r.opened.Add(time.Since(r.opened) + time.Duration(r.ahead.Load())).UnixMilli()
+}
+
+// view reads.
+func view[R any](ctx context.Context, r *Registry, f func(s *state) (R, error)) (R, error) {
+	return bounded.Do(ctx, r.calls, func(context.Context) (result R, err error) {
+		err = r.db.View(func(tx *bbolt.Tx) (err error) {
+			result, err = f(&state{tx, r.now()})
+			return err
+		})
+		return result, wrap(err)
+	})
+}
+
+// update writes. f may run more than once, and must have no effects but those on the
+// state and its result.
+func update[R any](ctx context.Context, r *Registry, f func(s *state) (R, error)) (R, error) {
+	return bounded.Do(ctx, r.calls, func(context.Context) (result R, err error) {
+		err = r.db.Batch(func(tx *bbolt.Tx) (err error) {
+			s := &state{tx, r.now()}
+			if err := s.sweep(); err != nil {
+				return err
+			}
+			result, err = f(s)
+			return err
+		})
+		return result, wrap(err)
+	})
+}
+
+func wrap(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, bbolt.ErrDatabaseNotOpen):
+		return ErrClosed
+	}
+	return fmt.Errorf("boltregistry: %w", err)
+}
