@@ -1,0 +1,103 @@
+package timerpage
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Access is what a viewer may see.
+type Access uint8
+
+// The kinds of access. The zero Access is none.
+const (
+	Nothing Access = iota // the viewer gets 403
+	// WithoutNumbers hides who calls whom: the user part and the display name of every
+	// URI, session descriptions, and what else may have them in it.
+	WithoutNumbers
+	Everything
+)
+
+// WithAccess lets f decide who may see the page, and how much of it. It is called for each
+// request, by many goroutines at once, and every ten minutes for a page that stays open. A
+// value that is none of the three counts as Nothing. Default, also for nil: Everything for
+// a browser on the same machine that asked for localhost or a loopback address, without a
+// proxy that says it is one, and Nothing for all others.
+func WithAccess(f func(*http.Request) Access) Option {
+	return func(p *Page) {
+		if p.access = f; f == nil {
+			p.access = loopbackOnly
+		}
+	}
+}
+
+// loopbackOnly looks at the Host too: a site on the net may give its own name the address
+// 127.0.0.1 and have a browser here read the page for it.
+func loopbackOnly(r *http.Request) Access {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return Nothing
+		}
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !from.Addr().Unmap().IsLoopback() || !localHost(r.Host) {
+		return Nothing
+	}
+	return Everything
+}
+
+func localHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
+}
+
+// guard has browsers load nothing from elsewhere, keep nothing, show the page in no other
+// one, and tell no one its address.
+func guard(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+}
+
+// shown returns a name-addr or URI as a viewer may see it, without its parameters.
+func (a Access) shown(addr string) string {
+	name, rest, bracketed := strings.Cut(addr, "<")
+	uri, _, _ := strings.Cut(rest, ">")
+	if !bracketed {
+		name, uri = "", addr
+	}
+	uri, _, _ = strings.Cut(uri, ";")
+	scheme, rest, ok := strings.Cut(uri, ":")
+	if a == Everything {
+		name = strings.Trim(name, ` "`)
+		if user, _, _ := strings.Cut(rest, "@"); name == user {
+			name = "" // it says nothing more
+		}
+		return strings.TrimSpace(name + " " + uri)
+	}
+	if !ok {
+		return "…"
+	}
+	host := ""
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		host = rest[at:]
+	} else if !strings.EqualFold(scheme, "tel") {
+		return scheme + ":" + rest
+	}
+	host, _, _ = strings.Cut(host, "?")
+	return scheme + ":…" + host
+}
+
+// text returns what may have a number anywhere in it.
+func (a Access) text(s string) string {
+	if a == Everything {
+		return s
+	}
+	return ""
+}

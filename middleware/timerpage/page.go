@@ -1,0 +1,125 @@
+// Package timerpage shows the calls of a [middleware.Timers] in a browser, and as JSON:
+// which refresh is due, which ones failed, what is about to be cut, and why a call was.
+//
+//	http.Handle("/timers/", timerpage.New(timers))
+//
+// There is one view each of the calls, of one call, of totals, and of the node where
+// failover is on. The page is read-only. It needs nothing but itself: no build, and
+// nothing from another host. Unless [WithAccess] says otherwise, it is shown to browsers on
+// the same machine only.
+//
+// It costs nothing while nobody looks, apart from what [WithHistory] and [Recorder] keep.
+// While somebody does, two goroutines serve all viewers, and each viewer has the goroutine
+// of its request, however many calls there are.
+package timerpage
+
+import (
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// Page is an http.Handler. Mount it under any path that ends with a slash, with or without
+// http.StripPrefix: all of its links are relative. It may be mounted more than once.
+//
+//	./             the calls
+//	./call         one call
+//	./totals       counts and rates
+//	./nodes        the node, where failover is on
+//
+// With .json behind its name (calls.json, call.json, …) a view is the same as JSON.
+type Page struct {
+	timers   *middleware.Timers
+	access   func(*http.Request) Access
+	recorder *Recorder
+	calls    surveyor
+	history  history
+
+	mu    sync.Mutex
+	watch *watch // nil while nobody looks
+}
+
+// Option configures New.
+type Option func(*Page)
+
+// WithHistory keeps the latest events and the totals of five minutes also while nobody
+// looks, so that whoever comes later sees why a call was cut. It takes two goroutines,
+// until the timers are closed, and less than a megabyte. Default: they are kept from when
+// somebody begins to look.
+func WithHistory() Option { return func(p *Page) { p.history.always = true } }
+
+// WithRecorder shows the ladder of each call that r has recorded. Default, also for nil:
+// no ladders.
+func WithRecorder(r *Recorder) Option { return func(p *Page) { p.recorder = r } }
+
+// New makes a page of timers. Closing these ends all that it does.
+func New(timers *middleware.Timers, opts ...Option) *Page {
+	p := &Page{timers: timers, access: loopbackOnly, calls: newSurveyor(timers)}
+	for _, o := range opts {
+		o(p)
+	}
+	if p.history.always {
+		p.join()
+	}
+	return p
+}
+
+// query is what a viewer asks for. Viewers with the same query see the same.
+type query struct {
+	view   string
+	access Access
+	filter filter         // of calls
+	search string         // in calls
+	id     dialogstore.ID // of one call
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header())
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "This page is read-only.", http.StatusMethodNotAllowed)
+		return
+	}
+	access := p.access(r)
+	if access != WithoutNumbers && access != Everything {
+		http.Error(w, "This page is not for you. The application decides who may see it: see timerpage.WithAccess.", http.StatusForbidden)
+		return
+	}
+	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	if r.URL.Path == "" { // StripPrefix left nothing: relative links need the slash
+		asked, _, _ := strings.Cut(r.RequestURI, "?")
+		w.Header().Set("Location", path.Base(asked)+"/")
+		w.WriteHeader(http.StatusMovedPermanently)
+		return
+	}
+	if asset(w, r, name) {
+		return
+	}
+	view, form, _ := strings.Cut(name, ".")
+	v := r.URL.Query()
+	q := query{
+		view: view, access: access, filter: filter(v.Get("filter")), search: strings.TrimSpace(v.Get("search")),
+		id: dialogstore.ID{CallID: v.Get("call_id"), LocalTag: v.Get("local_tag"), RemoteTag: v.Get("remote_tag")},
+	}
+	if view == "" {
+		q.view = "calls"
+	}
+	if q.filter == "" {
+		q.filter = all
+	}
+	switch form {
+	case "":
+		p.serveHTML(w, r, q)
+	case "json":
+		p.serveJSON(w, r, q)
+	case "events":
+		p.stream(w, r, q)
+	default:
+		http.NotFound(w, r)
+	}
+}

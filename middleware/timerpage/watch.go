@@ -1,0 +1,126 @@
+package timerpage
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/monitor"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
+)
+
+// mostViewers bounds the open pages.
+const mostViewers = 256
+
+// watch is there while somebody looks. Its two goroutines, which end with it, take the
+// events and look at the totals once a second, for all viewers.
+type watch struct {
+	page    *Page
+	ctx     context.Context
+	end     context.CancelFunc
+	viewers int // guarded by page.mu
+
+	monitor.Monitor
+	seconds int                // since it began
+	over    bool               // the timers are closed
+	shown   map[query]*drawing // in this second
+}
+
+// drawing is what all viewers with one query see in one second. It is made once.
+type drawing struct {
+	once sync.Once
+	html string
+	err  error
+}
+
+// join counts one more viewer. It returns nil if there are too many.
+func (p *Page) join() *watch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watch == nil {
+		w := &watch{page: p, shown: make(map[query]*drawing)}
+		w.ctx, w.end = context.WithCancel(context.Background())
+		p.history.resume(time.Now())
+		p.watch = w
+		notices := p.timers.Subscribe(w.ctx, noticesQueue)
+		go w.listen(notices)
+		go w.run()
+	}
+	if p.watch.viewers == mostViewers {
+		return nil
+	}
+	p.watch.viewers++
+	return p.watch
+}
+
+// leave ends the watch with its last viewer.
+func (w *watch) leave() {
+	w.page.mu.Lock()
+	defer w.page.mu.Unlock()
+	if w.viewers--; w.viewers == 0 {
+		w.stop()
+	}
+}
+
+// stop is for the last viewer, and the end of the timers. page.mu is held.
+func (w *watch) stop() {
+	w.end()
+	if w.page.watch == w {
+		w.page.watch = nil
+		w.page.history.pause(time.Now())
+	}
+}
+
+// listen ends with the watch or the timers.
+func (w *watch) listen(notices <-chan middleware.Notice) {
+	for n := range notices {
+		w.page.history.add(n)
+	}
+	w.page.mu.Lock()
+	w.stop()
+	w.page.mu.Unlock()
+	w.Lock()
+	w.over = true
+	w.Signal()
+	w.Unlock()
+}
+
+func (w *watch) run() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		stats := w.page.timers.Stats()
+		w.page.history.sample(sampleOf(&stats, time.Now()))
+		w.Lock()
+		w.seconds++
+		w.shown = make(map[query]*drawing)
+		w.Signal()
+		w.Unlock()
+		select {
+		case <-tick.C:
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// after waits for another second than the one that was seen. It returns false if there
+// is none.
+func (w *watch) after(ctx context.Context, seen int) (second int, ok bool) {
+	err := w.Await(ctx, func() bool { return w.over || w.seconds != seen })
+	defer w.Unlock()
+	return w.seconds, err == nil && !w.over
+}
+
+// draw returns what viewers with the query see in this second.
+func (w *watch) draw(q query) (html string, err error) {
+	w.Lock()
+	d := w.shown[q]
+	if d == nil {
+		d = new(drawing)
+		w.shown[q] = d
+	}
+	w.Unlock()
+	d.once.Do(func() { d.html, d.err = w.page.fragment(w.ctx, q) })
+	return d.html, d.err
+}
