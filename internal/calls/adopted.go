@@ -31,7 +31,12 @@ func (c *Calls) Adopt(d *dialogstore.Dialog, from string, restored bool) {
 	}
 	a.all[d.ID] = adoption{from: from, restored: restored}
 	a.mu.Unlock()
-	if _, dialog := c.Sets.Resume(*d); dialog != nil {
+	set, dialog := c.Sets.Resume(*d)
+	if !set.Lives(d.RemoteTag) { // it ended here a moment ago, and begins anew
+		c.Sets.Drop(set)
+		_, dialog = c.Sets.Resume(*d)
+	}
+	if dialog != nil {
 		dialog.Count.GoOnAfter(d.LocalCSeq)
 	}
 }

@@ -14,6 +14,7 @@ var corpus = []struct {
 	{few(Alone), 1, "a few of everything"},
 	{small, 4, "pauses, partitions, a slow registry"},
 	{small, 8, "a registry that goes back"},
+	{Cluster, 329481975809, "calls taken over within a transaction of their end could not end again"},
 }
 
 // TestCorpus runs them.
