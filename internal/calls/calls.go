@@ -29,13 +29,13 @@ type Calls struct {
 	Store   *dialogstore.Observed
 	Sets    *dialogset.Sets
 	Log     *slog.Logger
-	Workers *workers.Workers // for what an application may take long to do
-	Context context.Context  // ends with the timers
+	Workers *workers.Workers // run functions of the application, which may take long
+	Context context.Context  // ends when the timers are closed
 
-	// Proved tells the store that the peer of a dialog is there.
+	// Proved is called when the peer of a dialog has proved that it is there.
 	Proved func(dialogstore.ID)
-	// Elsewhere asks the other nodes whether one of them has a call that this one does
-	// not; nil where calls are not shared.
+	// Elsewhere reports whether another node has a call that this one does not; nil if
+	// calls are not shared.
 	Elsewhere func(context.Context, dialogstore.ID) bool
 
 	Relays    Relays

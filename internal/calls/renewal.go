@@ -18,11 +18,11 @@ type Renewal struct {
 	Request *sip.Request
 	At      time.Time           // of the 2xx
 	Fields  sessiontimer.Fields // of the peer's message
-	Seen    indialog.Sighting   // of the peer in it
-	Contact *sip.ContactHeader  // in the application's message; nil if it is none of its own
+	Seen    indialog.Sighting   // of the peer's message
+	Contact *sip.ContactHeader  // of the application's message; nil if the timers made it
 	Agreed  offeranswer.Agreed
-	News    bool // Agreed is not what was agreed before
-	Renewed bool // the session is another one; set by Answered and Accepted
+	News    bool // Agreed has changed
+	Renewed bool // the session has changed; set by Answered and Accepted
 }
 
 // Answered returns d after a request of the peer that we accepted. The 2xx starts session,

@@ -2,18 +2,18 @@ package dialogset
 
 import "github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 
-// What both ends have agreed on (RFC 3264) is in the store. As long as the set is
-// there, its dialog has it too, beside the offers that are open: an early dialog is not
-// stored, and nothing is stored before it has been sent. Whoever makes both agree on
-// something else stores that.
+// The session descriptions that both sides have agreed on (RFC 3264) are in the store. A
+// Dialog also has them, together with open offers: early dialogs are not stored, and a
+// description is stored only after it was sent. When the agreed descriptions change, the
+// caller stores them.
 
 // ringing is the offer/answer state of early dialogs, by To tag.
 type ringing map[string]*offeranswer.State
 
-// keptEarly bounds the early dialogs of one INVITE whose state is kept.
+// keptEarly is how many early dialogs of one INVITE have their state kept.
 const keptEarly = 8
 
-// Recall takes what is stored for what is agreed, unless the dialog knows.
+// Recall sets the agreed descriptions to the stored ones, unless the dialog has its own.
 func (d *Dialog) Recall(stored offeranswer.Agreed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -22,9 +22,8 @@ func (d *Dialog) Recall(stored offeranswer.Agreed) {
 	}
 }
 
-// Said notes a message that one of the two has sent and the other one gets. It
-// returns what they agree on, and whether that is news. remoteTag tells apart the
-// early dialogs of an INVITE of ours.
+// Said notes a message that one side has sent to the other. It returns what they agree on,
+// and whether that has changed. remoteTag distinguishes the early dialogs of our INVITE.
 func (d *Dialog) Said(by offeranswer.Party, msg offeranswer.Message, remoteTag string) (agreed offeranswer.Agreed, news bool) {
 	quiet := len(msg.Body) == 0 && (msg.Method != "INVITE" || msg.Status > 0)
 	d.mu.Lock()
@@ -38,8 +37,8 @@ func (d *Dialog) Said(by offeranswer.Party, msg offeranswer.Message, remoteTag s
 	return talk.Agreed, !talk.Agreed.Equal(before)
 }
 
-// talkWith is the offer/answer state of the dialog, made if need be unless quiet. The
-// lock is held.
+// talkWith returns the offer/answer state of the dialog. If there is none, it is made,
+// unless the message is quiet: then the result is nil. The lock is held.
 func (d *Dialog) talkWith(remoteTag string, quiet bool) *offeranswer.State {
 	if d.state != trying || remoteTag == "" {
 		if d.talk == nil && !quiet {
@@ -62,8 +61,7 @@ func (d *Dialog) talkWith(remoteTag string, quiet bool) *offeranswer.State {
 	return talk
 }
 
-// Invites notes an INVITE of ours outside a dialog. Early dialogs of the one before are
-// over.
+// Invites notes our INVITE outside a dialog. Early dialogs of the INVITE before are over.
 func (d *Dialog) Invites(invite offeranswer.Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,8 +69,8 @@ func (d *Dialog) Invites(invite offeranswer.Message) {
 	*d.talk = d.talk.After(offeranswer.Us, invite)
 }
 
-// AcceptedBy notes the 2xx to an INVITE of ours that made the dialog, and returns what
-// is agreed. Where another 2xx came first it begins with the INVITE, too.
+// AcceptedBy notes the 2xx to our INVITE that made the dialog, and returns what is agreed.
+// invite is for a dialog made by a further 2xx, which has no state yet.
 func (d *Dialog) AcceptedBy(invite, success offeranswer.Message) offeranswer.Agreed {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -84,15 +82,15 @@ func (d *Dialog) AcceptedBy(invite, success offeranswer.Message) offeranswer.Agr
 	return d.talk.Agreed
 }
 
-// rang is the state of an early dialog of our INVITE; nil if nothing was said in it.
+// rang returns the state of an early dialog of our INVITE; nil if there is none.
 func (d *Dialog) rang(remoteTag string) *offeranswer.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ringing[remoteTag]
 }
 
-// leave makes a dialog of our INVITE, and returns the early ones with others, who may
-// still answer it.
+// leave makes d, which was our INVITE, a single dialog. It returns the state of the other
+// early dialogs, which may still be accepted.
 func (d *Dialog) leave() (rest ringing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,7 +98,7 @@ func (d *Dialog) leave() (rest ringing) {
 	return rest
 }
 
-// takeOver goes on with the state of an early dialog; nil if there is none.
+// takeOver sets the state to that of the early dialog; nil changes nothing.
 func (d *Dialog) takeOver(talk *offeranswer.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -109,7 +107,7 @@ func (d *Dialog) takeOver(talk *offeranswer.State) {
 	}
 }
 
-// Agreed is what both ends agree on.
+// Agreed returns what both sides agree on.
 func (d *Dialog) Agreed() (a offeranswer.Agreed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -119,7 +117,7 @@ func (d *Dialog) Agreed() (a offeranswer.Agreed) {
 	return a
 }
 
-// AgreedAfter is what both would agree on if we sent msg.
+// AgreedAfter returns what both sides would agree on if we sent msg.
 func (d *Dialog) AgreedAfter(msg offeranswer.Message) (a offeranswer.Agreed) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

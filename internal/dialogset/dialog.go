@@ -13,7 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Dialog is a dialog of a set: how far it is, and what is in flight in it.
+// Dialog is a dialog of a set: its state, and what is in flight in it.
 type Dialog struct {
 	remoteTag string // guarded by Set.mu
 	Count     Numbering
@@ -21,32 +21,32 @@ type Dialog struct {
 	mu        monitor.Monitor
 	state     state
 	byUs      bool                // we ended it
-	why       sessiontimer.Reason // it ended
-	told      Told                // to the peer in an early dialog
-	client    *sipgo.Client       // the one that began the call; nil if it is that of the transport
-	heard     uint32              // last CSeq of the peer's INVITEs and UPDATEs
+	why       sessiontimer.Reason // why it ended
+	told      Told                // what the peer of an early dialog knows about us
+	client    *sipgo.Client       // sends our requests; nil for the client of the transport
+	heard     uint32              // highest CSeq of the peer's INVITEs and UPDATEs
 	target    *sip.Uri            // where the peer has moved to; nil if it has not
-	from      string              // and the address of our socket
-	former    string              // and where it was seen before
-	busy      int                 // requests of the application under way
+	from      string              // address of our socket when it moved
+	former    string              // source of its messages before it moved
+	busy      int                 // requests of the application in progress
 	updates   int                 // UPDATEs among them
-	offers    []Offer             // those among them that may offer
-	own       context.CancelFunc  // ends the refresh of ours under way
-	ownOffer  bool                // it is a re-INVITE
-	silence   silence             // after a refresh of ours that had no answer at all
-	peer      *PeerInvite         // the peer's INVITE that is not confirmed yet
-	unacked   *PeerInvite         // the one that the application accepted, until it has had the ACK
-	updating  bool                // the application has an UPDATE to answer
-	forget    *time.Timer         // of a dialog whose peer has not proved to be there
-	due       time.Time           // when it goes off
-	handing   int                 // messages of ours that go out, and what they settle is not committed yet
-	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may come again
+	offers    []Offer             // requests of the application that may carry an offer
+	own       context.CancelFunc  // cancels our refresh in progress; nil if there is none
+	ownOffer  bool                // our refresh in progress is a re-INVITE
+	silence   silence             // after an UPDATE of ours that got no response
+	peer      *PeerInvite         // the peer's INVITE, until it is acknowledged
+	unacked   *PeerInvite         // the INVITE that the application accepted, until it has handled the ACK
+	updating  bool                // an UPDATE of the peer is in progress
+	forget    *time.Timer         // forgets the dialog; nil once the peer has proved that it is there
+	due       time.Time           // when forget fires
+	handing   int                 // messages of ours being sent whose effects are not committed yet
+	localAcks []uint32            // CSeqs of re-INVITEs answered here, whose ACKs may be retransmitted
 
-	talk    *offeranswer.State // nil if nothing was described since the set is there
+	talk    *offeranswer.State // nil if there was no session description yet
 	ringing ringing            // the early dialogs of our INVITE
 }
 
-// state is how far a dialog is.
+// state is the state of a dialog, in order.
 type state uint8
 
 const (
@@ -56,21 +56,20 @@ const (
 	terminated
 )
 
-// silence is what an UPDATE of ours that refreshes a session was met with.
+// silence is an UPDATE that was to refresh session and got no response while it waited.
 type silence struct {
 	session sessiontimer.Session
 	waited  time.Duration
 }
 
-// SendBy notes the client that sends our own requests, if that of the transport
-// is another one.
+// SendBy sets the client that sends our requests, if it is not that of the transport.
 func (d *Dialog) SendBy(c *sipgo.Client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.client = c
 }
 
-// SentBy is that client; nil for the one of the transport.
+// SentBy returns the client set by SendBy; nil for that of the transport.
 func (d *Dialog) SentBy() *sipgo.Client {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -83,14 +82,14 @@ func (d *Dialog) is(s state) bool {
 	return d.state == s
 }
 
-// Accepted notes the 2xx that makes the dialog.
+// Accepted notes the 2xx that confirms the dialog.
 func (d *Dialog) Accepted() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.state, d.told = max(d.state, confirmed), Told{}
 }
 
-// end reports whether the dialog ends with this call, and gives up a refresh of ours.
+// end ends the dialog and cancels our refresh. It returns false if the dialog had ended.
 func (d *Dialog) end(byUs bool, why sessiontimer.Reason) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,27 +107,27 @@ func (d *Dialog) end(byUs bool, why sessiontimer.Reason) bool {
 	return true
 }
 
-// EndedByUs reports whether we ended the dialog; its peer may not know yet.
+// EndedByUs reports whether we ended the dialog. The peer may not know yet.
 func (d *Dialog) EndedByUs() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.byUs
 }
 
-// EndedFor is the reason for which the dialog ended.
+// EndedFor returns the reason why the dialog ended.
 func (d *Dialog) EndedFor() sessiontimer.Reason {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.why
 }
 
-// Told is what our INVITE, or a provisional response of ours, says of us.
+// Told is what our INVITE or provisional response says about us.
 type Told struct {
 	Contact    *sip.ContactHeader // nil if there is none
-	Extensions string             // that are supported or required
+	Extensions string             // option tags that we support or require
 }
 
-// ToldBy is what a message of ours says.
+// ToldBy returns what our message says about us.
 func ToldBy(msg interface {
 	sipmsg.Message
 	Contact() *sip.ContactHeader
@@ -136,7 +135,7 @@ func ToldBy(msg interface {
 	return Told{msg.Contact(), sipmsg.OptionTags(msg, "Supported", "k") + "," + sipmsg.OptionTags(msg, "Require", "")}
 }
 
-// Tell notes what we tell of us in an early dialog.
+// Tell notes what we have told the peer of an early dialog.
 func (d *Dialog) Tell(what Told) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -149,8 +148,8 @@ func (d *Dialog) lastTold() Told {
 	return d.told
 }
 
-// Older notes the CSeq of a request and reports whether a later one was seen before;
-// stored is what a process before this one saw.
+// Older notes the CSeq of a request of the peer, and reports whether a higher one came
+// before. stored is the highest CSeq in the store.
 func (d *Dialog) Older(cseq, stored uint32) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -158,22 +157,22 @@ func (d *Dialog) Older(cseq, stored uint32) bool {
 	return cseq < d.heard
 }
 
-// LastOf is the highest CSeq of the peer; stored is what a process before this one saw.
+// LastOf returns the highest CSeq of the peer. stored is the highest CSeq in the store.
 func (d *Dialog) LastOf(stored uint32) uint32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return max(d.heard, stored)
 }
 
-// needed reports whether the dialog lives, or one may come of what is in flight.
+// needed reports whether the dialog is alive, or a request in flight may make one.
 func (d *Dialog) needed() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.state == early || d.state == confirmed || len(d.offers) > 0
 }
 
-// idle reports whether resume would make the same of what is in the store: the
-// dialog is where and with whom it was, and nothing is under way.
+// idle reports whether the dialog has no more state than the store, so that it can be
+// dropped and made again by resume.
 func (d *Dialog) idle() bool {
 	if d.inFlight() || !d.Count.plain() {
 		return false

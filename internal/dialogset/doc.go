@@ -1,6 +1,7 @@
-// Package dialogset knows what is in flight in the dialogs of this process: the numbers
-// of what we send, whose turn it is, what waits for an answer, and how far a dialog is.
-// A set holds the dialogs of one Call-ID and one tag of ours (RFC 3261 §12), and the
-// INVITE that makes them. What outlives the process is in the store; a set that knows
-// no more than that is dropped. No lock of this package is ever held outside it.
+// Package dialogset keeps the short-lived state of dialogs: CSeq numbers, requests in
+// progress, open offers, and whether a dialog is early, confirmed or over.
+//
+// A [Set] holds the dialogs with one Call-ID and one local tag (RFC 3261 §12), and the
+// INVITE that makes them. State that must outlive the process is in the store; a set that
+// has no more than the store is dropped. No lock of this package is held outside it.
 package dialogset

@@ -8,19 +8,20 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// keptForks bounds how many more answers to one INVITE are remembered.
+// keptForks is how many further 2xx to one INVITE are remembered.
 const keptForks = 8
 
-// fork is a 2xx to an INVITE of ours from another party than the first one.
+// fork is a further 2xx to our INVITE, from another party than the first.
 type fork struct {
 	remoteTag string
 	join      func(context.Context)
 	at        time.Time
-	ended     bool // hung up without an ACK
+	ended     bool // the application has sent a BYE
 }
 
-// Fork remembers such a 2xx: join makes its dialog if the application takes it
-// within 64*T1, as long as whoever sent a 2xx waits (RFC 3261 §13.3.1.4).
+// Fork remembers a further 2xx. join makes its dialog, and is called if the application
+// sends an ACK within 64*T1, for as long as the sender of a 2xx waits for one (RFC 3261
+// §13.3.1.4).
 func (s *Set) Fork(remoteTag string, join func(context.Context)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +34,7 @@ func (s *Set) Fork(remoteTag string, join func(context.Context)) {
 	}
 }
 
-// fork finds one. s.mu is held.
+// fork returns the index of a fork; negative if there is none. s.mu is held.
 func (s *Set) fork(remoteTag string) int {
 	return slices.IndexFunc(s.forks, func(f fork) bool { return f.remoteTag == remoteTag })
 }
@@ -47,14 +48,15 @@ func (s *Set) forgetForks() {
 	}
 }
 
-// endFork keeps a fork that is hung up from becoming a dialog later. s.mu is held.
+// endFork notes that the application has sent a BYE, so that the fork does not become a
+// dialog later. s.mu is held.
 func (s *Set) endFork(remoteTag string) {
 	if i := s.fork(remoteTag); i >= 0 {
 		s.forks[i].ended = true
 	}
 }
 
-// TakeFork makes the dialog of a fork that the application acknowledges.
+// TakeFork makes the dialog of a fork, because the application sends its ACK.
 func (s *Set) TakeFork(ctx context.Context, remoteTag string) {
 	s.mu.Lock()
 	i := s.fork(remoteTag)

@@ -2,14 +2,15 @@ package dialogset
 
 import "context"
 
-// HandOver notes that a message goes out which settles something, until HandedOver.
+// HandOver notes that we are sending a message that changes the dialog. HandedOver must
+// follow.
 func (d *Dialog) HandOver() {
 	d.mu.Lock()
 	d.handing++
 	d.mu.Unlock()
 }
 
-// HandedOver notes that what the message settled is committed, or that nothing was.
+// HandedOver notes that the changes of such a message are committed, or that it failed.
 func (d *Dialog) HandedOver() {
 	d.mu.Lock()
 	d.handing--
@@ -17,13 +18,13 @@ func (d *Dialog) HandedOver() {
 	d.mu.Unlock()
 }
 
-// AwaitCommit waits until what we sent is committed.
+// AwaitCommit waits until no message is between HandOver and HandedOver, or ctx ends.
 func (d *Dialog) AwaitCommit(ctx context.Context) {
 	_ = d.mu.Await(ctx, func() bool { return d.handing == 0 })
 	d.mu.Unlock()
 }
 
-// Uncommitted reports whether there is something to wait for.
+// Uncommitted reports whether AwaitCommit would wait.
 func (d *Dialog) Uncommitted() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,25 +11,25 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// ErrBusy says that a request of the application or of the peer comes first.
+// ErrBusy says that another request is in progress and comes first.
 var ErrBusy = errors.New("dialogset: another request is under way")
 
 // Offer is a request of the application that may carry an offer.
 type Offer interface {
-	// Branch is that of the application's transaction.
+	// Branch returns the branch of the application's transaction.
 	Branch() string
-	// Cancel waits until a CANCEL may be sent and returns the INVITE that it is for.
+	// Cancel waits until a CANCEL may be sent, and returns the INVITE to be cancelled.
 	Cancel(ctx context.Context) (*sip.Request, error)
 }
 
-// inFlight reports whether something of the dialog is under way.
+// inFlight reports whether any request of the dialog is in progress.
 func (d *Dialog) inFlight() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.busy > 0 || len(d.offers) > 0 || d.own != nil || d.updating || d.handing > 0 || d.peerInProgress()
 }
 
-// offer finds a request of the application by its branch.
+// offer returns the offer with the branch; nil if there is none.
 func (d *Dialog) offer(branch string) Offer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,23 +41,24 @@ func (d *Dialog) offer(branch string) Offer {
 	return nil
 }
 
-// Offering notes a request of the application that may offer, until offered.
+// Offering notes a request of the application that may carry an offer. Offered must follow.
 func (d *Dialog) Offering(x Offer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.offers = append(d.offers, x)
 }
 
+// Offered notes that a request noted by Offering is over.
 func (d *Dialog) Offered(x Offer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.offers = slices.DeleteFunc(d.offers, func(o Offer) bool { return o == x })
 }
 
-// Begin notes a request of the application. It waits T1 at most for a refresh
-// of ours, so that the two cannot overtake each other on the way. Behind one of
-// the same method it waits for as long as a transaction lives: a second INVITE or
-// UPDATE would be refused (RFC 3261 §14.1, RFC 3311 §5.2).
+// Begin notes a request of the application; Finish must follow. If our refresh is in
+// progress, Begin first waits for it, up to T1, so that the two requests do not overtake
+// each other. If both are INVITEs or both UPDATEs, it waits for the lifetime of a
+// transaction: the peer would refuse the second (RFC 3261 §14.1, RFC 3311 §5.2).
 func (d *Dialog) Begin(ctx context.Context, method sip.RequestMethod) {
 	d.mu.Lock()
 	if d.own != nil {
@@ -71,8 +72,7 @@ func (d *Dialog) Begin(ctx context.Context, method sip.RequestMethod) {
 	d.mu.Unlock()
 }
 
-// letOwnEnd waits for a refresh of ours as begin says. It returns with the lock
-// held.
+// letOwnEnd waits for our refresh as Begin says. It returns with the lock held.
 func (d *Dialog) letOwnEnd(ctx context.Context, method sip.RequestMethod) {
 	over := func() bool { return d.own == nil }
 	short, cancel := context.WithTimeout(ctx, sip.T1)
@@ -86,7 +86,7 @@ func (d *Dialog) letOwnEnd(ctx context.Context, method sip.RequestMethod) {
 	}
 }
 
-// Finish notes that the request of begin has its final response, or none.
+// Finish notes that a request noted by Begin is over.
 func (d *Dialog) Finish(method sip.RequestMethod) {
 	d.mu.Lock()
 	d.busy--
@@ -97,10 +97,10 @@ func (d *Dialog) Finish(method sip.RequestMethod) {
 	d.mu.Unlock()
 }
 
-// BeginOwn notes a refresh of ours, which cancel ends. It waits for requests of
-// the application, though not for long; a re-INVITE must not be sent while
-// another INVITE is in progress (RFC 3261 §14.1), nor an UPDATE after another
-// (RFC 3311 §5.2).
+// BeginOwn notes our refresh, which cancel cancels; FinishOwn must follow. It first waits up
+// to T2 for other requests. It returns ErrBusy if then another refresh is still in
+// progress, another INVITE in the case of a re-INVITE (RFC 3261 §14.1), or another UPDATE
+// in the case of an UPDATE (RFC 3311 §5.2).
 func (d *Dialog) BeginOwn(ctx context.Context, cancel context.CancelFunc, invite bool) error {
 	free := func() bool { return d.own == nil && d.busy == 0 && !d.peerInProgress() }
 	d.mu.Lock()
@@ -121,6 +121,7 @@ func (d *Dialog) BeginOwn(ctx context.Context, cancel context.CancelFunc, invite
 	return nil
 }
 
+// FinishOwn notes that our refresh is over.
 func (d *Dialog) FinishOwn() {
 	d.mu.Lock()
 	d.own, d.ownOffer = nil, false
@@ -128,16 +129,16 @@ func (d *Dialog) FinishOwn() {
 	d.mu.Unlock()
 }
 
-// FallSilent notes that nobody has answered the UPDATE, which waited for so long at
-// each place.
+// FallSilent notes that an UPDATE to refresh session got no response anywhere. waited is
+// how long it waited at each place.
 func (d *Dialog) FallSilent(session sessiontimer.Session, waited time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.silence = silence{session, waited}
 }
 
-// TakeSilence is how long an UPDATE has waited that nobody has answered; zero if there
-// was none for the session.
+// TakeSilence returns the waited of FallSilent, and forgets it; 0 if there was no such
+// UPDATE for session.
 func (d *Dialog) TakeSilence(session sessiontimer.Session) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()

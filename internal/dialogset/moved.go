@@ -2,13 +2,14 @@ package dialogset
 
 import "github.com/emiago/sipgo/sip"
 
-// Whereabouts are where the peer of a dialog was until now: its Contact, where its
-// latest message came from, and where the application sends.
+// Whereabouts are the addresses of a peer until now: its Contact, the source of its latest
+// message, and the destination that the application chose.
 type Whereabouts struct{ Target, Source, Destination string }
 
-// Moved notes the Contact of an accepted INVITE or UPDATE, as a URI and as text, and
-// where the peer is found if not by that (RFC 3261 §12.2). Until it is another place
-// than known, the application knows where that is. localAddr is our socket.
+// Moved notes the Contact of an accepted INVITE or UPDATE (RFC 3261 §12.2), as a URI (told)
+// and as text. place is the address to send to if not that of the Contact. While both are
+// the same as known, nothing is noted: the application has them too. localAddr returns the
+// address of our socket.
 func (d *Dialog) Moved(known Whereabouts, told *sip.Uri, text, place string, localAddr func() string) {
 	d.mu.Lock()
 	first := d.target == nil
@@ -25,8 +26,9 @@ func (d *Dialog) Moved(known Whereabouts, told *sip.Uri, text, place string, loc
 	d.target, d.from = uri, from
 }
 
-// Elsewhere is where the peer has moved to, where it was seen before, and our socket
-// for it; a nil target if it has not moved, or a strict router comes first.
+// Elsewhere returns the Contact to which the peer has moved, the source of its messages
+// before, and our socket for it. target is nil if the peer has not moved, or if req goes
+// through a strict router first.
 func (d *Dialog) Elsewhere(req *sip.Request) (target *sip.Uri, former, from string) {
 	d.mu.Lock()
 	target, former, from = d.target, d.former, d.from

@@ -7,23 +7,23 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/monitor"
 )
 
-// Numbering counts what we send within a dialog (RFC 3261 §12.2.1.1).
+// Numbering assigns the CSeq numbers of our requests within a dialog (RFC 3261 §12.2.1.1).
 type Numbering struct {
 	mu      monitor.Monitor
-	last    uint32       // on the wire
-	sent    []sentInvite // shared with the dialogs of the same INVITE, so what is in it stays
-	sending bool         // somebody numbers and sends
+	last    uint32       // the last CSeq on the wire
+	sent    []sentInvite // shared with other dialogs of the same INVITE, so elements must not change
+	sending bool         // InTurn is running
 }
 
-// sentInvite remembers the number that an INVITE of the application got on the
-// wire, for its ACK and the replays of that.
+// sentInvite has the CSeq that the application gave an INVITE, and the one on the wire. They
+// are needed for its ACK and the retransmissions of that.
 type sentInvite struct{ app, wire uint32 }
 
-// keptInvites bounds sentInvite: a replayed ACK may be 32 s late.
+// keptInvites is how many INVITEs are remembered. An ACK may be retransmitted for 32 s.
 const keptInvites = 8
 
-// InTurn runs send while nobody else numbers and sends within the dialog, so that
-// numbers leave in order. No lock is held meanwhile.
+// InTurn runs send, one at a time within the dialog, so that requests leave in the order of
+// their CSeq. It waits for its turn until ctx ends. No lock is held while send runs.
 func (n *Numbering) InTurn(ctx context.Context, send func() error) error {
 	err := n.mu.Await(ctx, func() bool { return !n.sending })
 	if err == nil {
@@ -42,20 +42,20 @@ func (n *Numbering) InTurn(ctx context.Context, send func() error) error {
 	return send()
 }
 
-// RFC 3261 §8.1.1.5: a number is less than 2^31.
+// RFC 3261 §8.1.1.5: a CSeq is less than 2^31.
 const maxCSeq = 1<<31 - 1
 
-// followed is the largest number that ours go on from. What is above is left for what
-// follows: enough for one request a second for half a year.
+// followed is the largest CSeq of others that our numbers continue from. Those above are
+// reserved for the rest of the call: enough for a request each second for half a year.
 const followed = maxCSeq - 1<<24
 
-// NextCSeq is the number after last. At the end it stays: a peer refuses lower ones
-// only (RFC 3261 §12.2.2), and nothing at all would be sent otherwise, not even a BYE.
+// NextCSeq returns the CSeq after last. The highest is repeated: a peer refuses only lower
+// ones (RFC 3261 §12.2.2), and otherwise we could not even send a BYE.
 func NextCSeq(last uint32) uint32 { return min(last, maxCSeq-1) + 1 }
 
-// startAfter is what the numbers of a dialog begin after that an INVITE of the peer made:
-// that INVITE's, since the dialogs of sipgo go on from there, but for one that leaves
-// too few.
+// startAfter returns the number after which our CSeq starts in a dialog that the peer's
+// INVITE made: the CSeq of that INVITE, since sipgo's dialogs continue from it, or 0 if it
+// is too high.
 func startAfter(peer uint32) uint32 {
 	if peer > followed {
 		return 0
@@ -63,8 +63,8 @@ func startAfter(peer uint32) uint32 {
 	return peer
 }
 
-// Number gives a request its CSeq on the wire: the application's own, unless
-// requests of ours have used that up or it leaves too few.
+// Number returns the CSeq on the wire for a request: app, the application's, unless it is
+// used up by requests of the timers, or too high.
 func (n *Numbering) Number(app uint32, invite bool) uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -85,23 +85,24 @@ func (n *Numbering) Number(app uint32, invite bool) uint32 {
 	return n.last
 }
 
-// GoOnAfter numbers further requests from after last, unless they are beyond that.
+// GoOnAfter makes further requests have a CSeq above last.
 func (n *Numbering) GoOnAfter(last uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.last = max(n.last, min(last, maxCSeq))
 }
 
-// LastCSeq is the number used last: early requests have some before the dialog is.
+// LastCSeq returns the last CSeq that was used. A new dialog has one, too: requests may have
+// been sent while it was early.
 func (n *Numbering) LastCSeq() uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.last
 }
 
-// WireCSeq is what the INVITE that the application numbered app has on the wire.
-// Where it sent a PRACK, UPDATE or INFO since, sipgo numbers the ACK as that; it
-// is for the INVITE before all the same.
+// WireCSeq returns the CSeq on the wire of the INVITE to which the application gave app. If
+// the application has sent a PRACK, UPDATE or INFO since, sipgo gives the ACK the number of
+// that, so the latest INVITE up to app counts.
 func (n *Numbering) WireCSeq(app uint32) uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -114,14 +115,14 @@ func (n *Numbering) WireCSeq(app uint32) uint32 {
 	return wire
 }
 
-// plain reports whether what the store knows is enough to go on.
+// plain reports whether the last CSeq, which the store has, is all the state there is.
 func (n *Numbering) plain() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return !n.sending && !slices.ContainsFunc(n.sent, func(s sentInvite) bool { return s.app != s.wire })
 }
 
-// follow counts on from another dialog of the same INVITE.
+// follow makes n continue from another dialog of the same INVITE.
 func (n *Numbering) follow(other *Numbering) {
 	other.mu.Lock()
 	defer other.mu.Unlock()

@@ -10,28 +10,28 @@ import (
 // PeerInvite is an INVITE of the peer until its 2xx is acknowledged.
 type PeerInvite struct {
 	cseq     uint32
-	local    bool          // answered here: the application never saw it
-	answered time.Time     // 2xx sent; zero before
-	refused  bool          // or another final response, or it is being sent
+	local    bool          // answered by the timers: the application has not seen it
+	answered time.Time     // when the 2xx was sent; zero before
+	refused  bool          // a refusal was sent, or is about to be
 	acked    chan struct{} // closed by the ACK; nil for a first INVITE, for which nobody waits
-	had      chan struct{} // closed when the application has had that; nil if nobody waits for it
+	had      chan struct{} // closed when the application has handled the ACK; nil if nobody waits for that
 }
 
-// Acked is closed when the peer has the 2xx.
+// Acked returns a channel that is closed when the peer has acknowledged the 2xx.
 func (p *PeerInvite) Acked() <-chan struct{} { return p.acked }
 
-// open reports whether the INVITE has no final response. Whoever has got that may
+// open reports whether there is an INVITE without a final response. After that, the peer may
 // send another request at once.
 func (p *PeerInvite) open() bool { return p != nil && p.answered.IsZero() && !p.refused }
 
-// Clash says which other request a request of the peer may not overlap.
+// Clash says with which other request a request of the peer clashes.
 type Clash uint8
 
 // The clashes.
 const (
 	NoClash    Clash = iota
-	WithOurs         // glare: 491 (RFC 3261 §14.2, RFC 3311 §5.2)
-	WithTheirs       // one at a time: 500
+	WithOurs         // with ours: glare, 491 (RFC 3261 §14.2, RFC 3311 §5.2)
+	WithTheirs       // with another one of the peer: 500
 )
 
 func clash(ours, theirs bool) Clash {
@@ -44,9 +44,9 @@ func clash(ours, theirs bool) Clash {
 	return NoClash
 }
 
-// OpenUpdate guards what RFC 3311 §5.2 allows at a time: one UPDATE of the peer, and
-// no offer of it while another offer is open. Where nothing clashes CloseUpdate must
-// follow.
+// OpenUpdate begins an UPDATE of the peer, unless it clashes with another request. RFC 3311
+// §5.2 allows one UPDATE at a time, and no offer while another one is open. After NoClash,
+// CloseUpdate must follow.
 func (d *Dialog) OpenUpdate(offer bool) Clash {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,35 +57,35 @@ func (d *Dialog) OpenUpdate(offer bool) Clash {
 	return c
 }
 
-// CloseUpdate lets the peer send the next UPDATE.
+// CloseUpdate notes that the UPDATE is over.
 func (d *Dialog) CloseUpdate() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.updating = false
 }
 
-// OpenInvite guards what RFC 3261 §14.2 allows at a time: no re-INVITE against one of
-// ours, and one of the peer's.
+// OpenInvite begins a re-INVITE of the peer, unless it clashes with one of ours or another
+// one of the peer (RFC 3261 §14.2).
 func (d *Dialog) OpenInvite(cseq uint32) (*PeerInvite, Clash) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if c := clash(d.ownOffer || len(d.offers) > 0, d.peer.open()); c != NoClash {
 		return nil, c
 	}
-	d.confirm() // whoever sends another INVITE has got our 2xx
+	d.confirm() // a peer that sends another INVITE has received our 2xx
 	d.peer = &PeerInvite{cseq: cseq, acked: make(chan struct{})}
 	return d.peer, NoClash
 }
 
-// Refusing notes that an INVITE is about to be refused: the next request of the peer
-// may follow at once. A re-INVITE of ours waits for CloseInvite.
+// Refusing notes that an INVITE is about to be refused. From now on the peer may send its
+// next request. Our own re-INVITE waits for CloseInvite.
 func (d *Dialog) Refusing(p *PeerInvite) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.refused = p.refused || p.answered.IsZero()
 }
 
-// CloseInvite notes that an INVITE was not answered with a 2xx.
+// CloseInvite notes that an INVITE is over without a 2xx. After a 2xx it does nothing.
 func (d *Dialog) CloseInvite(p *PeerInvite) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,15 +95,15 @@ func (d *Dialog) CloseInvite(p *PeerInvite) {
 	}
 }
 
-// AnswerHere notes that the application does not see an INVITE, nor its ACK.
+// AnswerHere notes that the application sees neither the INVITE nor its ACK.
 func (d *Dialog) AnswerHere(p *PeerInvite) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.local = true
 }
 
-// ExpectAck notes an INVITE of the peer that is answered with a 2xx, and the timer
-// that forgets its dialog.
+// ExpectAck notes the 2xx to the first INVITE of the peer, and the timer that forgets its
+// dialog after 64*T1.
 func (d *Dialog) ExpectAck(cseq uint32, now time.Time, forget *time.Timer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,9 +123,8 @@ func (d *Dialog) Answered(p *PeerInvite, now time.Time) {
 	d.mu.Signal()
 }
 
-// Acked notes an ACK: answered is when the 2xx was sent that waited for it, zero if
-// none did. local says that the application has nothing to see of it, now or when it
-// comes again.
+// Acked notes an ACK. answered is when its 2xx was sent, zero if that was acknowledged
+// before. local says that the application must not see the ACK, nor its retransmissions.
 func (d *Dialog) Acked(cseq uint32) (answered time.Time, local bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +135,7 @@ func (d *Dialog) Acked(cseq uint32) (answered time.Time, local bool) {
 	return answered, slices.Contains(d.localAcks, cseq)
 }
 
-// confirm notes that the peer has the 2xx to its INVITE. The lock is held.
+// confirm notes that the peer has received the 2xx to its INVITE. The lock is held.
 func (d *Dialog) confirm() {
 	p := d.peer
 	if p == nil {
@@ -152,14 +151,14 @@ func (d *Dialog) confirm() {
 	d.mu.Signal()
 }
 
-// peerInProgress: the peer's INVITE is not answered, or its 2xx not acknowledged
-// within 64*T1, after which no ACK is to be expected. The lock is held.
+// peerInProgress reports whether the peer's INVITE is not answered, or its 2xx not
+// acknowledged. After 64*T1 an ACK is no longer expected. The lock is held.
 func (d *Dialog) peerInProgress() bool {
 	return d.peer != nil && (d.peer.answered.IsZero() || time.Since(d.peer.answered) < 64*sip.T1)
 }
 
-// Busy reports whether something is being answered, by us or by the peer, that may
-// renew the session, and whether a 2xx of ours is not acknowledged yet.
+// Busy reports whether a request in progress, of either side, may refresh the session, and
+// whether our 2xx is not acknowledged yet.
 func (d *Dialog) Busy() (busy, unconfirmed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

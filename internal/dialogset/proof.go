@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
-// Patient reports whether the process was stalled when the peer's proof was due, and
-// waits on until it has been read.
+// Patient is called when the peer's proof is due. If the process was stalled, the proof may
+// be unread: Patient then restarts the timer and returns true.
 func (d *Dialog) Patient(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -19,15 +19,15 @@ func (d *Dialog) Patient(now time.Time) bool {
 	return true
 }
 
-// Unproved reports whether the peer has not proved to be there. A process before this
-// one leaves no such dialog.
+// Unproved reports whether the peer has not yet proved that it is there. A dialog that was
+// resumed from the store counts as proved.
 func (d *Dialog) Unproved() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.forget != nil
 }
 
-// Proved notes that nothing is left to be proved, and reports whether something was.
+// Proved notes that the peer has proved that it is there, and reports whether that is new.
 func (d *Dialog) Proved() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,46 +10,44 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Set is the process's own state of what has one Call-ID and tag of ours: mostly
-// one dialog, several where an INVITE was forked or a B2BUA has one tag for both of
-// its calls, and before there is one the INVITE that makes it. Its dialogs have
-// nothing else in common. What outlives the process is in the store, and a set that
-// knows no more than that is dropped.
+// Set holds the dialogs with one Call-ID and local tag, and before there are any, the INVITE
+// that makes them. Usually there is one dialog; there are several if an INVITE was forked,
+// or if a B2BUA uses one tag for both of its calls. The dialogs have nothing else in common.
 type Set struct {
 	key  key
-	used atomic.Int64 // when it was found last, in nanoseconds since Sets.start
-	over bool         // of no more use than to transactions; guarded by Sets.mu
+	used atomic.Int64 // when it was last used, in nanoseconds since Sets.start
+	over bool         // needed only by transactions that are still alive; guarded by Sets.mu
 
 	mu      sync.Mutex
 	dialogs []*Dialog
-	room    [1]*Dialog // for them, mostly
+	room    [1]*Dialog // first backing array of dialogs, which usually suffices
 	forks   []fork
 
-	// calling is our INVITE and its early dialogs, and later what is sent in
-	// dialogs that are not known; nil if there is nothing of the kind.
+	// calling is our INVITE and its early dialogs. Later it stands for dialogs that are not
+	// in the set; nil if it is not needed.
 	calling *Dialog
-	before  Numbering           // as the first dialog took it over: the others go on from there
-	ringing ringing             // likewise
-	policy  sessiontimer.Policy // of that INVITE; Off before there is one
-	pending bool                // no dialog came of it yet
-	learned time.Duration       // Min-SE of its 422s
+	before  Numbering           // of calling, when it became the first dialog: others continue from there
+	ringing ringing             // of calling, at the same time
+	policy  sessiontimer.Policy // of our INVITE; Off before there is one
+	pending bool                // our INVITE has made no dialog yet
+	learned time.Duration       // highest Min-SE of its 422s
 }
 
 type key struct{ callID, tag string }
 
-// ID names the dialog with a party.
+// ID returns the ID of the dialog with the remote tag.
 func (s *Set) ID(remoteTag string) dialogstore.ID {
 	return dialogstore.ID{CallID: s.key.callID, LocalTag: s.key.tag, RemoteTag: remoteTag}
 }
 
-// Invited is the policy of our INVITE; Off if we have sent none.
+// Invited returns the policy of our INVITE; its mode is Off if we have sent none.
 func (s *Set) Invited() sessiontimer.Policy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.policy
 }
 
-// Invite notes an INVITE of ours.
+// Invite notes our INVITE, and returns the Dialog that stands for it.
 func (s *Set) Invite(policy sessiontimer.Policy) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,17 +55,17 @@ func (s *Set) Invite(policy sessiontimer.Policy) *Dialog {
 	return s.called()
 }
 
-// Ring notes the early dialog of an INVITE of the peer.
+// Ring adds the early dialog of the peer's INVITE.
 func (s *Set) Ring(remoteTag string, cseq uint32, what Told) *Dialog {
 	return s.join(&Dialog{remoteTag: remoteTag, state: early, told: what, Count: Numbering{last: startAfter(cseq)}})
 }
 
-// resume takes up a stored dialog that is not known.
+// resume adds a stored dialog.
 func (s *Set) resume(d dialogstore.Dialog) *Dialog {
 	return s.join(&Dialog{remoteTag: d.RemoteTag, state: confirmed, Count: Numbering{last: d.LocalCSeq}})
 }
 
-// join adds a dialog, unless it is known.
+// join adds a dialog, or returns the one that is there already.
 func (s *Set) join(m *Dialog) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,9 +76,9 @@ func (s *Set) join(m *Dialog) *Dialog {
 	return m
 }
 
-// Accept makes the dialog of a 2xx to our INVITE; nil if it is known. The first one
-// goes on with what is in flight and with the numbers, another one counts for itself
-// (RFC 3261 §12.2.1.1).
+// Accept adds the dialog of a 2xx to our INVITE; nil if it is there already. The first one
+// continues as the INVITE, with its requests in flight. Further ones start with its CSeq and
+// then count on their own (RFC 3261 §12.2.1.1).
 func (s *Set) Accept(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +91,7 @@ func (s *Set) Accept(remoteTag string) *Dialog {
 		s.before.follow(&m.Count)
 		s.ringing = m.leave()
 		s.pending, s.calling = false, nil
-		s.learned = 0 // RFC 4028 §7.4: what led to the dialog is forgotten with it
+		s.learned = 0 // RFC 4028 §7.4: it counts only until there is a dialog
 	} else {
 		m = &Dialog{}
 		m.Count.follow(&s.calling.Count)
@@ -105,8 +103,8 @@ func (s *Set) Accept(remoteTag string) *Dialog {
 	return m
 }
 
-// Abandon forgets an early dialog of which nothing came, and reports whether the set
-// is of no more use.
+// Abandon removes an early dialog that was not confirmed, and reports whether the set is no
+// longer needed.
 func (s *Set) Abandon(m *Dialog) (last bool) {
 	s.mu.Lock()
 	s.dialogs = slices.DeleteFunc(s.dialogs, func(o *Dialog) bool { return o == m })
@@ -114,8 +112,8 @@ func (s *Set) Abandon(m *Dialog) (last bool) {
 	return !s.Needed()
 }
 
-// Of finds the dialog that a request of ours belongs to. An early one, and one that
-// nobody took, belongs to the INVITE.
+// Of returns the dialog that our request belongs to. For an early dialog, and for a fork that
+// was not taken, that is the Dialog of the INVITE.
 func (s *Set) Of(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +123,7 @@ func (s *Set) Of(remoteTag string) *Dialog {
 	return s.called()
 }
 
-// called is calling, made if need be. s.mu is held.
+// called returns calling, and makes it if it is nil. s.mu is held.
 func (s *Set) called() *Dialog {
 	if s.calling == nil {
 		s.calling = &Dialog{ringing: s.ringing}
@@ -134,15 +132,15 @@ func (s *Set) called() *Dialog {
 	return s.calling
 }
 
-// Dialog finds a dialog; nil if it is not known.
+// Dialog returns a dialog; nil if it is not in the set.
 func (s *Set) Dialog(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.find(remoteTag)
 }
 
-// Speaking finds the dialog that a request of the peer belongs to, also an early one of
-// our INVITE; nil if there is none.
+// Speaking returns the dialog that the peer's request belongs to, including the early ones
+// of our INVITE; nil if there is none.
 func (s *Set) Speaking(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,13 +160,14 @@ func (s *Set) find(remoteTag string) *Dialog {
 	return nil
 }
 
-// Lives reports whether a dialog of the set has not ended.
+// Lives reports whether a dialog is confirmed and has not ended.
 func (s *Set) Lives(remoteTag string) bool {
 	m := s.Dialog(remoteTag)
 	return m != nil && m.is(confirmed)
 }
 
-// Early finds the early dialog with a party, and what we told of us in it.
+// Early reports whether there is an early dialog with the remote tag, and returns what we
+// have told its peer.
 func (s *Set) Early(remoteTag string) (what Told, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +181,7 @@ func (s *Set) Early(remoteTag string) (what Told, ok bool) {
 	return Told{}, false
 }
 
-// Offer finds the INVITE of the application with the branch; nil if it is over.
+// Offer returns the application's INVITE with the branch; nil if it is over.
 func (s *Set) Offer(branch string) Offer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +198,8 @@ func (s *Set) Offer(branch string) Offer {
 	return nil
 }
 
-// End notes that a dialog is over and gives up a refresh of ours. Of all who call it
-// for a dialog one gets first. With the last one the set is of no more use.
+// End ends a dialog and cancels our refresh. first is true for exactly one call for each
+// dialog. last says that the set is no longer needed.
 func (s *Set) End(remoteTag string, byUs bool, why sessiontimer.Reason) (first, last bool) {
 	s.mu.Lock()
 	m := s.find(remoteTag)
@@ -214,20 +213,20 @@ func (s *Set) End(remoteTag string, byUs bool, why sessiontimer.Reason) (first, 
 	return true, !s.Needed()
 }
 
-// Let notes that a dialog is somebody else's by now: it is over here, though not for
-// its peer.
+// Let ends a dialog that another node owns now: it is over here, but not for its peer.
 func (s *Set) Let(remoteTag string) (first, last bool) {
 	return s.End(remoteTag, false, sessiontimer.Reason{Cause: sessiontimer.CauseDeleted})
 }
 
-// Needed reports whether there is a dialog, or one may come of what is in flight.
+// Needed reports whether the set has a dialog that is alive, or a request in flight may make
+// one.
 func (s *Set) Needed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calling != nil && s.calling.needed() || slices.ContainsFunc(s.dialogs, (*Dialog).needed)
 }
 
-// idle reports whether the store knows all that is to be known of the set.
+// idle reports whether the set has no more state than the store.
 func (s *Set) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +234,7 @@ func (s *Set) idle() bool {
 	return len(s.forks) == 0 && (s.calling == nil || !s.calling.inFlight()) && !slices.ContainsFunc(s.dialogs, busy)
 }
 
-// Learned is the largest Min-SE of the 422s to our INVITE.
+// Learned returns the highest Min-SE of the 422s to our INVITE.
 func (s *Set) Learned() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,7 +248,7 @@ func (s *Set) Learn(minSE time.Duration) {
 	s.learned = max(s.learned, minSE)
 }
 
-// Remembered counts what is kept of requests.
+// Remembered returns how many items the set keeps, for tests of its bounds.
 func (s *Set) Remembered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,29 +9,28 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Sets finds the set of a request. An idle call has none: what its set knew and
-// the store does not has no meaning once transactions are over, and resume makes
-// it anew.
+// Sets holds the sets of all calls, except idle ones: once its transactions are over, a set
+// has no state that the store does not have, so it is dropped, and Resume makes it again.
 type Sets struct {
 	start time.Time
 
 	mu      sync.RWMutex
 	all     map[key]*Set
-	peak    int // most sets that all has had
+	peak    int // largest size of all
 	closed  bool
-	sweeper *time.Timer // nil while there is no set
+	sweeper *time.Timer // nil while there are no sets
 }
 
-// Life is how long transactions may still refer to a set that nobody uses: a
-// BYE that is challenged must be numbered, a BYE that crosses ours answered.
+// Life returns how long an unused set is kept, because transactions may still need it: a BYE
+// that is challenged gets a new CSeq, and a BYE that crosses ours an answer.
 func Life() time.Duration { return 64 * sip.T1 }
 
 func sweepEvery() time.Duration { return Life() / 8 }
 
-// New makes an empty one.
+// New returns an empty Sets.
 func New() *Sets { return &Sets{start: time.Now(), all: make(map[key]*Set)} }
 
-// Find returns nil if there is no such set.
+// Find returns a set; nil if there is none.
 func (ss *Sets) Find(callID, tag string) *Set {
 	ss.mu.RLock()
 	defer ss.mu.RUnlock()
@@ -45,7 +44,7 @@ func (ss *Sets) Find(callID, tag string) *Set {
 // Touch keeps a set for another Life.
 func (ss *Sets) Touch(s *Set) { s.used.Store(int64(time.Since(ss.start))) }
 
-// Open finds or makes a set.
+// Open returns a set, and makes it if there is none.
 func (ss *Sets) Open(callID, tag string) *Set {
 	key := key{callID, tag}
 	ss.mu.Lock()
@@ -65,7 +64,7 @@ func (ss *Sets) Open(callID, tag string) *Set {
 	return s
 }
 
-// Resume finds the set of a stored dialog, or makes it anew: the call was idle,
+// Resume returns the set and Dialog of a stored dialog. It makes them if the call was idle,
 // or began in another process.
 func (ss *Sets) Resume(d dialogstore.Dialog) (*Set, *Dialog) {
 	if s := ss.Find(d.CallID, d.LocalTag); s != nil {
@@ -77,21 +76,22 @@ func (ss *Sets) Resume(d dialogstore.Dialog) (*Set, *Dialog) {
 	return s, s.resume(d)
 }
 
-// Drop forgets a set.
+// Drop removes a set.
 func (ss *Sets) Drop(s *Set) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.delete(s)
 }
 
-// delete forgets a set. ss.mu is held.
+// delete removes a set. ss.mu is held.
 func (ss *Sets) delete(s *Set) {
 	if ss.all[s.key] == s {
 		delete(ss.all, s.key)
 	}
 }
 
-// DropLater drops a set that is over once transactions are too.
+// DropLater marks a set as over, so that it is dropped after Life, when its transactions are
+// over too.
 func (ss *Sets) DropLater(s *Set) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -102,12 +102,12 @@ func (ss *Sets) DropLater(s *Set) {
 	}
 }
 
-// sweep drops the sets that nobody has used for Life and nobody needs.
+// sweep drops the sets that are over or idle and were not used for Life.
 func (ss *Sets) sweep() {
 	limit := int64(time.Since(ss.start) - Life())
 	for _, s := range ss.unusedSince(limit) {
 		ss.mu.Lock()
-		if s.used.Load() <= limit && (s.over || s.idle()) { // nobody took it up meanwhile
+		if s.used.Load() <= limit && (s.over || s.idle()) { // it may have been used meanwhile
 			ss.delete(s)
 		}
 		ss.mu.Unlock()
@@ -133,8 +133,8 @@ func (ss *Sets) unusedSince(limit int64) []*Set {
 	return unused
 }
 
-// shrink gives back what the map took for a burst of calls: deleting from a map
-// frees none of its memory. ss.mu is held.
+// shrink frees the memory that the map took for a burst of calls: deleting from a map frees
+// none. ss.mu is held.
 func (ss *Sets) shrink() {
 	if len(ss.all) > ss.peak/4 {
 		return
@@ -146,8 +146,8 @@ func (ss *Sets) shrink() {
 	ss.all, ss.peak = all, len(all)
 }
 
-// Close drops the sets that are over. The others stay, so that what their calls
-// still send is numbered on.
+// Close drops the sets that are over, and stops sweeping. The other sets stay, so that
+// further requests of their calls get correct CSeq numbers.
 func (ss *Sets) Close() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -162,14 +162,14 @@ func (ss *Sets) Close() {
 	}
 }
 
-// Len is how many sets there are.
+// Len returns the number of sets.
 func (ss *Sets) Len() int {
 	ss.mu.RLock()
 	defer ss.mu.RUnlock()
 	return len(ss.all)
 }
 
-// Remembered counts what is kept of requests in all sets.
+// Remembered returns how many items all sets keep, for tests of their bounds.
 func (ss *Sets) Remembered() int {
 	ss.mu.RLock()
 	defer ss.mu.RUnlock()

@@ -1,7 +1,7 @@
 package dialogset
 
-// AckToBeHad is closed when the application has had the ACK of the peer's last INVITE
-// that it accepted; nil if it has had it.
+// AckToBeHad returns a channel that is closed when the application has handled the ACK of
+// the last INVITE that it accepted; nil if it has handled that already.
 func (d *Dialog) AckToBeHad() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -14,7 +14,7 @@ func (d *Dialog) AckToBeHad() <-chan struct{} {
 	return d.unacked.had
 }
 
-// HadAck notes that the application has had an ACK.
+// HadAck notes that the application has handled an ACK.
 func (d *Dialog) HadAck(cseq uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
