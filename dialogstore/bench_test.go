@@ -39,7 +39,7 @@ func (m *mutexMap) Load(_ context.Context, id dialogstore.ID) (dialogstore.Dialo
 	return dialogstore.Dialog{}, dialogstore.ErrNotFound
 }
 
-func (m *mutexMap) Update(_ context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+func (m *mutexMap) Update(_ context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.dialogs[id]
@@ -47,7 +47,8 @@ func (m *mutexMap) Update(_ context.Context, id dialogstore.ID, change func(dial
 		return before, after, dialogstore.ErrNotFound
 	}
 	before = *d
-	if after, err = change(before); err == nil {
+	if after.State, err = change(before); err == nil {
+		after.Origin = before.Origin
 		*d = after
 	}
 	return before, after, err
@@ -69,7 +70,7 @@ func (m *mutexMap) All(context.Context) iter.Seq2[dialogstore.Dialog, error] {
 type measured interface {
 	Create(context.Context, dialogstore.Dialog) error
 	Load(context.Context, dialogstore.ID) (dialogstore.Dialog, error)
-	Update(context.Context, dialogstore.ID, func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error)
+	Update(context.Context, dialogstore.ID, func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error)
 	All(context.Context) iter.Seq2[dialogstore.Dialog, error]
 }
 

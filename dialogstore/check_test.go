@@ -46,13 +46,13 @@ func TestCheck(t *testing.T) {
 func TestVersionsGoRound(t *testing.T) {
 	memory := dialogstore.NewMemory()
 	id := dialogstore.ID{CallID: "old", LocalTag: "l", RemoteTag: "r"}
-	if err := memory.Create(t.Context(), dialogstore.Dialog{ID: id, Version: math.MaxUint64}); err != nil {
+	if err := memory.Create(t.Context(), dialogstore.Dialog{Origin: dialogstore.Origin{ID: id}, State: dialogstore.State{Version: math.MaxUint64}}); err != nil {
 		t.Fatal(err)
 	}
 	var seen []dialogstore.Change
 	store := dialogstore.Observe(memory, observerFunc(func(_ context.Context, c *dialogstore.Change) { seen = append(seen, *c) }))
 	for range 2 {
-		before, after, err := store.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return d, nil })
+		before, after, err := store.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.State, error) { return d.State, nil })
 		if err != nil || !dialogstore.Newer(after.Version, before.Version) || dialogstore.Newer(before.Version, after.Version) {
 			t.Errorf("%d after %d, %v; want a newer one", after.Version, before.Version, err)
 		}

@@ -15,20 +15,39 @@ type ID struct {
 }
 
 // Dialog is everything needed to refresh or end a dialog, even by another process after
-// a restart. It is a plain value of exported fields, suitable for any encoding. Its
-// slices are shared and never written to.
+// a restart. It is a plain value of exported fields, suitable for any encoding, and flat
+// in JSON. Its slices are shared and never written to.
 type Dialog struct {
+	Origin
+	State
+}
+
+// Origin is what the first INVITE and its 2xx have made of a dialog. It never changes.
+type Origin struct {
 	ID
+	OwnsCallID bool      // we sent the first INVITE
+	Began      time.Time // when the 2xx to it came or went; zero if unknown
+	Policy     sessiontimer.Policy
+
+	LocalURI  string   // our From in requests, as a header value with its tag
+	RemoteURI string   // our To in requests, likewise
+	RouteSet  []string // Route header values, in order
+	Transport string   // udp, tcp, tls, ws or wss
+
+	// Option tags besides timer in our first request, or in our 2xx to the peer's.
+	Supported    string
+	Require      string
+	ProxyRequire string
+}
+
+// State is what later requests and responses change, all of it at once: see
+// [Store].Update.
+type State struct {
 	Version uint64 // counts the commits from 1, and wraps around to 1: see Newer; set by Observed
 
-	LocalURI     string   // our From in requests, as a header value with its tag
-	RemoteURI    string   // our To in requests, likewise
-	RemoteTarget string   // Request-URI: the peer's Contact
-	RouteSet     []string // Route header values, in order
-	Contact      string   // our Contact, as a header value
-
-	Transport string // udp, tcp, tls, ws or wss
-	LocalAddr string // host:port of our socket; empty if unknown
+	RemoteTarget string // Request-URI: the peer's Contact
+	Contact      string // our Contact, as a header value
+	LocalAddr    string // host:port of our socket; empty if unknown
 
 	// Where requests to the peer may go, besides where their URIs lead. Addresses are
 	// host:port, or empty.
@@ -40,11 +59,7 @@ type Dialog struct {
 	LocalCSeq  uint32 // our last one on the wire
 	RemoteCSeq uint32 // the peer's last one in an INVITE or UPDATE
 
-	// Option tags besides timer in our first request, or in our 2xx to the peer's.
-	Supported    string
-	Require      string
-	ProxyRequire string
-	Accepted     string // option tags that the peer required and the application accepted
+	Accepted string // option tags that the peer required and the application accepted
 
 	// What both ends have agreed on (RFC 3264), which need not be what was sent last:
 	// refused, cancelled and early offers do not change it. Empty if nothing is agreed.
@@ -61,9 +76,6 @@ type Dialog struct {
 	PeerTimer  bool          // the peer has listed timer
 	PeerUpdate bool          // the peer's latest Allow lists UPDATE
 	NoUpdate   bool          // the peer has refused an UPDATE with 405 or 501, whatever its Allow lists
-	OwnsCallID bool          // we sent the first INVITE
-	Began      time.Time     // when the 2xx to it came or went; zero if unknown
-	Policy     sessiontimer.Policy
 }
 
 // Call returns the part of an event that describes d.

@@ -26,12 +26,14 @@ func Example() {
 	store := dialogstore.Observe(dialogstore.NewMemory(), printer{})
 	id := dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "a6c85cf"}
 
-	if err := store.Create(ctx, dialogstore.Dialog{ID: id, LocalCSeq: 314159}); err != nil {
+	var call dialogstore.Dialog
+	call.ID, call.LocalCSeq = id, 314159
+	if err := store.Create(ctx, call); err != nil {
 		fmt.Println(err)
 	}
-	next := func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	next := func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.LocalCSeq++
-		return d, nil
+		return d.State, nil
 	}
 	if _, _, err := store.Update(ctx, id, next); err != nil {
 		fmt.Println(err)

@@ -69,19 +69,19 @@ func (s *jsonStore) Create(ctx context.Context, d dialogstore.Dialog) error {
 	return s.write(d)
 }
 
-func (s *jsonStore) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+func (s *jsonStore) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error) {
 	err = s.begin(ctx)
 	defer s.mu.Unlock()
 	if err == nil {
 		before, err = s.read(id)
 	}
 	if err == nil {
-		after, err = change(before)
+		after.Origin = before.Origin
+		after.State, err = change(before)
 	}
 	if err != nil {
 		return dialogstore.Dialog{}, dialogstore.Dialog{}, err
 	}
-	after.ID = id
 	return before, after, s.write(after)
 }
 

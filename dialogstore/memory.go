@@ -61,7 +61,7 @@ func (m *Memory) Create(ctx context.Context, d Dialog) error {
 }
 
 // Update implements Store.
-func (m *Memory) Update(ctx context.Context, id ID, change func(Dialog) (Dialog, error)) (before, after Dialog, err error) {
+func (m *Memory) Update(ctx context.Context, id ID, change func(Dialog) (State, error)) (before, after Dialog, err error) {
 	s, hash := m.shard(id)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -72,12 +72,11 @@ func (m *Memory) Update(ctx context.Context, id ID, change func(Dialog) (Dialog,
 			return Dialog{}, Dialog{}, ErrNotFound
 		}
 		before := old.dialog()
-		after, err := change(before)
+		state, err := change(before)
 		if err != nil {
 			return Dialog{}, Dialog{}, err
 		}
-		after.ID = old.id
-		next := newRecord(&after, old)
+		next := newRecord(&Dialog{before.Origin, state}, old)
 		if s.swap(hash, old, next) {
 			return before, next.dialog(), nil
 		}

@@ -36,14 +36,14 @@ func TestMemoryAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	targets := []string{"sip:user@192.0.2.8:5060", "sip:user@192.0.2.9:5060"}
-	retarget := func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	retarget := func(d dialogstore.Dialog) (dialogstore.State, error) {
 		slices.Reverse(targets)
 		d.RemoteTarget = targets[0]
-		return d, nil
+		return d.State, nil
 	}
-	reprint := func(next dialogstore.Dialog) (dialogstore.Dialog, error) {
-		next.LocalURI, next.RemoteURI, next.Contact = d.LocalURI, d.RemoteURI, d.Contact
-		return next, nil
+	reprint := func(next dialogstore.Dialog) (dialogstore.State, error) {
+		next.RemoteTarget, next.Contact = d.RemoteTarget, d.Contact
+		return next.State, nil
 	}
 	for _, c := range []struct {
 		name string
@@ -67,8 +67,8 @@ func TestMemoryKeepsOneOfEqualTexts(t *testing.T) {
 	if err := m.Create(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	before, after, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
-		d.LocalURI, d.Contact = strings.Clone(d.LocalURI), strings.Clone(d.Contact)
+	before, after, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
+		d.RemoteTarget, d.Contact = strings.Clone(d.RemoteTarget), strings.Clone(d.Contact)
 		return refreshed(d)
 	})
 	if err != nil {
@@ -81,6 +81,7 @@ func TestMemoryKeepsOneOfEqualTexts(t *testing.T) {
 	}
 	for _, c := range []struct{ name, was, is string }{
 		{"LocalURI", before.LocalURI, after.LocalURI},
+		{"RemoteTarget", before.RemoteTarget, after.RemoteTarget},
 		{"Contact", before.Contact, after.Contact},
 		{"CallID", d.CallID, again.CallID},
 	} {

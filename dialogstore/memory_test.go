@@ -18,12 +18,12 @@ func TestZeroMemory(t *testing.T) {
 }
 
 func call(n int) dialogstore.Dialog {
-	return dialogstore.Dialog{ID: dialogstore.ID{CallID: "call-" + strconv.Itoa(n), LocalTag: "l", RemoteTag: "r"}}
+	return dialogstore.Dialog{Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "call-" + strconv.Itoa(n), LocalTag: "l", RemoteTag: "r"}}}
 }
 
-func count(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+func count(d dialogstore.Dialog) (dialogstore.State, error) {
 	d.LocalCSeq++
-	return d, nil
+	return d.State, nil
 }
 
 func TestMemoryLen(t *testing.T) {
@@ -55,7 +55,7 @@ func TestMemoryUpdateRunsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs := 0
-	before, after, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	before, after, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		if runs++; runs == 1 {
 			if _, _, err := m.Update(t.Context(), d.ID, count); err != nil {
 				t.Error(err)
@@ -77,7 +77,7 @@ func TestMemoryUpdateSeesReplacement(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs := 0
-	_, _, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, err := m.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		if runs++; runs == 1 {
 			_, deleteErr := m.Delete(t.Context(), d.ID)
 			if err := m.Create(t.Context(), d); err != nil || deleteErr != nil {

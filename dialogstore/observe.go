@@ -66,8 +66,8 @@ func (o *Observed) Create(ctx context.Context, d Dialog) error {
 }
 
 // Update implements Store; Version rises by one.
-func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (Dialog, error)) (before, after Dialog, err error) {
-	before, after, err = o.store.Update(ctx, id, func(d Dialog) (Dialog, error) {
+func (o *Observed) Update(ctx context.Context, id ID, change func(Dialog) (State, error)) (before, after Dialog, err error) {
+	before, after, err = o.store.Update(ctx, id, func(d Dialog) (State, error) {
 		next, err := change(d)
 		next.Version = max(1, d.Version+1)
 		return next, err

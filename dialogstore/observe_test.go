@@ -68,9 +68,9 @@ func TestObserveOwnsVersion(t *testing.T) {
 	if err := s.Create(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	before, after, err := s.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	before, after, err := s.Update(t.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.Version = 0
-		return d, nil
+		return d.State, nil
 	})
 	if before.Version != 1 || after.Version != 2 || err != nil {
 		t.Errorf("versions are %d and %d (%v), want 1 and 2 whatever the caller set", before.Version, after.Version, err)
@@ -78,7 +78,7 @@ func TestObserveOwnsVersion(t *testing.T) {
 }
 
 func TestObserveSilentOnErrors(t *testing.T) {
-	refuse := func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return d, errors.New("no") }
+	refuse := func(d dialogstore.Dialog) (dialogstore.State, error) { return d.State, errors.New("no") }
 	var w watcher
 	m := dialogstore.NewMemory()
 	s := dialogstore.Observe(m, &w)

@@ -29,12 +29,12 @@ type Store interface {
 	// returns an error that wraps ErrExists.
 	Create(ctx context.Context, d Dialog) error
 
-	// Update atomically replaces the dialog by the result of change: concurrent
-	// updates each see the outcome of the one before. change may run more than once
-	// and must have no side effects. If it returns an error nothing changes and
-	// Update returns that error. Update returns the value before and the one stored,
-	// or an error that wraps ErrNotFound. A change of the ID is ignored.
-	Update(ctx context.Context, id ID, change func(Dialog) (Dialog, error)) (before, after Dialog, err error)
+	// Update atomically replaces the State of the dialog by the result of change:
+	// concurrent updates each see the outcome of the one before. change may run more
+	// than once and must have no side effects. If it returns an error nothing changes
+	// and Update returns that error. Update returns the dialog before and after, or an
+	// error that wraps ErrNotFound.
+	Update(ctx context.Context, id ID, change func(Dialog) (State, error)) (before, after Dialog, err error)
 
 	// Delete removes the dialog and returns it, or an error that wraps ErrNotFound.
 	// Of several concurrent calls exactly one succeeds.

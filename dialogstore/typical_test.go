@@ -45,36 +45,40 @@ func typical(id dialogstore.ID, i int) dialogstore.Dialog {
 	to.Params.Add("tag", id.RemoteTag)
 	contact := sip.ContactHeader{Address: ours}
 	return dialogstore.Dialog{
-		ID:           id,
-		Version:      1,
-		LocalURI:     from.Value(),
-		RemoteURI:    to.Value(),
-		RemoteTarget: target.String(),
-		Contact:      contact.Value(),
-		Transport:    "udp",
-		LocalAddr:    "10.20.30.40:5060",
-		Source:       "192.0.2.7:5060",
-		LocalCSeq:    1,
-		Supported:    "replaces, 100rel",
-		SDP:          sdp,
-		SDPType:      "application/sdp",
-		PeerSDP:      sdp,
-		Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
-		LastMethod:   "INVITE",
-		PeerTimer:    true,
-		PeerUpdate:   true,
-		OwnsCallID:   true,
-		Policy:       sessiontimer.DefaultPolicy(),
+		Origin: dialogstore.Origin{
+			ID:         id,
+			LocalURI:   from.Value(),
+			RemoteURI:  to.Value(),
+			Transport:  "udp",
+			Supported:  "replaces, 100rel",
+			OwnsCallID: true,
+			Policy:     sessiontimer.DefaultPolicy(),
+		},
+		State: dialogstore.State{
+			Version:      1,
+			RemoteTarget: target.String(),
+			Contact:      contact.Value(),
+			LocalAddr:    "10.20.30.40:5060",
+			Source:       "192.0.2.7:5060",
+			LocalCSeq:    1,
+			SDP:          sdp,
+			SDPType:      "application/sdp",
+			PeerSDP:      sdp,
+			Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
+			LastMethod:   "INVITE",
+			PeerTimer:    true,
+			PeerUpdate:   true,
+		},
 	}
 }
 
 // refreshed returns a dialog after a refresh.
-func refreshed(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+func refreshed(d dialogstore.Dialog) (dialogstore.State, error) {
 	d.Version++
 	d.LocalCSeq++
 	d.Session.Since = d.Session.Since.Add(d.Session.Interval / 2)
 	d.Session.RefreshAfter = d.Session.Interval/2 - time.Millisecond
-	return d, nil
+	return d.State, nil
 }
 
 // heap returns the live heap.

@@ -114,21 +114,25 @@ func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, don
 func refreshedDialog(u *benchUA, i int, method sip.RequestMethod) dialogstore.Dialog {
 	const again = 20 * time.Millisecond
 	d := dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: fmt.Sprintf("%036d", i), LocalTag: fmt.Sprintf("%016d", i), RemoteTag: fmt.Sprintf("%032d", i)},
-		RemoteTarget: bobURI.String(),
-		Contact:      "<" + u.contact.Address.String() + ">",
-		Transport:    "udp",
-		LocalAddr:    aliceAddr,
-		LocalCSeq:    firstCSeq,
-		SDP:          []byte(sipnet.SDP),
-		SDPType:      "application/sdp",
-		PeerSDP:      []byte(sipnet.SDP),
-		Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local,
-			Since: time.Now(), RefreshAfter: again},
-		PeerTimer:  true,
-		PeerUpdate: true,
-		OwnsCallID: true,
-		Policy:     sessiontimer.DefaultPolicy(),
+		Origin: dialogstore.Origin{
+			ID:         dialogstore.ID{CallID: fmt.Sprintf("%036d", i), LocalTag: fmt.Sprintf("%016d", i), RemoteTag: fmt.Sprintf("%032d", i)},
+			Transport:  "udp",
+			OwnsCallID: true,
+			Policy:     sessiontimer.DefaultPolicy(),
+		},
+		State: dialogstore.State{
+			RemoteTarget: bobURI.String(),
+			Contact:      "<" + u.contact.Address.String() + ">",
+			LocalAddr:    aliceAddr,
+			LocalCSeq:    firstCSeq,
+			SDP:          []byte(sipnet.SDP),
+			SDPType:      "application/sdp",
+			PeerSDP:      []byte(sipnet.SDP),
+			Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local,
+				Since: time.Now(), RefreshAfter: again},
+			PeerTimer:  true,
+			PeerUpdate: true,
+		},
 	}
 	d.LocalURI = fmt.Sprintf("<sip:alice@10.0.0.1>;tag=%s", d.LocalTag)
 	d.RemoteURI = fmt.Sprintf("<sip:bob@10.0.0.2>;tag=%s", d.RemoteTag)

@@ -122,9 +122,9 @@ func TestNumbersUsedUp(t *testing.T) {
 		bob, p := l.ua("bob", peerAddr), l.net.Peer(bobAddr)
 		l.peerCalls(p, bob, timerHeader, allow, ourRefresh)
 		for d := range bob.Timers.Store().All(l.Context()) {
-			_, _, err := bob.Timers.Store().Update(l.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, err := bob.Timers.Store().Update(l.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.LocalCSeq = lastCSeq - 1
-				return d, nil
+				return d.State, nil
 			})
 			if err != nil {
 				l.Fatal(err)

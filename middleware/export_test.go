@@ -54,7 +54,7 @@ func (c counting) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dial
 }
 
 // Update implements dialogstore.Store.
-func (c counting) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+func (c counting) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error) {
 	c.counts.Commits.Add(1)
 	return c.Observed.Update(ctx, id, change)
 }

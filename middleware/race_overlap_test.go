@@ -236,9 +236,9 @@ func bothRefresh(l *lab, bob *sipua.UA) {
 		if err != nil {
 			l.Fatal(err)
 		}
-		_, _, err = bob.Timers.Store().Update(l.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		_, _, err = bob.Timers.Store().Update(l.Context(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 			d.Session.Refresher = sessiontimer.Local
-			return d, nil
+			return d.State, nil
 		})
 		if err != nil {
 			l.Fatal(err)

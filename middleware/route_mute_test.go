@@ -52,18 +52,22 @@ func streamCall(id, transport string, addr net.Addr, interval time.Duration) dia
 	policy := sessiontimer.DefaultPolicy()
 	policy.Unsafe = true
 	return dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: id, LocalTag: "l", RemoteTag: "r"},
-		LocalURI:     "<sip:l@127.0.0.1>;tag=l",
-		RemoteURI:    "<sip:r@127.0.0.1>;tag=r",
-		RemoteTarget: "sip:r@" + addr.String() + ";transport=" + transport,
-		Contact:      "<sip:l@127.0.0.1:5060;transport=" + transport + ">",
-		Transport:    transport,
-		SDP:          []byte(sipnet.SDP),
-		SDPType:      "application/sdp",
-		PeerUpdate:   true,
-		PeerTimer:    true,
-		Session:      sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()},
-		Policy:       policy,
+		Origin: dialogstore.Origin{
+			ID:        dialogstore.ID{CallID: id, LocalTag: "l", RemoteTag: "r"},
+			LocalURI:  "<sip:l@127.0.0.1>;tag=l",
+			RemoteURI: "<sip:r@127.0.0.1>;tag=r",
+			Transport: transport,
+			Policy:    policy,
+		},
+		State: dialogstore.State{
+			RemoteTarget: "sip:r@" + addr.String() + ";transport=" + transport,
+			Contact:      "<sip:l@127.0.0.1:5060;transport=" + transport + ">",
+			SDP:          []byte(sipnet.SDP),
+			SDPType:      "application/sdp",
+			PeerUpdate:   true,
+			PeerTimer:    true,
+			Session:      sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()},
+		},
 	}
 }
 

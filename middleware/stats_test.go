@@ -281,7 +281,7 @@ func TestStatsByTooManyNames(t *testing.T) {
 		}))
 		store := alice.Timers.Store()
 		create := func(name string) {
-			if err := store.Create(l.Context(), dialogstore.Dialog{ID: dialogstore.ID{CallID: name}}); err != nil {
+			if err := store.Create(l.Context(), dialogstore.Dialog{Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: name}}}); err != nil {
 				l.Fatal(err)
 			}
 		}

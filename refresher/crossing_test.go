@@ -78,9 +78,9 @@ func TestSessionsTakeTurns(t *testing.T) {
 			d := call("one", c.first*time.Second)
 			l.create(d)
 			time.Sleep(c.after * time.Second)
-			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.Session.Since, d.Session.Interval = time.Now(), c.second*time.Second
-				return d, nil
+				return d.State, nil
 			})
 			want := (c.after + c.second/2) * time.Second
 			if attempts, hangups := l.run(want - c.after*time.Second); len(attempts) != 1 || attempts[0].at != want || len(hangups) != 0 {
@@ -97,9 +97,9 @@ func TestRefreshWaitsForTheOneBefore(t *testing.T) {
 			if n > 1 {
 				return 200, nil
 			}
-			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.Session.Since, d.Session.Interval = time.Now(), 20*time.Second
-				return d, nil
+				return d.State, nil
 			})
 			time.Sleep(12500 * time.Millisecond)
 			return 500, nil

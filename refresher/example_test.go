@@ -41,12 +41,12 @@ func Example() {
 
 	// Half of the 90 s are over.
 	_ = store.Create(context.Background(), dialogstore.Dialog{
-		ID: dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd"},
-		Session: sessiontimer.Session{
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "9as888nd"}},
+		State: dialogstore.State{Session: sessiontimer.Session{
 			Interval:  90 * time.Second,
 			Refresher: sessiontimer.Local,
 			Since:     time.Now().Add(-45 * time.Second),
-		},
+		}},
 	})
 	<-p.done
 	// Output:

@@ -35,7 +35,7 @@ func (l *idle) call(tb testing.TB, i int, interval time.Duration) {
 	tb.Helper()
 	id := dialogstore.ID{CallID: fmt.Sprintf("%032d", i), LocalTag: fmt.Sprintf("%016d", i), RemoteTag: fmt.Sprintf("%016d", i)}
 	session := sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Peer, Since: time.Now()}
-	if err := l.store.Create(context.Background(), dialogstore.Dialog{ID: id, Session: session}); err != nil {
+	if err := l.store.Create(context.Background(), dialogstore.Dialog{Origin: dialogstore.Origin{ID: id}, State: dialogstore.State{Session: session}}); err != nil {
 		tb.Fatal(err)
 	}
 	l.calls = append(l.calls, id)
@@ -63,9 +63,9 @@ func TestFarCallsDoNotPileUp(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 			synctest.Wait()
 			for _, id := range l.calls {
-				_, _, err := l.store.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+				_, _, err := l.store.Update(t.Context(), id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 					d.Session.Since = time.Now()
-					return d, nil
+					return d.State, nil
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -96,7 +96,7 @@ func TestFarCallsComeNearInTime(t *testing.T) {
 			time.Sleep(after)
 			for interval := 91 * time.Second; interval < time.Hour; interval += 97 * time.Second {
 				id := dialogstore.ID{CallID: interval.String()}
-				d := dialogstore.Dialog{ID: id, Session: sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()}}
+				d := dialogstore.Dialog{Origin: dialogstore.Origin{ID: id}, State: dialogstore.State{Session: sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()}}}
 				if err := l.store.Create(t.Context(), d); err != nil {
 					t.Fatal(err)
 				}

@@ -37,9 +37,9 @@ func (s *stuck) Refresh(ctx context.Context, id dialogstore.ID, _ refresher.Atte
 	}
 	s.block(id)
 	s.refreshes = append(s.refreshes, time.Now())
-	_, _, err := s.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, err := s.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.Session.Since = time.Now()
-		return d, nil
+		return d.State, nil
 	})
 	return refresher.Outcome{Status: 200, Err: err}
 }

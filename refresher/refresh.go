@@ -60,9 +60,9 @@ func (s *Scheduler) finished(c *call, a Attempt, o Outcome) bool {
 
 // refuseUpdate stores that the peer does not support UPDATE.
 func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
-	_, _, err := s.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, err := s.cfg.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.NoUpdate = true
-		return d, nil
+		return d.State, nil
 	})
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		s.cfg.Logger.Warn("cannot store that the peer refused UPDATE", "call_id", id.CallID, "local_tag", id.LocalTag,
@@ -76,7 +76,7 @@ func (s *Scheduler) report(id dialogstore.ID, session sessiontimer.Session, o Ou
 	if o.Method == sessiontimer.MethodReInvite {
 		method = "INVITE"
 	}
-	d := dialogstore.Dialog{ID: id, Session: session}
+	d := dialogstore.Dialog{Origin: dialogstore.Origin{ID: id}, State: dialogstore.State{Session: session}}
 	s.cfg.Logger.Warn("session refresh failed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 		"interval", session.Interval, "expires", session.ExpiresAt(), "method", method, "status", o.Status, "error", o.Err)
 	s.cfg.Event(sessiontimer.RefreshFailed{Call: d.Call(time.Now()), Method: method, Status: o.Status, Err: o.Err})

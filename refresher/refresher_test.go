@@ -97,10 +97,10 @@ func (l *lab) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attemp
 	case o.Status == 0: // nobody there
 		o.Err = l.silence(ctx, d, a, o)
 	case o.Status < 300:
-		_, _, o.Err = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+		_, _, o.Err = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 			d.Session.Since = time.Now()
 			d.NoUpdate = d.NoUpdate || a.UpdateRefused && m == invite
-			return d, nil
+			return d.State, nil
 		})
 	}
 	return o
@@ -170,9 +170,9 @@ func (l *lab) bye(context.Context) {
 
 // refreshed returns a dialog after a refresh.
 func (l *lab) refreshed(ctx context.Context, id dialogstore.ID) {
-	_, _, _ = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, _ = l.store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.Session.Since = time.Now()
-		return d, nil
+		return d.State, nil
 	})
 }
 
@@ -184,18 +184,22 @@ func always(code int) func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (
 // call is a dialog of the given interval that we refresh, by UPDATE or re-INVITE.
 func call(name string, interval time.Duration) dialogstore.Dialog {
 	return dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: name, LocalTag: "l", RemoteTag: "r"},
-		LocalURI:     "<sip:l@10.0.0.1>;tag=l",
-		RemoteURI:    "<sip:r@10.0.0.2>;tag=r",
-		RemoteTarget: "sip:r@10.0.0.2:5060",
-		Contact:      "<sip:l@10.0.0.1:5060>",
-		Transport:    "udp",
-		SDP:          []byte("v=0\r\n"),
-		SDPType:      "application/sdp",
-		Session:      sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()},
-		PeerUpdate:   true,
-		OwnsCallID:   true,
-		Policy:       sessiontimer.DefaultPolicy(),
+		Origin: dialogstore.Origin{
+			ID:         dialogstore.ID{CallID: name, LocalTag: "l", RemoteTag: "r"},
+			LocalURI:   "<sip:l@10.0.0.1>;tag=l",
+			RemoteURI:  "<sip:r@10.0.0.2>;tag=r",
+			Transport:  "udp",
+			OwnsCallID: true,
+			Policy:     sessiontimer.DefaultPolicy(),
+		},
+		State: dialogstore.State{
+			RemoteTarget: "sip:r@10.0.0.2:5060",
+			Contact:      "<sip:l@10.0.0.1:5060>",
+			SDP:          []byte("v=0\r\n"),
+			SDPType:      "application/sdp",
+			Session:      sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()},
+			PeerUpdate:   true,
+		},
 	}
 }
 

@@ -102,9 +102,9 @@ func TestBusyAndSuperseded(t *testing.T) {
 			if n > 1 {
 				return 200, nil
 			}
-			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, _ = l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.Session.Since = time.Now()
-				return d, nil
+				return d.State, nil
 			})
 			return 0, refresher.ErrSuperseded
 		}
@@ -131,9 +131,9 @@ func TestNewsRearm(t *testing.T) {
 		l.answer = always(200)
 		d := l.create(call("news", 1800*time.Second))
 		update := func(change func(*dialogstore.Dialog)) {
-			_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				change(&d)
-				return d, nil
+				return d.State, nil
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ func TestTableWithOneHash(t *testing.T) {
 		calls := make(map[string]*call)
 		for _, name := range names {
 			id := dialogstore.ID{CallID: name}
-			calls[name] = newCall(&dialogstore.Dialog{ID: id}, table.hash(id))
+			calls[name] = newCall(&dialogstore.Dialog{Origin: dialogstore.Origin{ID: id}}, table.hash(id))
 			table.add(calls[name])
 		}
 		for i := range names {

@@ -20,10 +20,12 @@ func Example() {
 	a, b := failover.Node{Name: "a", Run: "1"}, failover.Node{Name: "b", Run: "1"}
 
 	call := failover.Entry{Epoch: 1, Dialog: dialogstore.Dialog{
-		ID:        dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "a6c85cf"},
-		Version:   1,
-		LocalCSeq: 314159,
-		Session:   sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "1928301774", RemoteTag: "a6c85cf"}},
+		State: dialogstore.State{
+			Version:   1,
+			LocalCSeq: 314159,
+			Session:   sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		},
 	}}
 	first, _ := registry.Beat(ctx, a)
 	_, _ = registry.Put(ctx, a, []failover.Entry{call})

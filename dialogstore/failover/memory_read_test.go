@@ -16,8 +16,10 @@ var _ failover.Reader = failover.NewMemory()
 func TestMemoryRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, a := failover.NewMemory(), failover.Node{Name: "a", Run: "1"}
-		d := dialogstore.Dialog{ID: dialogstore.ID{CallID: "one"}, Version: 7,
-			Session: sessiontimer.Session{Interval: 90 * time.Second, Refresher: sessiontimer.Local}}
+		d := dialogstore.Dialog{
+			Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "one"}},
+			State:  dialogstore.State{Version: 7, Session: sessiontimer.Session{Interval: 90 * time.Second, Refresher: sessiontimer.Local}},
+		}
 		ended := dialogstore.ID{CallID: "ended"}
 		if _, err := m.Put(t.Context(), a, []failover.Entry{{Epoch: 3, Dialog: d, Age: time.Second}}); err != nil {
 			t.Fatal(err)

@@ -21,9 +21,8 @@ var (
 // state is what alice puts of a call with an interval of half an hour.
 func state(version uint64) failover.Entry {
 	return failover.Entry{Epoch: 1, Dialog: dialogstore.Dialog{
-		ID:      dialogstore.ID{CallID: "call", LocalTag: "l", RemoteTag: "r"},
-		Version: version,
-		Session: sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "call", LocalTag: "l", RemoteTag: "r"}},
+		State:  dialogstore.State{Version: version, Session: sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local}},
 	}}
 }
 

@@ -11,8 +11,9 @@ type (
 	ctx    = context.Context
 	store  = dialogstore.Store
 	dialog = dialogstore.Dialog
+	state  = dialogstore.State
 	id     = dialogstore.ID
-	change = func(dialog) (dialog, error)
+	change = func(dialog) (state, error)
 )
 
 // broken is a store with some methods replaced.
@@ -39,7 +40,7 @@ func (b broken) Create(c ctx, d dialog) error {
 	return b.store.Create(c, d)
 }
 
-func (b broken) Update(c ctx, i id, f func(dialog) (dialog, error)) (dialog, dialog, error) {
+func (b broken) Update(c ctx, i id, f change) (dialog, dialog, error) {
 	if b.update != nil {
 		return b.update(c, i, f)
 	}
@@ -67,6 +68,6 @@ func (d deaf) Load(_ ctx, i id) (dialog, error)   { return d.store.Load(context.
 func (d deaf) Create(_ ctx, v dialog) error       { return d.store.Create(context.Background(), v) }
 func (d deaf) Delete(_ ctx, i id) (dialog, error) { return d.store.Delete(context.Background(), i) }
 func (d deaf) All(ctx) iter.Seq2[dialog, error]   { return d.store.All(context.Background()) }
-func (d deaf) Update(_ ctx, i id, f func(dialog) (dialog, error)) (dialog, dialog, error) {
+func (d deaf) Update(_ ctx, i id, f change) (dialog, dialog, error) {
 	return d.store.Update(context.Background(), i, f)
 }

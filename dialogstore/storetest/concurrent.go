@@ -21,7 +21,7 @@ var concurrent = []check{
 }
 
 // yieldingCount gives other goroutines a chance to interfere.
-func yieldingCount(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+func yieldingCount(d dialogstore.Dialog) (dialogstore.State, error) {
 	runtime.Gosched()
 	return count(d)
 }
@@ -176,7 +176,7 @@ func live(t testing.TB, s dialogstore.Store, own, shared dialogstore.ID) {
 	if seen != 2 {
 		t.Errorf("All yields %d of 2 dialogs that are there from before the loop until after it, want each once", seen)
 	}
-	want, _ := count(d)
+	want := counted(d)
 	got, err := s.Delete(t.Context(), own)
 	if err != nil {
 		t.Errorf("Delete = %v, want no error", err)

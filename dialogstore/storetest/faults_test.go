@@ -51,7 +51,7 @@ var faults = []struct {
 			return before, after, err
 		}}
 	}},
-	{"a change of the ID moves the dialog", []string{"update of ID"}, moving},
+	{"an update forgets the origin", []string{"update", "every field"}, forgetful},
 	{"the context is ignored", []string{"cancelled"}, func(s store) store { return deaf{s} }},
 	{"keys are joined", []string{"alike IDs"}, func(s store) store {
 		return rename(s, func(i id) id { return id{CallID: i.CallID + "-" + i.LocalTag + "-" + i.RemoteTag} })

@@ -92,10 +92,16 @@ func wantSame(t testing.TB, what string, got, want dialogstore.Dialog) {
 
 // count is a change whose calls can be counted. It increments Version as
 // [dialogstore.Observed] does, so that the suite also works with an observed store.
-func count(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+func count(d dialogstore.Dialog) (dialogstore.State, error) {
 	d.LocalCSeq++
 	d.Version++
-	return d, nil
+	return d.State, nil
+}
+
+// counted is d after count.
+func counted(d dialogstore.Dialog) dialogstore.Dialog {
+	d.State, _ = count(d)
+	return d
 }
 
 // ids counts how often All yields each ID.

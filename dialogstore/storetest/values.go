@@ -38,7 +38,7 @@ func roundTrip(t testing.TB, s dialogstore.Store, d dialogstore.Dialog) {
 	mustCreate(t, s, d)
 	wantLoad(t, s, d)
 	d.Version++
-	_, after, err := s.Update(t.Context(), d.ID, func(dialogstore.Dialog) (dialogstore.Dialog, error) { return d, nil })
+	_, after, err := s.Update(t.Context(), d.ID, func(dialogstore.Dialog) (dialogstore.State, error) { return d.State, nil })
 	if err != nil {
 		t.Fatalf("Update = %v, want no error", err)
 	}
@@ -64,9 +64,9 @@ func copies(t testing.TB, s dialogstore.Store) {
 	mustCreate(t, s, mine)
 	first, err1 := s.Load(t.Context(), mine.ID)
 	second, err2 := s.Load(t.Context(), mine.ID)
-	_, third, err3 := s.Update(t.Context(), mine.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, third, err3 := s.Update(t.Context(), mine.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.Version++
-		return d, nil
+		return d.State, nil
 	})
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatalf("Load, Load, Update = %v, want no error", err)

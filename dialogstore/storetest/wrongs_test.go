@@ -14,7 +14,8 @@ import (
 func put(s store, d dialog) {
 	background := context.Background()
 	if s.Create(background, d) != nil {
-		s.Update(background, d.ID, func(dialog) (dialog, error) { return d, nil })
+		s.Delete(background, d.ID)
+		s.Create(background, d)
 	}
 }
 
@@ -42,9 +43,9 @@ func lossy(s store) store {
 		meet()
 		after, err := f(before)
 		if err == nil {
-			put(s, after)
+			s.Update(c, i, func(dialog) (state, error) { return after, nil })
 		}
-		return before, after, err
+		return before, dialog{Origin: before.Origin, State: after}, err
 	}}
 }
 
@@ -64,20 +65,23 @@ func upserting(s store) store {
 	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
 		before, after, err := s.Update(c, i, f)
 		if errors.Is(err, dialogstore.ErrNotFound) {
-			after, err = f(dialog{ID: i})
+			after.ID = i
+			after.State, err = f(after)
 			put(s, after)
 		}
 		return before, after, err
 	}}
 }
 
-func moving(s store) store {
+// forgetful writes rows anew from what change returns.
+func forgetful(s store) store {
 	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
-		before, err := s.Delete(c, i)
+		before, err := s.Load(c, i)
 		if err != nil {
 			return dialog{}, dialog{}, err
 		}
-		after, err := f(before)
+		after := dialog{Origin: dialogstore.Origin{ID: i}}
+		after.State, err = f(before)
 		put(s, after)
 		return before, after, err
 	}}
@@ -123,9 +127,9 @@ func storing(f func(dialog) dialog) func(store) store {
 			store:  s,
 			create: func(c ctx, d dialog) error { return s.Create(c, f(d)) },
 			update: func(c ctx, i id, g change) (dialog, dialog, error) {
-				return s.Update(c, i, func(d dialog) (dialog, error) {
-					d, err := g(d)
-					return f(d), err
+				return s.Update(c, i, func(d dialog) (_ state, err error) {
+					d.State, err = g(d)
+					return f(d).State, err
 				})
 			},
 		}

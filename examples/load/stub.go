@@ -50,20 +50,24 @@ func (l *load) setUpStubs(ctx context.Context) error {
 func (l *load) stub(i int, since time.Time) dialogstore.Dialog {
 	addr := l.line.LocalAddr().String()
 	d := dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: fmt.Sprint(callIDs, i), LocalTag: fmt.Sprintf("%016x", i), RemoteTag: fmt.Sprintf("%016x", ^i)},
-		RemoteTarget: l.target.String(),
-		Contact:      "<sip:load@" + addr + ">",
-		Transport:    "udp",
-		LocalAddr:    addr,
-		LocalCSeq:    1,
-		SDP:          sdp,
-		SDPType:      "application/sdp",
-		Session:      sessiontimer.Session{Interval: l.interval, Refresher: sessiontimer.Local, Since: since},
-		LastMethod:   string(sip.INVITE),
-		PeerTimer:    true,
-		PeerUpdate:   true,
-		OwnsCallID:   true,
-		Policy:       l.policy(),
+		Origin: dialogstore.Origin{
+			ID:         dialogstore.ID{CallID: fmt.Sprint(callIDs, i), LocalTag: fmt.Sprintf("%016x", i), RemoteTag: fmt.Sprintf("%016x", ^i)},
+			Transport:  "udp",
+			OwnsCallID: true,
+			Policy:     l.policy(),
+		},
+		State: dialogstore.State{
+			RemoteTarget: l.target.String(),
+			Contact:      "<sip:load@" + addr + ">",
+			LocalAddr:    addr,
+			LocalCSeq:    1,
+			SDP:          sdp,
+			SDPType:      "application/sdp",
+			Session:      sessiontimer.Session{Interval: l.interval, Refresher: sessiontimer.Local, Since: since},
+			LastMethod:   string(sip.INVITE),
+			PeerTimer:    true,
+			PeerUpdate:   true,
+		},
 	}
 	d.LocalURI = "<sip:load@" + addr + ">;tag=" + d.LocalTag
 	d.RemoteURI = "<" + d.RemoteTarget + ">;tag=" + d.RemoteTag

@@ -11,8 +11,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// AgreedOf returns the session descriptions that a Dialog says are agreed on.
-func AgreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
+// AgreedOf returns the session descriptions that a dialog says are agreed on.
+func AgreedOf(d *dialogstore.State) offeranswer.Agreed {
 	return offeranswer.Agreed{
 		Ours:      offeranswer.Description{Body: d.SDP, Type: d.SDPType},
 		Peers:     offeranswer.Description{Body: d.PeerSDP, Type: d.PeerSDPType, Beside: d.PeerSDPBeside},
@@ -21,7 +21,7 @@ func AgreedOf(d *dialogstore.Dialog) offeranswer.Agreed {
 }
 
 // AgreeOn stores a in d. It is the inverse of AgreedOf.
-func AgreeOn(d *dialogstore.Dialog, a offeranswer.Agreed) {
+func AgreeOn(d *dialogstore.State, a offeranswer.Agreed) {
 	d.SDP, d.SDPType = a.Ours.Body, a.Ours.Type
 	d.PeerSDP, d.PeerSDPType, d.PeerSDPBeside = a.Peers.Body, a.Peers.Type, a.Peers.Beside
 	d.SDPOffered = a.WeOffered
@@ -65,8 +65,8 @@ func (c *Calls) Says(ctx context.Context, flight *dialogset.Dialog, id dialogsto
 	if !news {
 		return
 	}
-	c.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog { // an early dialog is not stored
-		AgreeOn(&d, agreed)
-		return d
+	c.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.State { // an early dialog is not stored
+		AgreeOn(&d.State, agreed)
+		return d.State
 	})
 }

@@ -12,8 +12,8 @@ import (
 
 // Renew updates a stored dialog, and returns it as it was before. It returns false if the
 // dialog has ended, or after an error, which is logged.
-func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.Dialog) (before dialogstore.Dialog, ok bool) {
-	before, _, err := c.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) { return change(d), nil })
+func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.State) (before dialogstore.Dialog, ok bool) {
+	before, _, err := c.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) { return change(d), nil })
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
 		c.Log.Error("dialog not updated", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 	}

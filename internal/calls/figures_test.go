@@ -24,8 +24,10 @@ func newCounted(by func(dialogstore.Dialog) string) *Calls {
 }
 
 func counted(callID string) *dialogstore.Dialog {
-	return &dialogstore.Dialog{ID: dialogstore.ID{CallID: callID}, Version: 1,
-		Session: sessiontimer.Session{Interval: time.Hour, Refresher: sessiontimer.Local}}
+	return &dialogstore.Dialog{
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: callID}},
+		State:  dialogstore.State{Version: 1, Session: sessiontimer.Session{Interval: time.Hour, Refresher: sessiontimer.Local}},
+	}
 }
 
 // What counts a call and its refreshes neither allocates nor, but for the first call of a

@@ -23,7 +23,7 @@ func (c *Calls) FollowMedia(ctx context.Context, before *dialogstore.Dialog, agr
 // MediaChanged reports whether agreed changes the peer's media, and if so raises the event
 // MediaChanged.
 func (c *Calls) MediaChanged(before *dialogstore.Dialog, agreed offeranswer.Agreed) bool {
-	if offeranswer.SameMedia(AgreedOf(before).Peers, agreed.Peers) {
+	if offeranswer.SameMedia(AgreedOf(&before.State).Peers, agreed.Peers) {
 		return false
 	}
 	c.Tell(sessiontimer.MediaChanged{Call: before.Call(time.Now()), Description: string(agreed.Peers.Body), Type: agreed.Peers.Type})

@@ -41,7 +41,7 @@ func (o *Opening) Answered(d *dialogstore.Dialog) {
 	}
 	d.Supported = sipmsg.OptionTags(o.Response, "Supported", "k")
 	indialog.Locate(d, indialog.SightingOf(o.Request))
-	learnPeer(d, o.Fields)
+	learnPeer(&d.State, o.Fields)
 	d.Accepted = accepted(d, o.Request)
 }
 
@@ -58,8 +58,8 @@ func (o *Opening) Accepted(d *dialogstore.Dialog, early sessiontimer.Fields) {
 	}
 	d.Supported = sipmsg.OptionTags(o.Request, "Supported", "k")
 	d.Require, d.ProxyRequire = sipmsg.OptionTags(o.Request, "Require", ""), sipmsg.OptionTags(o.Request, "Proxy-Require", "")
-	learnPeer(d, early)
-	learnPeer(d, o.Fields)
+	learnPeer(&d.State, early)
+	learnPeer(&d.State, o.Fields)
 	if indialog.Locate(d, indialog.SightingIn(o.Response)); d.RemoteTarget == "" {
 		d.RemoteTarget = sipmsg.Text(&o.Request.Recipient)
 	}
@@ -70,11 +70,11 @@ func (o *Opening) common(d *dialogstore.Dialog) {
 	d.Began = o.At
 	d.Policy, d.Session, d.LastMethod = o.Policy, o.Session, string(sip.INVITE)
 	d.Transport, d.LocalAddr, d.LocalCSeq = o.Transport, o.LocalAddr, o.LocalCSeq
-	AgreeOn(d, o.Agreed)
+	AgreeOn(&d.State, o.Agreed)
 }
 
 // learnPeer notes the capabilities that a message of the peer shows.
-func learnPeer(d *dialogstore.Dialog, f sessiontimer.Fields) {
+func learnPeer(d *dialogstore.State, f sessiontimer.Fields) {
 	d.PeerTimer = d.PeerTimer || f.Supported || d.Session.Refresher == sessiontimer.Peer
 	if f.HasAllow {
 		d.PeerUpdate = f.AllowUpdate

@@ -56,6 +56,7 @@ func opening(t *testing.T, invite, ok []string, source string) *Opening {
 		Response:  parse[*sip.Response](t, slices.Concat(okLines, ok)...),
 		Policy:    sessiontimer.DefaultPolicy(),
 		Session:   sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: time.Unix(1000, 0)},
+		At:        time.Unix(1000, 0),
 		Agreed:    agreed("ours", "peer's"),
 		Transport: "udp",
 		LocalAddr: "192.0.2.100:5060",
@@ -78,7 +79,7 @@ func agreed(ours, peers string) offeranswer.Agreed {
 
 // begun is what any opening makes of a dialog.
 func begun(d dialogstore.Dialog) dialogstore.Dialog {
-	d.CallID = "c1"
+	d.CallID, d.Began = "c1", time.Unix(1000, 0)
 	d.Transport, d.LocalAddr, d.LocalCSeq = "udp", "192.0.2.100:5060", 40
 	d.SDP, d.SDPType, d.PeerSDP, d.PeerSDPType = []byte("ours"), "application/sdp", []byte("peer's"), "application/sdp;q=1"
 	d.PeerSDPBeside, d.SDPOffered = 3, true

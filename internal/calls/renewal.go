@@ -25,9 +25,9 @@ type Renewal struct {
 	Renewed bool // the session has changed; set by Answered and Accepted
 }
 
-// Answered returns d after a request of the peer that we accepted. The 2xx starts session,
-// unless a 2xx of the peer arrived while ours was being sent: see crossed.
-func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) dialogstore.Dialog {
+// Answered returns the state of d after a request of the peer that we accepted. The 2xx
+// starts session, unless a 2xx of the peer arrived while ours was being sent: see crossed.
+func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) dialogstore.State {
 	before := d.Session
 	if d.Session.Since.After(r.At) {
 		d.Session = crossed(d.Session, session)
@@ -38,9 +38,9 @@ func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) d
 	d.RemoteCSeq = max(d.RemoteCSeq, r.Request.CSeq().SeqNo)
 	d.MinSE = max(d.MinSE, r.Fields.MinSE)
 	r.common(&d)
-	relocate(&d, r.Contact)
+	relocate(&d.State, r.Contact)
 	d.Accepted = accepted(&d, r.Request)
-	return d
+	return d.State
 }
 
 // Sent is what Accepted needs to know about our request.
@@ -54,8 +54,8 @@ type Sent struct {
 	Remember  *string       // the new Dialog.Answered; nil to leave it as it is
 }
 
-// Accepted returns d after our request that the peer accepted.
-func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
+// Accepted returns the state of d after our request that the peer accepted.
+func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.State {
 	before := d.Session
 	d.Session = r.settle(before, &sent)
 	if before.Since.After(sent.At) { // our own 2xx crossed this one
@@ -70,12 +70,12 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.Dialog {
 	if moved := r.common(&d); !moved && sent.Remember != nil {
 		d.Answered = *sent.Remember
 	}
-	if relocate(&d, r.Contact) {
+	if relocate(&d.State, r.Contact) {
 		if addr := sent.LocalAddr(); addr != "" {
 			d.LocalAddr = addr
 		}
 	}
-	return d
+	return d.State
 }
 
 // settle returns the session that a 2xx of the peer starts. The peer counts from when it
@@ -96,10 +96,10 @@ func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.S
 
 // common makes the changes of both directions. It reports whether the peer has moved.
 func (r *Renewal) common(d *dialogstore.Dialog) (moved bool) {
-	learnPeer(d, r.Fields)
+	learnPeer(&d.State, r.Fields)
 	moved = indialog.Locate(d, r.Seen)
 	if r.News {
-		AgreeOn(d, r.Agreed)
+		AgreeOn(&d.State, r.Agreed)
 	}
 	return moved
 }
@@ -117,7 +117,7 @@ func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 // 2xx to one. From then on the peer sends there, and a refresh with the old Contact would
 // undo it (RFC 6141 §4.4). It returns false if nothing changes, also if the Contact only
 // lacks the parts that sipgo fills in.
-func relocate(d *dialogstore.Dialog, contact *sip.ContactHeader) bool {
+func relocate(d *dialogstore.State, contact *sip.ContactHeader) bool {
 	if contact == nil || contact.Address.Host == "" || contact.Value() == d.Contact {
 		return false
 	}

@@ -32,7 +32,7 @@ func renewed(change func(*dialogstore.Dialog)) dialogstore.Dialog {
 	d.LocalCSeq, d.RemoteCSeq = 40, 7
 	d.Policy = sessiontimer.DefaultPolicy()
 	d.Session, d.LastMethod = session(sessiontimer.Local, began, 0), "INVITE"
-	AgreeOn(&d, agreed("ours", "peer's"))
+	AgreeOn(&d.State, agreed("ours", "peer's"))
 	if change != nil {
 		change(&d)
 	}
@@ -125,7 +125,7 @@ func TestRenewalAnswered(t *testing.T) {
 		{name: "a Contact that lacks the host", contact: "<sip:us@>"},
 
 		// RFC 3264: what is agreed.
-		{name: "another description", news: true, want: func(d *dialogstore.Dialog) { AgreeOn(d, agreed("ours again", "peer's again")) }},
+		{name: "another description", news: true, want: func(d *dialogstore.Dialog) { AgreeOn(&d.State, agreed("ours again", "peer's again")) }},
 
 		// RFC 3261 §8.2.2.3: what the application has accepted.
 		{name: "an option tag", request: []string{"Require: x-a, timer"}, want: func(d *dialogstore.Dialog) { d.PeerTimer, d.Accepted = true, "x-a" }},
@@ -154,8 +154,12 @@ func TestRenewalAnswered(t *testing.T) {
 				c.want(d)
 			}
 		})
-		if diff := cmp.Diff(want, r.Answered(renewed(c.was), c.session)); diff != "" {
+		was := renewed(c.was)
+		if diff := cmp.Diff(want.State, r.Answered(was, c.session)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if r.Renewed == want.Session.Equal(was.Session) {
+			t.Errorf("%s: renewed is %t", c.name, r.Renewed)
 		}
 	}
 }
@@ -252,7 +256,7 @@ func TestRenewalAccepted(t *testing.T) {
 		{name: "a Contact that lacks the port", ok: ours, contact: "<sip:us@192.0.2.100>"},
 		{name: "the Contact that is stored", ok: ours, contact: "<sip:us@192.0.2.100:5060>"},
 
-		{name: "another description", ok: ours, news: true, want: func(d *dialogstore.Dialog) { AgreeOn(d, agreed("ours again", "peer's again")) }},
+		{name: "another description", ok: ours, news: true, want: func(d *dialogstore.Dialog) { AgreeOn(&d.State, agreed("ours again", "peer's again")) }},
 		{name: "neither Min-SE nor CSeq of a 2xx is the peer's", ok: []string{ours[0], "Min-SE: 120"}},
 		{name: "what it requires is not accepted for later requests", ok: []string{ours[0], "Require: x-a"}},
 	} {
@@ -279,8 +283,12 @@ func TestRenewalAccepted(t *testing.T) {
 				c.want(d)
 			}
 		})
-		if diff := cmp.Diff(want, r.Accepted(renewed(c.was), c.sent)); diff != "" {
+		was := renewed(c.was)
+		if diff := cmp.Diff(want.State, r.Accepted(was, c.sent)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+		if r.Renewed == want.Session.Equal(was.Session) {
+			t.Errorf("%s: renewed is %t", c.name, r.Renewed)
 		}
 	}
 }

@@ -56,14 +56,14 @@ func (c *Client) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogs
 	if !news && (dest == "" || dest == d.Destination) {
 		return
 	}
-	c.calls.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	c.calls.Renew(ctx, id, func(d dialogstore.Dialog) dialogstore.State {
 		if dest != "" {
 			d.Destination = dest
 		}
 		if news {
-			calls.AgreeOn(&d, agreed)
+			calls.AgreeOn(&d.State, agreed)
 		}
-		return d
+		return d.State
 	})
 }
 

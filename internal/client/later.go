@@ -43,7 +43,7 @@ func (l *laterOffer) propose(ctx context.Context) {
 		return
 	}
 	if l.req.IsInvite() || len(l.req.Body()) > 0 {
-		l.dialog.Recall(calls.AgreedOf(&d))
+		l.dialog.Recall(calls.AgreedOf(&d.State))
 	}
 	l.policy = d.Policy
 	l.proposal = l.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
@@ -83,15 +83,15 @@ func (l *laterOffer) over(res *sip.Response) {
 // commitNumber stores the CSeq of a request and, if chosen, its destination as the
 // application's choice.
 func (x *exchange) commitNumber(ctx context.Context, cseq uint32, chosen bool) {
-	x.r.c.calls.Renew(calls.Detached(ctx), x.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	x.r.c.calls.Renew(calls.Detached(ctx), x.id, func(d dialogstore.Dialog) dialogstore.State {
 		d.LocalCSeq = max(d.LocalCSeq, cseq)
 		if !chosen {
-			return d
+			return d.State
 		}
 		if dest := destination(x.req, d); dest != "" {
 			d.Destination = dest
 		}
-		return d
+		return d.State
 	})
 }
 
@@ -102,9 +102,9 @@ func (x *exchange) isTold(ctx context.Context, res *sip.Response) {
 
 // learnMinSE keeps the Min-SE of a 422 with the dialog.
 func (x *exchange) learnMinSE(ctx context.Context, minSE time.Duration) {
-	x.r.c.calls.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	x.r.c.calls.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.State {
 		d.MinSE = max(d.MinSE, minSE)
-		return d
+		return d.State
 	})
 }
 
@@ -118,7 +118,7 @@ func (x *exchange) settle(ctx context.Context, res *sip.Response, contact *sip.C
 	c.WarnMalformed(r.Fields, x.id)
 	r.Agreed, r.News = x.dialog.Said(offeranswer.Peer, calls.Responded(x.req, res), x.id.RemoteTag)
 	sent.At, sent.Policy, sent.Proposal = x.sentAt, x.policy, x.proposal
-	before, ok := c.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.Dialog { return r.Accepted(d, sent) })
+	before, ok := c.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.State { return r.Accepted(d, sent) })
 	if !ok {
 		return before, agreed, false
 	}

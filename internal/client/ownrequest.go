@@ -249,9 +249,9 @@ func (o *ownRequest) outcome(res *sip.Response, err error) (*sip.Response, error
 		return res, nil
 	case res != nil:
 		if o.remember != nil && !indialog.Gone(res.StatusCode) {
-			o.r.c.calls.Renew(context.WithoutCancel(o.r.c.calls.Context), o.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+			o.r.c.calls.Renew(context.WithoutCancel(o.r.c.calls.Context), o.id, func(d dialogstore.Dialog) dialogstore.State {
 				d.Answered = *o.remember
-				return d
+				return d.State
 			})
 		}
 		return res, nil

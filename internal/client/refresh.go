@@ -107,7 +107,7 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 		return nil, err
 	}
 	if req.IsInvite() {
-		m.Recall(calls.AgreedOf(&d))
+		m.Recall(calls.AgreedOf(&d.State))
 	}
 	o.proposal = o.policy.Propose(d.Session, d.MinSE, d.PeerTimer)
 	o.lastChance = d.Session.LastChance()

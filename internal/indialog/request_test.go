@@ -15,16 +15,20 @@ import (
 // dialog is one that may be refreshed by UPDATE or re-INVITE.
 func dialog(callID string) dialogstore.Dialog {
 	return dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
-		LocalURI:     "<sip:l@10.0.0.1>;tag=l",
-		RemoteURI:    "<sip:r@10.0.0.2>;tag=r",
-		RemoteTarget: "sip:r@10.0.0.2:5060",
-		Contact:      "<sip:l@10.0.0.1:5060>",
-		Transport:    "udp",
-		SDP:          []byte("v=0\r\n"),
-		SDPType:      "application/sdp",
-		PeerUpdate:   true,
-		Policy:       sessiontimer.DefaultPolicy(),
+		Origin: dialogstore.Origin{
+			ID:        dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
+			LocalURI:  "<sip:l@10.0.0.1>;tag=l",
+			RemoteURI: "<sip:r@10.0.0.2>;tag=r",
+			Transport: "udp",
+			Policy:    sessiontimer.DefaultPolicy(),
+		},
+		State: dialogstore.State{
+			RemoteTarget: "sip:r@10.0.0.2:5060",
+			Contact:      "<sip:l@10.0.0.1:5060>",
+			SDP:          []byte("v=0\r\n"),
+			SDPType:      "application/sdp",
+			PeerUpdate:   true,
+		},
 	}
 }
 

@@ -15,7 +15,7 @@ func TestLocate(t *testing.T) {
 		private, public = "sip:peer@192.168.1.5:5060", "sip:peer@198.51.100.7:5060"
 		nat, rebound    = "192.0.2.9:40000", "192.0.2.9:50000"
 	)
-	here := dialogstore.Dialog{Transport: "udp", RemoteTarget: private, Source: nat, Behind: true, Answered: nat}
+	here := dialogstore.Dialog{Origin: dialogstore.Origin{Transport: "udp"}, State: dialogstore.State{RemoteTarget: private, Source: nat, Behind: true, Answered: nat}}
 	with := func(change func(*dialogstore.Dialog)) dialogstore.Dialog {
 		d := here
 		change(&d)

@@ -150,14 +150,14 @@ func (n *Node) keep(a *Adoption, epoch uint64) bool {
 	return true
 }
 
-// supersede is the claimed dialog in place of one that we had before.
-func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.Dialog, error) {
-	d := a.Dialog
-	if dialogstore.Newer(before.Version+1, d.Version) {
-		d.Version = before.Version + 1
+// supersede is the claimed state in place of one that we had before.
+func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.State, error) {
+	s := a.Dialog.State
+	if dialogstore.Newer(before.Version+1, s.Version) {
+		s.Version = before.Version + 1
 	}
-	d.LocalCSeq = max(d.LocalCSeq, Jump(before.LocalCSeq, AfterTakeover))
-	return d, nil
+	s.LocalCSeq = max(s.LocalCSeq, Jump(before.LocalCSeq, AfterTakeover))
+	return s, nil
 }
 
 // contain is deferred around what the application and the host do.

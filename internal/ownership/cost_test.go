@@ -31,9 +31,9 @@ func TestCommitAllocations(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func() {
-			_, _, _ = s.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, _ = s.Update(ctx, d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.LocalCSeq++
-				return d, nil
+				return d.State, nil
 			})
 		}
 	}
@@ -133,9 +133,9 @@ func BenchmarkCommit(b *testing.B) {
 		b.ReportAllocs()
 		i := 0
 		for b.Loop() {
-			_, _, _ = s.Update(ctx, ids[i%len(ids)], func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+			_, _, _ = s.Update(ctx, ids[i%len(ids)], func(d dialogstore.Dialog) (dialogstore.State, error) {
 				d.LocalCSeq++
-				return d, nil
+				return d.State, nil
 			})
 			i++
 		}

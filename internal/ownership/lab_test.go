@@ -162,11 +162,11 @@ func (n *labNode) create(d dialogstore.Dialog) {
 // refresh is what a refresh makes of a call.
 func (n *labNode) refresh(id dialogstore.ID) {
 	n.lab.Helper()
-	_, _, err := n.Update(context.Background(), id, func(d dialogstore.Dialog) (dialogstore.Dialog, error) {
+	_, _, err := n.Update(context.Background(), id, func(d dialogstore.Dialog) (dialogstore.State, error) {
 		d.Version++
 		d.LocalCSeq++
 		d.Session.Since = time.Now()
-		return d, nil
+		return d.State, nil
 	})
 	if err != nil {
 		n.lab.Error(err)
@@ -176,16 +176,20 @@ func (n *labNode) refresh(id dialogstore.ID) {
 // call is a call that we began.
 func call(callID string) dialogstore.Dialog {
 	return dialogstore.Dialog{
-		ID:           dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
-		Version:      1,
-		RemoteTarget: "sip:peer@192.0.2.7",
-		Contact:      "<sip:us@192.0.2.1>",
-		LocalCSeq:    10,
-		SDP:          []byte("v=0"),
-		SDPType:      "application/sdp",
-		OwnsCallID:   true,
-		Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
-		Policy:       sessiontimer.DefaultPolicy(),
+		Origin: dialogstore.Origin{
+			ID:         dialogstore.ID{CallID: callID, LocalTag: "l", RemoteTag: "r"},
+			OwnsCallID: true,
+			Policy:     sessiontimer.DefaultPolicy(),
+		},
+		State: dialogstore.State{
+			Version:      1,
+			RemoteTarget: "sip:peer@192.0.2.7",
+			Contact:      "<sip:us@192.0.2.1>",
+			LocalCSeq:    10,
+			SDP:          []byte("v=0"),
+			SDPType:      "application/sdp",
+			Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, Since: time.Now()},
+		},
 	}
 }
 
@@ -358,7 +362,7 @@ func (w *way) claim(ctx context.Context, me, from failover.Node, keys []failover
 			return nil, err
 		}
 		if k.CallID == w.torn && one[0].Err == nil {
-			one[0].Dialog = dialogstore.Dialog{ID: k.ID}
+			one[0].Dialog = dialogstore.Dialog{Origin: dialogstore.Origin{ID: k.ID}}
 			one[0].Err = &failover.CorruptError{ID: k.ID, Reason: errors.New("unexpected end of JSON input")}
 		}
 		all = append(all, one...)

@@ -26,7 +26,7 @@ func (n *Node) Create(ctx context.Context, d dialogstore.Dialog) error {
 
 // Update implements dialogstore.Store.
 func (n *Node) Update(ctx context.Context, id dialogstore.ID,
-	change func(dialogstore.Dialog) (dialogstore.Dialog, error)) (before, after dialogstore.Dialog, err error) {
+	change func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error) {
 	before, after, err = n.Memory.Update(ctx, id, change)
 	if err == nil {
 		n.changed(id, false)

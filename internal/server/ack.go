@@ -49,14 +49,14 @@ func (s *Server) confirmed(dialog *dialogset.Dialog, id dialogstore.ID, answered
 	if !late && !news {
 		return false
 	}
-	before, ok := s.calls.Renew(calls.Quietly, id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	before, ok := s.calls.Renew(calls.Quietly, id, func(d dialogstore.Dialog) dialogstore.State {
 		if late && d.Session.Refresher == sessiontimer.Peer && d.Session.Since.Equal(answered) {
 			d.Session.Since = now
 		}
 		if news {
-			calls.AgreeOn(&d, agreed)
+			calls.AgreeOn(&d.State, agreed)
 		}
-		return d
+		return d.State
 	})
 	return ok && news && local && s.calls.MediaChanged(&before, agreed)
 }

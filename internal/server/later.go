@@ -47,7 +47,7 @@ func (s *Server) later(req *sip.Request, tx sip.ServerTransaction) (*laterReques
 		turn:    noTurn{},
 	}
 	if req.IsInvite() || len(req.Body()) > 0 {
-		dialog.Recall(calls.AgreedOf(&d))
+		dialog.Recall(calls.AgreedOf(&d.State))
 	}
 	s.calls.WarnMalformed(l.fields, id)
 	return l, d, nil
@@ -70,9 +70,9 @@ func (l *laterRequest) count(d dialogstore.Dialog) {
 	if l.sent() != nil || n <= d.RemoteCSeq {
 		return
 	}
-	l.s.calls.Renew(context.Background(), l.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	l.s.calls.Renew(context.Background(), l.id, func(d dialogstore.Dialog) dialogstore.State {
 		d.RemoteCSeq = max(d.RemoteCSeq, n)
-		return d
+		return d.State
 	})
 }
 
@@ -169,7 +169,7 @@ func (l *laterRequest) send(res *sip.Response, a sessiontimer.Answer, now time.T
 func (l *laterRequest) commit(res *sip.Response, a sessiontimer.Answer, now time.Time) {
 	r := calls.Renewal{Request: l.req, At: now, Fields: l.fields, Seen: indialog.SightingOf(l.req), Contact: res.Contact()}
 	r.Agreed, r.News = l.accepts(res)
-	before, stored := l.s.calls.Renew(context.Background(), l.id, func(d dialogstore.Dialog) dialogstore.Dialog {
+	before, stored := l.s.calls.Renew(context.Background(), l.id, func(d dialogstore.Dialog) dialogstore.State {
 		return r.Answered(d, a.Session)
 	})
 	if stored && r.Renewed {

@@ -26,9 +26,8 @@ func filled(t testing.TB, calls int, opts ...middleware.Option) *middleware.Time
 	store := inside.StoreOf(timers)
 	for i := range calls {
 		d := dialogstore.Dialog{
-			ID:      dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"},
-			Session: sessiontimer.Session{Interval: 24 * time.Hour, Refresher: sessiontimer.Local, Since: time.Now()},
-			Policy:  sessiontimer.DefaultPolicy(),
+			Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"}, Policy: sessiontimer.DefaultPolicy()},
+			State:  dialogstore.State{Session: sessiontimer.Session{Interval: 24 * time.Hour, Refresher: sessiontimer.Local, Since: time.Now()}},
 		}
 		if err := store.Create(context.Background(), d); err != nil {
 			t.Fatal(err)
@@ -113,20 +112,24 @@ func refreshes(t testing.TB, registered bool) <-chan middleware.Notice {
 	policy.MaxInterval, policy.Method = 2*again, sessiontimer.MethodUpdate
 	for i := range calls {
 		d := dialogstore.Dialog{
-			ID:           dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"},
-			LocalURI:     "<sip:alice@10.0.0.1>;tag=local",
-			RemoteURI:    "<sip:bob@10.0.0.2>;tag=remote",
-			RemoteTarget: "sip:bob@" + peer,
-			Contact:      "<sip:alice@" + addr + ">",
-			Transport:    "udp",
-			LocalAddr:    addr,
-			LocalCSeq:    1,
-			PeerTimer:    true,
-			PeerUpdate:   true,
-			OwnsCallID:   true,
-			Policy:       policy,
-			Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: time.Now(),
-				RefreshAfter: again},
+			Origin: dialogstore.Origin{
+				ID:         dialogstore.ID{CallID: fmt.Sprint("call-", i), LocalTag: "local", RemoteTag: "remote"},
+				LocalURI:   "<sip:alice@10.0.0.1>;tag=local",
+				RemoteURI:  "<sip:bob@10.0.0.2>;tag=remote",
+				Transport:  "udp",
+				OwnsCallID: true,
+				Policy:     policy,
+			},
+			State: dialogstore.State{
+				RemoteTarget: "sip:bob@" + peer,
+				Contact:      "<sip:alice@" + addr + ">",
+				LocalAddr:    addr,
+				LocalCSeq:    1,
+				PeerTimer:    true,
+				PeerUpdate:   true,
+				Session: sessiontimer.Session{Interval: 1800 * time.Second, Refresher: sessiontimer.Local, Since: time.Now(),
+					RefreshAfter: again},
+			},
 		}
 		if err := inside.StoreOf(timers).Create(context.Background(), d); err != nil {
 			t.Fatal(err)

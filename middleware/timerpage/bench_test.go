@@ -52,10 +52,13 @@ func timersWith(b *testing.B, calls int) *middleware.Timers {
 	store := inside.StoreOf(timers)
 	for i := range calls {
 		err := store.Create(context.Background(), dialogstore.Dialog{
-			ID:       dialogstore.ID{CallID: fmt.Sprintf("call-%d", i), LocalTag: "local", RemoteTag: "remote"},
-			LocalURI: "<sip:a@example.org>;tag=local", RemoteURI: "<sip:b@example.org>;tag=remote",
-			Session: sessiontimer.Session{Interval: 24 * time.Hour, Refresher: sessiontimer.Local, Since: time.Now()},
-			Policy:  sessiontimer.DefaultPolicy(),
+			Origin: dialogstore.Origin{
+				ID:        dialogstore.ID{CallID: fmt.Sprintf("call-%d", i), LocalTag: "local", RemoteTag: "remote"},
+				LocalURI:  "<sip:a@example.org>;tag=local",
+				RemoteURI: "<sip:b@example.org>;tag=remote",
+				Policy:    sessiontimer.DefaultPolicy(),
+			},
+			State: dialogstore.State{Session: sessiontimer.Session{Interval: 24 * time.Hour, Refresher: sessiontimer.Local, Since: time.Now()}},
 		})
 		if err != nil {
 			b.Fatal(err)

@@ -163,7 +163,7 @@ func (r *Registry) claimed(k failover.Key, c *claimed) failover.Claimed {
 	}
 	d, err := r.codec.Claimed(k.ID, c.Hot, c.Cold)
 	if err != nil {
-		d, err = dialogstore.Dialog{ID: k.ID}, &failover.CorruptError{ID: k.ID, Reason: err}
+		d, err = dialogstore.Dialog{Origin: dialogstore.Origin{ID: k.ID}}, &failover.CorruptError{ID: k.ID, Reason: err}
 	}
 	return failover.Claimed{Entry: failover.Entry{Epoch: c.Epoch, Dialog: d, Age: ms(c.age)}, Err: err}
 }

@@ -323,7 +323,7 @@ func merging(m *memory) failover.Registry {
 	last := make(map[id]state)
 	return broken{memory: m, put: func(_ ctx, me node, e state) error {
 		old, next := last[e.Dialog.ID], e
-		was, is := reflect.ValueOf(&old.Dialog).Elem(), reflect.ValueOf(&next.Dialog).Elem()
+		was, is := reflect.ValueOf(&old.Dialog.State).Elem(), reflect.ValueOf(&next.Dialog.State).Elem()
 		for i := range is.NumField() {
 			if is.Field(i).IsZero() {
 				is.Field(i).Set(was.Field(i))

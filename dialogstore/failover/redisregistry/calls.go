@@ -120,7 +120,7 @@ func (r *Registry) claimed(k failover.Key, reply reply) failover.Claimed {
 	}
 	d, err := r.codec.Claimed(k.ID, []byte(reply.text(2)), []byte(reply.text(3)))
 	if err != nil {
-		d, err = dialogstore.Dialog{ID: k.ID}, &failover.CorruptError{ID: k.ID, Reason: err}
+		d, err = dialogstore.Dialog{Origin: dialogstore.Origin{ID: k.ID}}, &failover.CorruptError{ID: k.ID, Reason: err}
 	}
 	age := time.Duration(reply.number(1)) * time.Millisecond
 	r.stay.extend(kept(d.Session, age))

@@ -24,9 +24,13 @@ const (
 
 func recorded() failover.Entry {
 	return failover.Entry{Epoch: 3, Age: time.Minute, Dialog: dialogstore.Dialog{
-		ID:      dialogstore.ID{CallID: "a84b4c76e66710@pc33", LocalTag: "1928301774", RemoteTag: "a6c85cf"},
-		Version: 2, LocalCSeq: 314160, RemoteTarget: "sip:alice@192.0.2.7:5062", Transport: "udp",
-		Session: sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "a84b4c76e66710@pc33", LocalTag: "1928301774", RemoteTag: "a6c85cf"}, Transport: "udp"},
+		State: dialogstore.State{
+			Version:      2,
+			LocalCSeq:    314160,
+			RemoteTarget: "sip:alice@192.0.2.7:5062",
+			Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local},
+		},
 	}}
 }
 

@@ -19,8 +19,8 @@ var moment = time.Date(2026, time.March, 1, 12, 30, 15, 123456789, time.FixedZon
 // [dialogstore.Observed] sets, so that the suite fits an observed store too.
 func Bare() dialogstore.Dialog {
 	return dialogstore.Dialog{
-		ID:      dialogstore.ID{CallID: "call@host.example", LocalTag: "local", RemoteTag: "remote"},
-		Version: 1,
+		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "call@host.example", LocalTag: "local", RemoteTag: "remote"}},
+		State:  dialogstore.State{Version: 1},
 	}
 }
 

@@ -155,20 +155,24 @@ func decode(id dialogstore.ID, hotJSON, coldJSON []byte) (d dialogstore.Dialog, 
 func (h *hot) and(c *cold) dialogstore.Dialog {
 	p := &c.Policy
 	return dialogstore.Dialog{
-		Version: h.Version, Began: c.Began,
-		LocalURI: c.LocalURI, RemoteURI: c.RemoteURI, RemoteTarget: c.RemoteTarget, RouteSet: c.RouteSet, Contact: c.Contact,
-		Transport: c.Transport, LocalAddr: c.LocalAddr,
-		Destination: c.Destination, Source: h.Source, Behind: h.Behind, Answered: h.Answered,
-		LocalCSeq: h.LocalCSeq, RemoteCSeq: h.RemoteCSeq,
-		Supported: c.Supported, Require: c.Require, ProxyRequire: c.ProxyRequire, Accepted: c.Accepted,
-		SDP: c.SDP, SDPType: c.SDPType, PeerSDP: c.PeerSDP, PeerSDPType: c.PeerSDPType, PeerSDPBeside: c.PeerSDPBeside, SDPOffered: c.SDPOffered,
-		Session: sessiontimer.Session{Interval: time.Duration(h.Session.Interval), Refresher: h.Session.Refresher,
-			RefreshAfter: time.Duration(h.Session.RefreshAfter)},
-		LastMethod: h.LastMethod, MinSE: time.Duration(h.MinSE),
-		PeerTimer: c.PeerTimer, PeerUpdate: c.PeerUpdate, NoUpdate: c.NoUpdate, OwnsCallID: c.OwnsCallID,
-		Policy: sessiontimer.Policy{Mode: p.Mode, SessionExpires: time.Duration(p.SessionExpires), MinSE: time.Duration(p.MinSE),
-			Refresher: p.Refresher, Method: p.Method, MaxInterval: time.Duration(p.MaxInterval), MaxMinSE: time.Duration(p.MaxMinSE),
-			Strict: p.Strict, Unsafe: p.Unsafe},
+		Origin: dialogstore.Origin{
+			OwnsCallID: c.OwnsCallID, Began: c.Began,
+			Policy: sessiontimer.Policy{Mode: p.Mode, SessionExpires: time.Duration(p.SessionExpires), MinSE: time.Duration(p.MinSE),
+				Refresher: p.Refresher, Method: p.Method, MaxInterval: time.Duration(p.MaxInterval), MaxMinSE: time.Duration(p.MaxMinSE),
+				Strict: p.Strict, Unsafe: p.Unsafe},
+			LocalURI: c.LocalURI, RemoteURI: c.RemoteURI, RouteSet: c.RouteSet, Transport: c.Transport,
+			Supported: c.Supported, Require: c.Require, ProxyRequire: c.ProxyRequire,
+		},
+		State: dialogstore.State{
+			Version:      h.Version,
+			RemoteTarget: c.RemoteTarget, Contact: c.Contact, LocalAddr: c.LocalAddr,
+			Destination: c.Destination, Source: h.Source, Behind: h.Behind, Answered: h.Answered,
+			LocalCSeq: h.LocalCSeq, RemoteCSeq: h.RemoteCSeq, Accepted: c.Accepted,
+			SDP: c.SDP, SDPType: c.SDPType, PeerSDP: c.PeerSDP, PeerSDPType: c.PeerSDPType, PeerSDPBeside: c.PeerSDPBeside, SDPOffered: c.SDPOffered,
+			Session: sessiontimer.Session{Interval: time.Duration(h.Session.Interval), Refresher: h.Session.Refresher,
+				RefreshAfter: time.Duration(h.Session.RefreshAfter)},
+			LastMethod: h.LastMethod, MinSE: time.Duration(h.MinSE), PeerTimer: c.PeerTimer, PeerUpdate: c.PeerUpdate, NoUpdate: c.NoUpdate,
+		},
 	}
 }
 

@@ -46,17 +46,37 @@ func recorded() dialogstore.Dialog {
 	policy := sessiontimer.DefaultPolicy()
 	policy.Method = sessiontimer.MethodReInvite
 	return dialogstore.Dialog{
-		ID: dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "314", RemoteTag: "159"}, Version: 7,
-		Began:    time.Date(2026, time.March, 1, 11, 30, 15, 123456789, time.UTC),
-		LocalURI: "<sip:answer@example.com>;tag=314", RemoteURI: `"Zoë" <sip:zoe@example.net>;tag=159`,
-		RemoteTarget: "sip:zoe@192.0.2.7:5062", RouteSet: []string{"<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>"},
-		Contact: "<sip:answer@192.0.2.1>", Transport: "udp", LocalAddr: "192.0.2.1:5060",
-		Source: "192.0.2.7:5062", Behind: true, Answered: "192.0.2.7:5062",
-		LocalCSeq: 314160, RemoteCSeq: 2, Supported: "100rel",
-		SDP: []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n"), SDPType: "application/sdp",
-		PeerSDP: []byte("v=0\r\n\xff"), PeerSDPType: "application/sdp", SDPOffered: true,
-		Session:    sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, RefreshAfter: 12 * time.Minute},
-		LastMethod: "UPDATE", MinSE: 90 * time.Second, PeerTimer: true, PeerUpdate: true, Policy: policy,
+		Origin: dialogstore.Origin{
+			ID:        dialogstore.ID{CallID: "a84b4c76e66710", LocalTag: "314", RemoteTag: "159"},
+			Began:     time.Date(2026, time.March, 1, 11, 30, 15, 123456789, time.UTC),
+			LocalURI:  "<sip:answer@example.com>;tag=314",
+			RemoteURI: `"Zoë" <sip:zoe@example.net>;tag=159`,
+			RouteSet:  []string{"<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>"},
+			Transport: "udp",
+			Supported: "100rel",
+			Policy:    policy,
+		},
+		State: dialogstore.State{
+			Version:      7,
+			RemoteTarget: "sip:zoe@192.0.2.7:5062",
+			Contact:      "<sip:answer@192.0.2.1>",
+			LocalAddr:    "192.0.2.1:5060",
+			Source:       "192.0.2.7:5062",
+			Behind:       true,
+			Answered:     "192.0.2.7:5062",
+			LocalCSeq:    314160,
+			RemoteCSeq:   2,
+			SDP:          []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n"),
+			SDPType:      "application/sdp",
+			PeerSDP:      []byte("v=0\r\n\xff"),
+			PeerSDPType:  "application/sdp",
+			SDPOffered:   true,
+			Session:      sessiontimer.Session{Interval: 30 * time.Minute, Refresher: sessiontimer.Local, RefreshAfter: 12 * time.Minute},
+			LastMethod:   "UPDATE",
+			MinSE:        90 * time.Second,
+			PeerTimer:    true,
+			PeerUpdate:   true,
+		},
 	}
 }
 
@@ -91,7 +111,7 @@ func TestUnknownMembersSurvive(t *testing.T) {
 	if string(coldJSON) != string(laterCold) {
 		t.Errorf("written again is\n%s\nwant\n%s", coldJSON, laterCold)
 	}
-	bare := dialogstore.Dialog{ID: d.ID, Version: 1}
+	bare := dialogstore.Dialog{Origin: dialogstore.Origin{ID: d.ID}, State: dialogstore.State{Version: 1}}
 	if _, coldJSON, _ := c.Encode(&bare); string(coldJSON) != "{"+newCold+"}" {
 		t.Errorf("with no other members: %s", coldJSON)
 	}
