@@ -51,18 +51,19 @@ type State struct {
 
 	// Where requests to the peer may go, besides where their URIs lead. Addresses are
 	// host:port, or empty.
-	Destination string // where the application sends
+	Destination string // destination chosen by the application; empty if it chose none
 	Source      string // where the peer's latest accepted INVITE, UPDATE or 2xx came from
 	Behind      bool   // the peer is behind a NAT at Source, not where its Contact says
-	Answered    string // the place that answered last, unless it is tried first anyway
+	Answered    string // place that answered last; empty if it is tried first anyway
 
-	LocalCSeq  uint32 // our last one on the wire
-	RemoteCSeq uint32 // the peer's last one in an INVITE or UPDATE
+	LocalCSeq  uint32 // our last CSeq on the wire
+	RemoteCSeq uint32 // the peer's highest CSeq in an INVITE or UPDATE
 
 	Accepted string // option tags that the peer required and the application accepted
 
-	// What both ends have agreed on (RFC 3264), which need not be what was sent last:
-	// refused, cancelled and early offers do not change it. Empty if nothing is agreed.
+	// The session descriptions that both sides have agreed on (RFC 3264). They need not be
+	// the latest ones sent: refused, cancelled and early offers do not change them. Empty
+	// if nothing is agreed.
 	SDP           []byte // our session description, without the other parts of a multipart body
 	SDPType       string // its Content-Type
 	PeerSDP       []byte // the peer's
@@ -71,8 +72,8 @@ type State struct {
 	SDPOffered    bool   // ours was the offer and the peer's the answer
 
 	Session    sessiontimer.Session
-	LastMethod string        // of the request whose 2xx settled Session
-	MinSE      time.Duration // largest of the peer's Min-SE within the dialog; 0 if none
+	LastMethod string        // INVITE or UPDATE: the request that started or refreshed Session last
+	MinSE      time.Duration // the peer's highest Min-SE within the dialog; 0 if none
 	PeerTimer  bool          // the peer has listed timer
 	PeerUpdate bool          // the peer's latest Allow lists UPDATE
 	NoUpdate   bool          // the peer has refused an UPDATE with 405 or 501, whatever its Allow lists

@@ -127,7 +127,8 @@ func (r *record) dialog() (d Dialog) {
 	return d
 }
 
-// nanoseconds is shorter than a time, and lasts until 2262.
+// nanoseconds returns t as of time.UnixNano, which takes less memory and ends in 2262; 0 for
+// the zero time.
 func nanoseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -160,7 +161,8 @@ func commonOf(d *Dialog) common {
 	}
 }
 
-// interned avoids the lookup if v is the value of the record before.
+// interned returns the handle of v. It avoids the lookup if before, the handle in the
+// previous record, has the same value.
 func interned[T comparable](v T, before unique.Handle[T]) unique.Handle[T] {
 	if before != (unique.Handle[T]{}) && before.Value() == v {
 		return before

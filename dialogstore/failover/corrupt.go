@@ -6,9 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// CorruptError is the error of a claim of a call whose stored state cannot be used: it
-// does not parse, breaks a bound, or is of a later version that this one must not read.
-// Nothing of it is used.
+// CorruptError is the error of a claim whose stored state cannot be used: it does not parse,
+// is out of bounds, or was written by a later version that this one must not read.
 type CorruptError struct {
 	ID     dialogstore.ID
 	Reason error

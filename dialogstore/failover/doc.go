@@ -6,9 +6,9 @@
 // truth about its calls. Once it is dead, the registry is. No SIP message ever waits for
 // the registry.
 //
-// Each node beats: it raises a counter in the registry every so often, and reads those of
-// the others. A node whose counter stands still for a lease is dead. Another one buries
-// it, lists its calls, the most urgent first, and claims them:
+// Each node beats: at regular intervals it raises its counter in the registry and reads the
+// counters of the others. A node whose counter does not change for a lease is dead. Another
+// node buries it, lists its calls, the most urgent first, and claims them:
 //
 //	node a                      registry                       node b
 //	  | Beat                       |                       Beat  |
@@ -23,11 +23,11 @@
 //	  | FencedError: b owns it     |                             |
 //	  | lets the call go, silently |                             |
 //
-// The epoch of a call counts its owners, and is what keeps two nodes from serving one call:
-// the registry refuses whatever a former owner writes. A node of another name or another
-// run of a process is another owner. Within an epoch the Version of the dialog decides
-// which state is the latest, so that writes may be repeated and arrive in any order.
+// The epoch of a call counts its owners, and prevents two nodes from serving one call: the
+// registry refuses the writes of a former owner. Another run of the same node is another
+// owner. Within an epoch, the Version of the dialog says which state is the latest, so that
+// writes may be repeated and arrive in any order.
 //
-// [Memory] is a registry for tests. To write one of your own, read [Registry] and test it
-// with package failovertest.
+// [Memory] is a registry for tests. To write your own, implement [Registry] and test it with
+// package failovertest.
 package failover

@@ -18,7 +18,7 @@ type Memory struct {
 	mu    sync.Mutex
 	state state
 	swept time.Time
-	ahead time.Duration // of the clock of package time
+	ahead time.Duration // how far its clock is ahead of package time: see Advance
 }
 
 // state is everything that a Memory holds. The values in its maps are never modified, so a
@@ -29,7 +29,7 @@ type state struct {
 	calls      map[dialogstore.ID]*call
 }
 
-// run is what is known of a node.
+// run is what is known about a node.
 type run struct {
 	count, buried uint64
 	left, dead    bool
@@ -145,7 +145,7 @@ func (m *Memory) Bury(ctx context.Context, node Node, count uint64) (buried bool
 	return true, nil
 }
 
-// sweepEvery is how much time passes between two sweeps, each a look at every call.
+// sweepEvery is the time between two sweeps, which look at every call.
 const sweepEvery = time.Minute
 
 // sweep removes what has been kept for long enough.

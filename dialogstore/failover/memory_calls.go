@@ -9,14 +9,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// call is what Memory keeps of a call, or of one that was dropped. It is never modified
-// once it is stored.
+// call is the state of a call, or of one that was dropped. It is never modified once it is
+// stored.
 type call struct {
 	Ownership
 	dialog dialogstore.Dialog // without Session.Since
-	since  time.Time          // the same by the clock of the registry
+	since  time.Time          // Session.Since by the clock of the registry
 	put    uint64             // the Version of the last Put in this epoch; 0 after a claim
-	until  time.Time          // it is kept
+	until  time.Time          // how long the call is kept
 }
 
 // ended reports whether the call was dropped.
@@ -148,7 +148,7 @@ func (m *Memory) Owned(ctx context.Context, owner Node, limit int) ([]Held, erro
 	return held[:min(max(limit, 0), len(held))], nil
 }
 
-// held returns what a node owns, in no order.
+// held returns the calls of a node, in no particular order.
 func (m *Memory) held(owner Node) (held []Held) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

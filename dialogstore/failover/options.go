@@ -16,63 +16,64 @@ import (
 // validates them all and returns a *sessiontimer.ConfigError for a value out of range.
 type Option func(*Settings)
 
-// Settings are what the options of a node come to.
+// Settings are the result of the options of a node.
 type Settings struct {
 	Name     string
 	Lease    time.Duration
 	Beat     time.Duration
 	Takeover Takeover
 	Eligible func(dialogstore.Dialog) bool // nil: every call
-	Address  string                        // empty: that of the calls taken over
+	Address  string                        // empty: calls taken over keep theirs
 }
 
-// The defaults, and the shortest lease that there is.
+// The default and the minimum of WithLease.
 const (
 	DefaultLease = 6 * time.Second
 	MinLease     = 50 * time.Millisecond
 )
 
-// beatsInLease is how many beats there are in a lease by default: a node is missed
-// after the lease and one beat.
+// beatsInLease is how many beats a lease has by default.
 const beatsInLease = 12
 
-// WithName names this node. A process that starts under the name of one that was there
-// before takes its calls back at once. The name must be unique among the processes that
-// run; 1 to 128 bytes without control characters. The default is the host name and
-// something random: nobody takes the calls back before the lease is over, and then each
-// node may.
+// WithName sets the name of this node, 1 to 128 bytes without control characters. A process
+// that restarts with the same name takes its calls back at once. No two running processes
+// may have the same name. The default is the host name and a random part: after a restart,
+// the calls are taken over once the lease is over, by any node.
 func WithName(name string) Option { return func(s *Settings) { s.Name = name } }
 
-// WithLease sets how long a node may be silent until others take its calls over.
-// Default 6 s, at least 50 ms. With the beat it must fit between the refresh and the
-// last chance of the smallest interval that the policy allows: 12 s with 90 s. All
-// nodes of a cluster have the same.
+// WithLease sets how long a node may be silent before others take its calls over. All nodes
+// of a cluster must use the same lease. The default is 6 s, the minimum 50 ms. Lease and
+// beat together must be less than the time from the refresh to the last chance in a session
+// of the smallest interval that the policy allows: 12 s if that is 90 s.
 func WithLease(d time.Duration) Option { return func(s *Settings) { s.Lease = d } }
 
-// WithBeat sets how often a node says that it lives, and looks at the others. Default a
-// twelfth of the lease, 500 ms; from 1 ms to a third of the lease. A takeover starts
-// within the lease and one beat.
+// WithBeat sets how often this node beats: it reports that it is alive, and checks the
+// others. A takeover starts at the latest when the lease and one beat are over. The range is
+// 1 ms to a third of the lease; the default is a twelfth of the lease, which is 500 ms.
 func WithBeat(d time.Duration) Option { return func(s *Settings) { s.Beat = d } }
 
-// WithTakeover says what a takeover means: Keep, the default, End, or a function of the
-// call, which may give it another Contact and session description. An application that
-// restores its own dialog does so there.
+// WithTakeover says what happens to a call that was taken over: Keep, the default, End, or
+// a function that decides for each call. The function may set another Contact and session
+// description, and is the place to restore the application's own dialog. It must not be nil.
 func WithTakeover(t Takeover) Option { return func(s *Settings) { s.Takeover = t } }
 
-// WithEligible says which calls of others this node may take over. The default is all.
-// It is called by one goroutine at a time, possibly often for one call, and should not
-// take long. It needs a Registry that is also a Reader.
+// WithEligible says which calls of other nodes this node may take over. may is called by one
+// goroutine at a time, possibly many times for a call, and should be fast. If it panics, the
+// panic is logged and counts as false. The registry must be a Reader. The default is nil:
+// every call.
 func WithEligible(may func(dialogstore.Dialog) bool) Option {
 	return func(s *Settings) { s.Eligible = may }
 }
 
-// WithAddress says where peers reach this node, as host:port, where that is not the
-// address of the nodes whose calls it takes over. Contact becomes that, and an UPDATE or
-// re-INVITE tells the peer at once (RFC 3261 §12.2). The default is for nodes behind one
-// address: nothing is sent before something is due.
+// WithAddress sets the address at which peers reach this node, as host:port, if it differs
+// from that of the other nodes. When a call is taken over, its Contact gets this address,
+// and an UPDATE or re-INVITE tells the peer at once (RFC 3261 §12.2). The default is for
+// nodes that share one address: calls keep their Contact, and nothing is sent until the next
+// refresh is due.
 func WithAddress(hostport string) Option { return func(s *Settings) { s.Address = hostport } }
 
-// Configure applies options to the defaults, and validates what comes of it.
+// Configure applies options to the defaults. The error is a *sessiontimer.ConfigError for
+// the first value out of range.
 func Configure(opts ...Option) (Settings, error) {
 	s := Settings{Lease: DefaultLease, Takeover: Keep}
 	for _, opt := range opts {
@@ -130,9 +131,9 @@ func (s *Settings) validate() error {
 	return nil
 }
 
-// Fits returns a *sessiontimer.ConfigError where a takeover would come too late for a
-// session of the smallest interval that is allowed: its refresh was due at half of it,
-// and its last chance is a margin before its end (RFC 4028 §10).
+// Fits returns a *sessiontimer.ConfigError if a takeover would come too late for a session
+// of the smallest interval that the policy allows: lease and beat must fit between the
+// refresh at half of the interval and the last chance before its end (RFC 4028 §10).
 func (s *Settings) Fits(smallest time.Duration) error {
 	session := sessiontimer.Session{Interval: smallest, Refresher: sessiontimer.Local}
 	room := session.LastChance().Sub(session.RefreshAt())
@@ -143,8 +144,8 @@ func (s *Settings) Fits(smallest time.Duration) error {
 		Allowed: fmt.Sprintf("with WithBeat, which is %v, less than %v: the time from the refresh to the last chance of an interval of %v", s.Beat, room, smallest)}
 }
 
-// Suits returns a *sessiontimer.ConfigError where there is no registry, or it lacks what
-// the options need.
+// Suits returns a *sessiontimer.ConfigError if r is nil or lacks a method that the options
+// need.
 func (s *Settings) Suits(r Registry) error {
 	if r == nil {
 		return &sessiontimer.ConfigError{Option: "Failover", Value: r, Allowed: "a registry"}

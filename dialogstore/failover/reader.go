@@ -10,8 +10,8 @@ import (
 type Reader interface {
 	Registry
 
-	// Read returns the calls as they are stored, in order, with the age that their
-	// sessions have by now. The zero Entry is a call that the registry does not have,
-	// that has ended, or whose stored state cannot be used.
+	// Read returns the stored state of calls, in the order of ids, with the current Age.
+	// The Entry is zero for a call that the registry does not have, that has ended, or
+	// whose stored state cannot be used.
 	Read(ctx context.Context, ids []dialogstore.ID) ([]Entry, error)
 }

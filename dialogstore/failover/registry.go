@@ -29,7 +29,7 @@ import (
 // sides, and appending to a returned slice is harmless. IDs and nodes compare byte by
 // byte. Epochs and versions start at 1 and stay below 2^53.
 //
-// Nothing stays for ever: see [KeepExpired], [KeepUntimed], [KeepDropped], [KeepSilent].
+// Nothing is kept forever: see [KeepExpired], [KeepUntimed], [KeepDropped], [KeepSilent].
 type Registry interface {
 	// Beat reports that me is alive, and returns what me needs to know about the
 	// cluster. Nodes are known from their first Beat or Leave on. Until then nobody
@@ -57,8 +57,8 @@ type Registry interface {
 	// Version is newer after it. A missing call is created.
 	Put(ctx context.Context, me Node, entries []Entry) ([]error, error)
 
-	// Drop removes calls that have ended, and remembers that they have, also of calls
-	// that are missing. Results are nil or a *FencedError, by the rule of Put. But
+	// Drop removes calls that have ended, and remembers that they have ended, even if they
+	// are missing. Results are nil or a *FencedError, by the rule of Put, except that
 	// dropping a call twice in the same epoch is not an error.
 	Drop(ctx context.Context, me Node, keys []Key) ([]error, error)
 
@@ -66,15 +66,15 @@ type Registry interface {
 	// and raises these epochs by one. Each result is the call with its new epoch, or
 	// has a *FencedError or ErrUnknown as its Err. Claiming a call again with the same
 	// key, while me still owns it in the epoch after that, changes nothing and returns
-	// its latest state. If that state cannot be used, Err is a *CorruptError, of the
-	// Dialog only the ID is set, and me owns the call nevertheless and should drop it.
+	// its latest state. If that state cannot be used, Err is a *CorruptError and only the
+	// ID of the Dialog is set; me owns the call all the same, and should drop it.
 	Claim(ctx context.Context, me, from Node, keys []Key) ([]Claimed, error)
 
-	// Owned lists up to limit calls of owner, those that expire first at the front.
-	// For a node that owns nothing or is unknown it lists none.
+	// Owned returns up to limit calls of owner, those that expire first at the front. For
+	// a node that owns nothing or is unknown it returns none.
 	Owned(ctx context.Context, owner Node, limit int) ([]Held, error)
 
-	// Owner returns who owns the calls with the given IDs.
+	// Owner returns who owns the calls with the given IDs, in order.
 	Owner(ctx context.Context, ids []dialogstore.ID) ([]Ownership, error)
 }
 
@@ -86,8 +86,8 @@ const (
 	// KeepUntimed is how long a call without a session timer stays after its last Claim
 	// or Put, including a Put that changes nothing.
 	KeepUntimed = 24 * time.Hour
-	// KeepDropped is how long the registry remembers that a call was dropped, which
-	// is longer than any Put is under way.
+	// KeepDropped is how long the registry remembers that a call was dropped. No Put takes
+	// that long.
 	KeepDropped = 2 * time.Minute
 	// KeepSilent is how long a node stays known after its last Beat or Leave. A node
 	// that owns calls stays known for as long as it owns them.

@@ -2,32 +2,33 @@ package failover
 
 import "github.com/sipgo-contrib/sessiontimer/dialogstore"
 
-// Takeover decides what becomes of a call that this node has claimed, before anything
-// of it is sent. d is the call as its former owner stored it last, and read-only. It
-// may take its time, within reason: several calls are decided on at once, by as many
-// goroutines, and those that are most urgent first.
+// Takeover decides what happens to a call that this node has claimed, before anything is
+// sent in it. d is the last state that the former owner stored, and read-only. Takeover is
+// called concurrently for up to 16 calls, the most urgent first; it may block, but the calls
+// after these wait. If it panics, the panic is logged and the call is kept.
 type Takeover func(d dialogstore.Dialog) Decision
 
-// Decision is what becomes of a call that was taken over. The zero Decision keeps it
+// Decision is what happens to a call that was taken over. The zero Decision keeps the call
 // as it is.
 type Decision struct {
-	// End hangs up: BYE with Reason: Q.850;cause=41 (RFC 3326). The rest is ignored.
+	// End hangs up, by a BYE with Reason: Q.850;cause=41 (RFC 3326). The other fields are
+	// then ignored.
 	End bool
-	// Contact is our Contact from now on, as a header value; empty for what WithAddress
-	// makes of the former one. The peer is told at once (RFC 3261 §12.2).
+	// Contact is our new Contact, as a header value. The peer is told at once (RFC 3261
+	// §12.2). Empty: the former one, changed as WithAddress says.
 	Contact string
-	// SDP is our session description from now on, of the type SDPType; empty for the
-	// former one. The peer is told at once, by a re-INVITE.
+	// SDP is our new session description, of the type SDPType. The peer is told at once,
+	// by a re-INVITE. Empty: the former one.
 	SDP     []byte
 	SDPType string // application/sdp if empty
-	// Restored says that the application has a dialog of its own for the call again,
-	// whose handlers get the peer's requests. Otherwise the timers answer those.
+	// Restored says that the application has restored its own dialog for the call, so that
+	// its handlers get the peer's requests. Otherwise the timers answer them.
 	Restored bool
 }
 
-// Keep keeps each call as it is: its media is elsewhere, or follows the address. It is
-// the default of WithTakeover.
+// Keep keeps every call as it is. It is the default of WithTakeover, for calls whose media
+// does not depend on the node.
 func Keep(dialogstore.Dialog) Decision { return Decision{} }
 
-// End hangs each call up: its media ended with the node.
+// End hangs up every call, for calls whose media ended with the node.
 func End(dialogstore.Dialog) Decision { return Decision{End: true} }

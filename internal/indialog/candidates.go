@@ -10,7 +10,7 @@ import (
 type Facts struct {
 	Transport string // udp, tcp, tls, ws or wss
 	URI       string // where the route set leads, else the remote target
-	Chosen    string // where the application sends
+	Chosen    string // destination chosen by the application
 	Source    string // where the peer's latest INVITE, UPDATE or 2xx came from
 	Behind    bool   // the peer is behind a NAT: see Seen.Behind
 	Routed    bool   // the dialog has a route set
@@ -25,8 +25,8 @@ type Candidate struct {
 
 // Candidates returns the places to try, in this order:
 //
-//	what answered last
-//	where the application sends, if it has set a destination
+//	the place that answered last
+//	the destination chosen by the application
 //	the open stream of the peer's latest message (RFC 5626 §4.3, RFC 7118 §5)
 //	the source of its latest datagram, if its Contact cannot be right
 //	where the route set or the Contact leads (RFC 3261 §12.2.1.1)
@@ -109,8 +109,8 @@ func Gone(status int) bool {
 
 // Believe reports whether a final response of a candidate counts. A response which says
 // that the call is over does not count if the place is a guess and there are others to
-// try: it may come from a stranger. Where the application sends, the peer's stream,
-// where the route set leads, and a place that answered before are not guesses.
+// try: it may come from a stranger. The application's destination, the peer's stream, the
+// first hop of the route set, and a place that answered before are not guesses.
 func (f Facts) Believe(status int, c Candidate, others int) bool {
 	if others == 0 || !Gone(status) || c.Open || f.Routed && f.Leads(c) == f.URI {
 		return true

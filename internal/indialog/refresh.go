@@ -8,9 +8,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 )
 
-// Refresh is Request with the extensions that the first request listed and, in a
-// re-INVITE, our session description in force, byte for byte where it may stand as an
-// offer (RFC 4028 §7.4).
+// Refresh returns a refresh within d: a Request with the extensions that the first request
+// listed and, in a re-INVITE, our agreed session description. That is repeated byte for byte
+// if it is fit to be an offer (RFC 4028 §7.4).
 func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, error) {
 	name := sip.UPDATE
 	if method == sessiontimer.MethodReInvite {
@@ -33,7 +33,7 @@ func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, e
 	return req, nil
 }
 
-// Method is how d is refreshed first (RFC 4028 §7.4: by UPDATE if the peer allows it).
+// Method returns the method to refresh d with (RFC 4028 §7.4: UPDATE if the peer allows it).
 func Method(d *dialogstore.Dialog) sessiontimer.Method {
 	want := d.Policy.Method
 	switch {
@@ -47,7 +47,7 @@ func Method(d *dialogstore.Dialog) sessiontimer.Method {
 	return sessiontimer.MethodReInvite
 }
 
-// Alternative reports whether d may be refreshed by the other method too.
+// Alternative reports whether the method other than the given one may refresh d too.
 func Alternative(d *dialogstore.Dialog, method sessiontimer.Method) bool {
 	if method == sessiontimer.MethodReInvite {
 		return d.PeerUpdate && !d.NoUpdate
@@ -55,5 +55,6 @@ func Alternative(d *dialogstore.Dialog, method sessiontimer.Method) bool {
 	return canInvite(d)
 }
 
-// canInvite: without a session description there is nothing to re-INVITE with.
+// canInvite reports whether d can be refreshed by a re-INVITE, which needs a session
+// description.
 func canInvite(d *dialogstore.Dialog) bool { return len(d.SDP) > 0 }

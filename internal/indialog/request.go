@@ -10,8 +10,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Request builds a request within d that goes where its URIs lead. It has no Via, and
-// its CSeq number is 0; whoever sends it sets both.
+// Request returns a request within d that goes where its URIs lead. It has no Via, and CSeq
+// 0; the sender sets both.
 func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, err
 // setLocalAddr sends req from the socket that the dialog uses, so that it crosses the
 // same NAT bindings.
 func setLocalAddr(req *sip.Request, d *dialogstore.Dialog) {
-	// A stream is found by its far end; the near address may be a listener's,
+	// A stream is found by its remote address. The local one may be that of a listener,
 	// which many streams share.
 	if sip.IsReliable(d.Transport) || d.LocalAddr == "" {
 		return
@@ -70,7 +70,7 @@ func looseRoute(route string) bool {
 	return uri.UriParams.Has("lr")
 }
 
-// addrSpec cuts the URI out of <URI>;params.
+// addrSpec returns the URI of <URI>;params.
 func addrSpec(nameAddr string) string {
 	if i := strings.IndexByte(nameAddr, '<'); i >= 0 {
 		nameAddr = nameAddr[i+1:]

@@ -7,15 +7,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Sighting is what an accepted INVITE or UPDATE of the peer, or a 2xx of it, says of
-// where the peer is, and how it looked on arrival.
+// Sighting is what an accepted INVITE or UPDATE of the peer, or its 2xx, shows about where
+// the peer is.
 type Sighting struct {
-	Contact *sip.Uri // nil if it says nothing
-	target  string   // the same as text
+	Contact *sip.Uri // nil if there is none
+	target  string   // Contact as text
 	seen    Seen
 }
 
-// SightingOf reads a request.
+// SightingOf returns the Sighting in a request.
 func SightingOf(req *sip.Request) Sighting {
 	s := sightingAt(req.MessageData.Source(), req.Transport(), req.Contact())
 	if via := req.Via(); via != nil {
@@ -24,7 +24,7 @@ func SightingOf(req *sip.Request) Sighting {
 	return s
 }
 
-// SightingIn reads a response. Its Via is ours.
+// SightingIn returns the Sighting in a response. It has no Via: that of a response is ours.
 func SightingIn(res *sip.Response) Sighting {
 	return sightingAt(res.Source(), res.Transport(), res.Contact())
 }
@@ -37,10 +37,11 @@ func sightingAt(source, transport string, contact *sip.ContactHeader) Sighting {
 	return s
 }
 
-// Locate moves the remote target, as each accepted INVITE and UPDATE does (RFC 3261
-// §12.2, RFC 3311 §5), and notes where the peer was seen. It reports whether that is
-// elsewhere than before; then it is forgotten where the peer was reached there. What
-// comes over another transport than the dialog's shows no place that it can use.
+// Locate updates the remote target of d, as each accepted INVITE and UPDATE does (RFC 3261
+// §12.2, RFC 3311 §5), and the source of the peer's messages. It reports whether the peer
+// has moved; if so, it clears Answered, and Destination if that was the former source. The
+// source of a message over another transport is ignored, since requests of the dialog cannot
+// be sent there.
 func Locate(d *dialogstore.Dialog, s Sighting) (moved bool) {
 	sameTarget := s.Contact == nil || s.target == d.RemoteTarget
 	if !sameTarget {
@@ -58,14 +59,14 @@ func Locate(d *dialogstore.Dialog, s Sighting) (moved bool) {
 	}
 	if d.Source == s.seen.Source && s.seen.Contact != "" {
 		s.seen.Routed = len(d.RouteSet) > 0
-		// A 2xx shows less than a request of the peer: it has no Via of its own.
+		// A 2xx has no Via of the peer, so it cannot show that the peer is not behind a NAT.
 		d.Behind = s.seen.Behind() || sameTarget && s.seen.Via == "" && d.Behind
 	}
 	return moved
 }
 
-// FactsOf is what is known of the way to the peer; uri is where the request itself
-// leads.
+// FactsOf returns the facts about how to reach the peer of d. uri is where the request
+// itself leads.
 func FactsOf(d *dialogstore.Dialog, uri string) Facts {
 	return Facts{Transport: d.Transport, URI: uri, Chosen: d.Destination, Source: d.Source,
 		Behind: d.Behind, Routed: len(d.RouteSet) > 0, Answered: d.Answered}

@@ -23,7 +23,7 @@ type Description struct {
 	Beside uint32
 }
 
-// maxParts bounds how many parts of a multipart body are read.
+// maxParts is how many parts of a multipart body are read.
 const maxParts = 16
 
 // Find returns the session description of a message: its body, or the first such part of
@@ -75,7 +75,8 @@ func findPart(parts *multipart.Reader) (d Description, found bool) {
 	return d, true
 }
 
-// printable returns a type without characters that could break a message of ours.
+// printable returns a Content-Type that is safe in our own messages: application/sdp if it
+// has control characters.
 func printable(contentType string) string {
 	if strings.ContainsFunc(contentType, unicode.IsControl) {
 		return SDP
@@ -88,8 +89,8 @@ func isSDP(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(kind), SDP)
 }
 
-// attached reports whether a part is not about the session of this dialog, as it is with
-// the disposition session, the default (RFC 3261 §20.11).
+// attached reports whether the disposition of a part is other than session, the default (RFC
+// 3261 §20.11): then the part does not describe the session of this dialog.
 func attached(disposition string) bool {
 	kind, _, _ := strings.Cut(disposition, ";")
 	kind = strings.TrimSpace(kind)

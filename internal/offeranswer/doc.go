@@ -1,5 +1,5 @@
-// Package offeranswer is the offer/answer state of a dialog (RFC 3264, RFC 6337): which
-// session descriptions both ends have agreed on, what a refresh offers, and what answers
+// Package offeranswer tracks the offer/answer state of a dialog (RFC 3264, RFC 6337): which
+// session descriptions both sides have agreed on, what a refresh offers, and how to answer
 // an offer that changes nothing. It consists of values and pure functions.
 //
 // Descriptions are read by line and printed as they were read: a refresh must repeat one

@@ -91,7 +91,7 @@ func set(lines []string, name, value string) []string {
 	return out
 }
 
-// fields returns those of the m= line: kind, port, protocol, formats.
+// fields returns the fields of the m= line.
 func (m media) fields() (kind, port, proto string, formats []string) {
 	f := strings.Fields(strings.TrimPrefix(m[0], "m="))
 	if len(f) < 3 {

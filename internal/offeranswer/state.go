@@ -23,15 +23,15 @@ type Message struct {
 	Body     []byte
 }
 
-// Agreed is what both ends have accepted. The zero value means nothing.
+// Agreed is what both sides have agreed on. The zero value means nothing.
 type Agreed struct {
 	Ours, Peers Description
 	WeOffered   bool // ours was the offer and the peer's the answer
 }
 
 // State is the offer/answer state of a dialog, early or confirmed. The zero State is that
-// of a dialog without any description yet. After a restart it is made from what was
-// agreed. It is a plain value.
+// of a dialog without any description. After a restart it is made from the stored Agreed. It
+// is a plain value.
 type State struct {
 	Agreed  Agreed
 	open    [2]exchange // the offer of each party that has no answer yet
@@ -226,9 +226,9 @@ func (s State) agree(p Party, answer Description) State {
 		s.Agreed = Agreed{Ours: answer, Peers: offer}
 	}
 	if s.Agreed.Peers.Beside == 0 {
-		s.Agreed.Peers.Beside = before // no other parts: nothing new
+		s.Agreed.Peers.Beside = before // a body without other parts does not change them
 	}
-	s.Agreed.Ours.Beside = 0 // never repeated
+	s.Agreed.Ours.Beside = 0 // refreshes do not repeat our other parts
 	return s
 }
 

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Repeats reports whether an offer of the peer asks only for what is agreed: it is the
-// peer's description in force, except for the version and a DTLS role that it leaves
-// open again. Other parts of its body, such as a location, must not be new.
+// Repeats reports whether an offer of the peer changes nothing: it is the peer's agreed
+// description, except for the version and for a DTLS role that it leaves open again. The
+// other parts of a multipart body, such as a location, must not have changed either.
 func (a Agreed) Repeats(offer Description) bool {
 	if offer.Beside != 0 && offer.Beside != a.Peers.Beside {
 		return false
@@ -19,9 +19,9 @@ func (a Agreed) Repeats(offer Description) bool {
 	return len(a.Peers.Body) > 0 && slices.Equal(essence(offer.Body), essence(a.Peers.Body))
 }
 
-// Raised reports whether an offer that Repeats what is agreed has a new version (RFC 3264
-// §8). Browsers raise it each time, and the application that negotiates with them
-// expects to see that.
+// Raised reports whether an offer that Repeats what is agreed differs in its version only
+// (RFC 3264 §8). Browsers raise the version each time, and an application that negotiates
+// with them expects to see it.
 func (a Agreed) Raised(offer Description) bool {
 	now, before := parse(offer.Body), parse(a.Peers.Body)
 	return !slices.Equal(now.lines, before.lines) && slices.Equal(unversioned(now.lines), unversioned(before.lines)) &&
@@ -40,7 +40,8 @@ func unversioned(lines []string) []string {
 	return out
 }
 
-// essence returns the lines that must be equal for descriptions to ask for the same.
+// essence returns the lines of a description that matter, for comparison: without the
+// version, and with DTLS roles made equal.
 func essence(body []byte) []string {
 	var lines []string
 	for line := range strings.SplitSeq(string(body), "\n") {
@@ -92,8 +93,8 @@ func (s session) connection(m media) string {
 	return ""
 }
 
-// SameMedia reports whether two descriptions ask for media at the same places in the same
-// formats. If not, the sender of the media must be told.
+// SameMedia reports whether two descriptions ask for media at the same addresses in the same
+// formats. If not, the sender of the media must be notified.
 func SameMedia(a, b Description) bool {
 	return bytes.Equal(a.Body, b.Body) || slices.Equal(essence(a.Body), essence(b.Body))
 }

@@ -15,25 +15,26 @@ import (
 )
 
 const (
-	// AfterTakeover is how much higher the CSeq of the first request of a taker is than
-	// what its former owner has stored: higher than any that the former owner may still
-	// send, so that the peer refuses those (RFC 3261 §12.2.2).
+	// AfterTakeover is what the new owner adds to the stored CSeq before its first
+	// request. The result is higher than any CSeq that the former owner may still send, so
+	// that the peer refuses those requests (RFC 3261 §12.2.2).
 	AfterTakeover = 1000
-	// AfterRefusal is how much higher the CSeq is after the peer has refused that.
+	// AfterRefusal is what it adds if the peer has refused that request.
 	AfterRefusal = 1 << 16
 )
 
-// highestCSeq leaves numbers for what follows below 2^31 (RFC 3261 §8.1.1.5).
+// highestCSeq is the highest result of Jump. It leaves enough numbers below 2^31 (RFC 3261
+// §8.1.1.5) for the rest of the call.
 const highestCSeq = 1<<31 - 1 - 1<<16
 
-// Jump raises a CSeq, or leaves it where there is no room.
+// Jump raises a CSeq by the given amount, as far as highestCSeq allows.
 func Jump(cseq, by uint32) uint32 { return max(cseq, min(highestCSeq, cseq+by)) }
 
-// adopters is how many calls are adopted at a time.
+// adopters is how many calls are adopted at once.
 const adopters = 16
 
-// adopt serves calls that were claimed, in their order as far as several at a time are
-// in order. It returns how many there were.
+// adopt adopts calls that were claimed, several at once, the first ones first. It returns
+// how many this node has taken over.
 func (n *Node) adopt(g *gone, claimed []failover.Claimed) (adopted int) {
 	var next, many atomic.Int64
 	var all sync.WaitGroup
@@ -56,7 +57,7 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 		return false
 	}
 	if c.Err != nil {
-		return false // another one was faster, or it has ended
+		return false // another node was faster, or the call has ended
 	}
 	defer n.contain(c.Dialog.ID)
 	if err := c.Dialog.Check(); err != nil {
@@ -82,7 +83,8 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 	return true
 }
 
-// refuse leaves a row alone that could make a request say what nobody said.
+// refuse drops a call whose stored dialog cannot be used: requests made from it could
+// contain anything.
 func (n *Node) refuse(c *failover.Claimed, err error) {
 	n.stats.refused.Add(1)
 	n.cfg.Logger.Error("stored dialog refused", "call_id", strconv.Quote(c.Dialog.CallID), "error", err)
@@ -92,8 +94,8 @@ func (n *Node) refuse(c *failover.Claimed, err error) {
 	poke(n.work)
 }
 
-// revive makes a stored dialog one of this process. Its times count on by the monotonic
-// clock, which nobody sets. Without a policy that makes sense it gets ours.
+// revive adapts a stored dialog to this process. Since becomes a time of our monotonic
+// clock, and a policy that is invalid or Off is replaced by ours.
 func (n *Node) revive(d *dialogstore.Dialog, age time.Duration) {
 	if d.Session.Active() {
 		d.Session.Since = time.Now().Add(-age)
@@ -103,13 +105,13 @@ func (n *Node) revive(d *dialogstore.Dialog, age time.Duration) {
 	}
 }
 
-// decide is what the application makes of a call; it is kept if that panics.
+// decide returns the application's decision. If its function panics, the call is kept.
 func (n *Node) decide(d dialogstore.Dialog) (decision failover.Decision) {
 	defer n.contain(d.ID)
 	return n.cfg.Settings.Takeover(d)
 }
 
-// apply puts what the application has decided into the dialog.
+// apply changes the dialog as the application has decided.
 func (a *Adoption) apply() {
 	d := a.Decision
 	if d.End {
@@ -126,7 +128,8 @@ func (a *Adoption) apply() {
 	}
 }
 
-// keep puts the call into the memory. It reports whether it is new in this epoch.
+// keep stores the call in memory. It returns false if the call was adopted in this epoch
+// before, or has just ended.
 func (n *Node) keep(a *Adoption, epoch uint64) bool {
 	id := a.Dialog.ID
 	n.mu.Lock()
@@ -138,10 +141,10 @@ func (n *Node) keep(a *Adoption, epoch uint64) bool {
 	a.Dialog.LocalCSeq = Jump(a.Dialog.LocalCSeq, AfterTakeover)
 	ctx := context.Background()
 	if err := n.Memory.Create(ctx, a.Dialog); errors.Is(err, dialogstore.ErrExists) {
-		// It was ours before, and we have not heard yet that it was not any more.
+		// We owned it before, and have not noticed yet that we lost it meanwhile.
 		a.Before, a.Dialog, err = n.Memory.Update(ctx, id, a.supersede)
 		if err != nil {
-			return false // it ends this very moment
+			return false // it has just ended
 		}
 	}
 	n.held[id] = holding{claimed: epoch}
@@ -150,7 +153,8 @@ func (n *Node) keep(a *Adoption, epoch uint64) bool {
 	return true
 }
 
-// supersede is the claimed state in place of one that we had before.
+// supersede returns the claimed state, to replace the one that we had before. Version and
+// CSeq are higher than in both.
 func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.State, error) {
 	s := a.Dialog.State
 	if dialogstore.Newer(before.Version+1, s.Version) {
@@ -160,7 +164,8 @@ func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.State, erro
 	return s, nil
 }
 
-// contain is deferred around what the application and the host do.
+// contain recovers and logs a panic. It is deferred around calls of the application and the
+// Host.
 func (n *Node) contain(id dialogstore.ID) {
 	if v := recover(); v != nil {
 		n.cfg.Logger.Error("panic in a takeover", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,

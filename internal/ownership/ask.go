@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// mostAsked bounds what the registry is asked at a time, that among it which nobody
-	// waits for any more.
+	// mostAsked is how many registry calls may run at once, including those whose result
+	// is no longer waited for.
 	mostAsked = 16
-	// mostConfirms is the same for questions about single calls.
+	// mostConfirms is the same for the registry calls of confirms.
 	mostConfirms = 256
 )
 
@@ -21,14 +21,14 @@ var (
 	errShort    = errors.New("ownership: the registry has not answered for each call")
 )
 
-// places bounds how many calls of the registry are under way.
+// places limits how many registry calls run at once.
 type places chan struct{}
 
-// patience is how long an answer of the registry is waited for.
+// patience returns how long to wait for an answer of the registry.
 func (n *Node) patience() time.Duration { return n.cfg.Settings.Lease / 2 }
 
-// ask calls the registry and waits for d by our own clock: there are clients that look
-// at no context. What comes later is nobody's.
+// ask calls the registry in a goroutine and waits up to d for the answer: some registries
+// ignore their context. A later answer is dropped.
 func ask[T any](ctx context.Context, n *Node, p places, d time.Duration, call func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {
@@ -74,7 +74,7 @@ func contained[T any](ctx context.Context, call func(context.Context) (T, error)
 	return a
 }
 
-// askAll is ask where there is an answer for each of so many.
+// askAll is ask for a batch. It returns an error unless there are exactly many answers.
 func askAll[T any](ctx context.Context, n *Node, many int, call func(context.Context) ([]T, error)) ([]T, error) {
 	all, err := ask(ctx, n, n.places, n.patience(), call)
 	if err == nil && len(all) != many {

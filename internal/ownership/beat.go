@@ -8,15 +8,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
-// beater says that this node lives, as often as the settings have it, and looks at the
-// others. It is one goroutine's.
+// beater sends the beats of this node and watches the others. It is used by one goroutine.
 type beater struct {
 	*Node
 	watch  *watch
 	stalls stall.Watch
-	due    time.Time // when the next beat is
-	before time.Time // when the last one was
-	swept  time.Time // when all calls were written again last
+	due    time.Time // when the next beat is due
+	before time.Time // when the last beat was sent
+	swept  time.Time // when all calls were last written again
 }
 
 func (n *Node) beats() {
@@ -45,8 +44,8 @@ func (b *beater) once(now time.Time) {
 }
 
 func (b *beater) beat(sent time.Time) {
-	// Whoever waits longer than half a lease cannot tell a registry that stood still
-	// from nodes that did.
+	// After a wait of more than half a lease, we could not tell whether the registry or
+	// the other nodes stood still.
 	pulse, err := ask(b.alive, b.Node, b.places, b.cfg.Settings.Lease/2, func(ctx context.Context) (failover.Pulse, error) {
 		return b.cfg.Registry.Beat(ctx, b.me)
 	})
@@ -62,15 +61,15 @@ func (b *beater) beat(sent time.Time) {
 	v, news := b.watch.pulse(sent, answered, pulse)
 	b.heed(news, answered)
 	b.seen.Store(v)
-	b.lease.renew(sent) // from now on v may be acted on
+	b.lease.renew(sent) // only after v is stored, since claims need both
 	b.trouble.pass(answered)
 	b.confirms.answered()
 	b.stats.nodes.Store(int64(len(v.others) + 1))
 	poke(b.looked)
-	poke(b.work) // what could not be written may be by now
+	poke(b.work) // the registry can be reached: write what waits
 }
 
-// heed does what a pulse asks of this node.
+// heed reacts to what a pulse says about this node.
 func (b *beater) heed(news news, now time.Time) {
 	if news.twin {
 		b.cfg.Logger.Error("another process has the name of this node, and takes its calls", "node", b.me.Name)
@@ -81,12 +80,13 @@ func (b *beater) heed(news news, now time.Time) {
 	switch {
 	case news.buried, news.twin:
 		b.lease.suspect.Store(true)
-		// What is being claimed right now is not refused yet.
+		// Wait until the claims that are running now are done, so that writes of claimed
+		// calls are refused.
 		b.writeAll(now.Add(b.patience()))
 	case news.emptied:
 		b.cfg.Logger.Warn("the registry has lost what was written, writing all calls again", "node", b.me.Name)
 		b.writeAll(now)
-		b.trouble.over.Add(1) // what has ended since may be back: see orphans
+		b.trouble.over.Add(1) // calls that have ended may be back: see orphans
 	case now.Sub(b.swept) >= sweepEvery:
 		b.writeAll(now)
 	default:

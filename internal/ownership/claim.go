@@ -8,26 +8,27 @@ import (
 )
 
 const (
-	// rankEvery is how much later each next node in the order of a call claims it.
+	// rankEvery is how much longer a node waits for each node before it in the order of a
+	// call: see rank.
 	rankEvery = time.Second
-	// claimBatch is how many calls are claimed at a time; they are adopted before the
-	// next ones are claimed.
+	// claimBatch is how many calls are claimed at once. They are adopted before the next
+	// ones are claimed.
 	claimBatch = 200
-	// pageSize is how many calls of a node are looked at, and mostPaged how many are
-	// where none of those before may be claimed.
+	// pageSize is how many calls of a dead node are listed. The number grows to mostPaged
+	// if none of those listed may be claimed.
 	pageSize  = 1024
 	mostPaged = 1 << 20
-	// lookFurther is the time until the next page, where it is larger.
+	// lookFurther is the pause before a larger page is listed.
 	lookFurther = 50 * time.Millisecond
-	// longestLook is the longest time between two looks at what a dead node still owns.
+	// longestLook is the longest time between two looks at the calls of a dead node.
 	longestLook = time.Minute
 )
 
-// claimer takes over the calls of nodes that are gone. It is one goroutine's.
+// claimer takes over the calls of nodes that are gone. It is used by one goroutine.
 type claimer struct {
 	*Node
 	estates map[failover.Node]*estate
-	mine    uint64 // hash of our name
+	mine    uint64 // nameHash of our name
 	orphans orphans
 }
 
@@ -46,12 +47,12 @@ func (n *Node) claims() {
 	}
 }
 
-// round has a look at each estate whose time has come, and returns when to come again.
+// round handles each estate that is due, and returns when the next one is.
 func (c *claimer) round(now time.Time) (next time.Time) {
 	next = now.Add(longestLook)
 	v := c.view()
 	if v == nil {
-		return next // the next good beat wakes us
+		return next // the next good beat wakes this goroutine
 	}
 	c.enter(v)
 	resumed := true
@@ -73,8 +74,8 @@ func (c *claimer) round(now time.Time) (next time.Time) {
 	return next
 }
 
-// view is how things are, if there is nothing to say against a takeover: our own beats
-// are good, and nobody takes us for dead.
+// view returns the latest view of the other nodes; nil if this node must not take calls
+// over, because its own beats fail or others believe it dead.
 func (c *claimer) view() *view {
 	if !c.Good() {
 		return nil
@@ -82,7 +83,8 @@ func (c *claimer) view() *view {
 	return c.seen.Load()
 }
 
-// enter opens and closes estates. One with claims whose outcome is not known stays.
+// enter opens and closes estates as v says. An estate with claims whose result is unknown
+// stays.
 func (c *claimer) enter(v *view) {
 	there := make(map[failover.Node]bool, len(v.gone))
 	for _, g := range v.gone {
@@ -104,7 +106,7 @@ func (c *claimer) enter(v *view) {
 	}
 }
 
-// finish says that all which earlier runs of this node owned is its own.
+// finish notes that this node owns all calls of its earlier runs again.
 func (c *claimer) finish() {
 	select {
 	case <-c.resumed:
@@ -113,7 +115,7 @@ func (c *claimer) finish() {
 	}
 }
 
-// settle claims a page of an estate, and says when to look again.
+// settle claims calls of an estate, and sets when to look again.
 func (c *claimer) settle(e *estate, v *view) {
 	n, due, err := c.claimPage(e, v)
 	now := time.Now()

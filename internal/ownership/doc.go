@@ -1,11 +1,11 @@
-// Package ownership is one node of a cluster whose nodes share calls: it knows which
-// calls are its own, writes them behind to the registry, watches the other nodes, and
-// takes over the calls of those that die. It knows no SIP message.
+// Package ownership implements one node of a cluster whose nodes share calls: it knows which
+// calls the node owns, writes them to the registry in the background, watches the other
+// nodes, and takes over the calls of those that die. It knows nothing of SIP messages.
 //
-// A [Node] is the store that the timers work with: its memory serves, and whoever
-// changes a dialog waits for nobody. Three goroutines talk to the registry, each for
-// itself: one beats and watches, one writes behind, one claims.
+// A [Node] is the dialogstore.Store of the timers. It works in memory, so a change of a
+// dialog waits for nothing. Three independent goroutines talk to the registry: one beats
+// and watches the others, one writes, one claims.
 //
-// A call whose dialog is in memory is this node's, in epoch 1, unless [holding] says
-// otherwise. So a call that began here costs nothing but its dialog.
+// A call whose dialog is in memory is owned in epoch 1, unless there is a [holding] for it.
+// So a call that began here needs no more memory than its dialog.
 package ownership

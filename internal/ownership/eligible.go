@@ -7,7 +7,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// eligible is what of the keys this node may serve: its own in any case.
+// eligible returns the keys of the calls that WithEligible allows this node to serve. Calls
+// of its earlier runs are always allowed.
 func (c *claimer) eligible(e *estate, keys []failover.Key) ([]failover.Key, error) {
 	may := c.cfg.Settings.Eligible
 	if may == nil || e.how == Earlier {

@@ -9,20 +9,21 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// estate is what a node that is gone has left.
+// estate is the calls of a node that is gone.
 type estate struct {
 	gone
-	page    int            // how many of its calls to look at
-	unsure  []failover.Key // claimed, with an answer that was lost
-	closed  bool           // the node is not gone any more
-	empty   bool           // there was nothing left when it was looked at last
-	idle    int            // how often in turn there was nothing to claim
+	page    int            // how many of its calls to list
+	unsure  []failover.Key // calls whose claim got no answer
+	closed  bool           // the node is no longer gone
+	empty   bool           // it had no calls at the last look
+	idle    int            // how many looks in a row found nothing to claim
 	again   time.Time      // when to look again
-	claimed int            // of its calls, by us
+	claimed int            // how many calls we have taken over, for the log
 }
 
-// claimPage claims what is due of a page. It returns how many calls are ours now and, if
-// none is, when to look at the others, if there are any.
+// claimPage lists a page of calls and claims those that are due. It returns how many calls
+// were taken over and, if none was, when to look again; zero if there is nothing to wait
+// for.
 func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error) {
 	if n, err = c.settleUnsure(e); n > 0 || err != nil || e.closed {
 		return n, due, err
@@ -55,13 +56,13 @@ func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error
 	if e.pageAfter(n, len(held)) {
 		due = time.Now().Add(lookFurther)
 	} else if len(keys) > 0 {
-		due = time.Now().Add(c.cfg.Settings.Beat) // others were faster, and go on
+		due = time.Now().Add(c.cfg.Settings.Beat) // other nodes were faster, and are still claiming
 	}
 	return n, due, nil
 }
 
-// pageAfter has the next page be larger where a full one had nothing to claim: what is
-// ours to claim may be behind it. It reports whether that is so.
+// pageAfter doubles the page if a full one had nothing to claim: the calls for this node may
+// come after it. It reports whether it did.
 func (e *estate) pageAfter(claimed, held int) (larger bool) {
 	if claimed > 0 {
 		e.page = pageSize
@@ -73,11 +74,12 @@ func (e *estate) pageAfter(claimed, held int) (larger bool) {
 	return larger
 }
 
-// errNotDead says that a node is not as it was seen, or that we cannot know.
+// errNotDead says that a node has beaten since, or that we cannot know.
 var errNotDead = errors.New("ownership: the node may live")
 
-// bury says that a node is dead before anything is claimed of it. It is not if it has
-// beaten since. No other way of being gone needs that.
+// bury declares a node dead in the registry, before any of its calls is claimed. It returns
+// errNotDead if the node has beaten since. A node that has left, and earlier runs of this
+// node, need not be buried.
 func (c *claimer) bury(e *estate) error {
 	if c.view() == nil {
 		return errNotDead
@@ -94,8 +96,8 @@ func (c *claimer) bury(e *estate) error {
 	return err
 }
 
-// due is what of the calls held this node claims now, in their order, and when the next
-// one is due.
+// due returns the calls that this node should claim now, in the order of held, and when the
+// next one is due.
 func (c *claimer) due(e *estate, v *view, held []failover.Held) (keys []failover.Key, next time.Time) {
 	now := time.Now()
 	for i := range held {
@@ -113,7 +115,7 @@ func (c *claimer) due(e *estate, v *view, held []failover.Held) (keys []failover
 	return keys, next
 }
 
-// claim claims calls and adopts those that it got. It returns how many there were.
+// claim claims calls and adopts them. It returns how many were taken over.
 func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
 	claimed, err := askAll(c.alive, c.Node, len(keys), func(ctx context.Context) ([]failover.Claimed, error) {
 		return c.cfg.Registry.Claim(ctx, c.me, e.Node, keys)
@@ -133,15 +135,14 @@ func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
 	return ours, nil
 }
 
-// lost reports whether an answer means that another node was faster, or that the call
-// has ended.
+// lost reports whether err means that another node was faster, or that the call has ended.
 func lost(err error) bool {
 	var fenced *failover.FencedError
 	return errors.As(err, &fenced) || errors.Is(err, failover.ErrUnknown)
 }
 
-// settleUnsure asks for the answer to a claim once more that was lost: what is ours by
-// now is adopted, and the rest as it was before.
+// settleUnsure is for claims that got no answer. It asks the registry who owns the calls, and
+// adopts those that the claim has made ours. The others may be claimed again.
 func (c *claimer) settleUnsure(e *estate) (ours int, err error) {
 	if len(e.unsure) == 0 {
 		return 0, nil

@@ -9,53 +9,54 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// Answer is what the registry says of a call of which we think that it is ours.
+// Answer is what the registry says about a call that this node believes its own.
 type Answer uint8
 
 // The answers.
 const (
 	Silent  Answer = iota // the registry does not answer
-	Mine                  // nobody else owns it
-	NotMine               // somebody else does, or has ended it
+	Mine                  // no other node owns it
+	NotMine               // another node owns it, or has ended it
 )
 
 const (
-	// confirmWithin bounds how long a request waits for the registry.
+	// confirmWithin is how long a request waits for the registry.
 	confirmWithin = 200 * time.Millisecond
-	// silentFor is how long a registry that has not answered is not asked about single
-	// calls again, unless a beat is answered before.
+	// silentFor is how long the registry is not asked about single calls after it has not
+	// answered, unless a beat succeeds before.
 	silentFor = time.Second
 )
 
-// confirms are questions about single calls.
+// confirms are the questions to the registry about single calls.
 type confirms struct {
 	places
-	silent atomic.Pointer[time.Time] // when one was not answered; nil once a beat was
+	silent atomic.Pointer[time.Time] // when one got no answer; nil after the next good beat
 }
 
 func (c *confirms) answered() { c.silent.Store(nil) }
 
-// Key names a call in the epoch in which this node owns it, for what is sent in it: also
-// for a BYE that leaves when the dialog is deleted.
+// Key returns the key of a call, with the epoch in which this node owns it. A BYE keeps the
+// key, because the dialog is deleted before it is sent.
 func (n *Node) Key(id dialogstore.ID) failover.Key {
 	return failover.Key{ID: id, Epoch: n.epochOf(id)}
 }
 
-// Good reports whether nobody can have taken this node for dead: it is a look at the
-// clock. It is for the step that hands a request to the transaction layer.
+// Good reports whether no other node can believe this one dead. It only reads the clock, so
+// it is cheap enough for each request.
 func (n *Node) Good() bool { return n.serving.Load() && n.lease.good(time.Now()) }
 
-// MayRefresh reports whether a refresh may be sent. Where the lease is not good the
-// registry is asked, for 200 ms at most; where it does not answer the call is refreshed,
-// for nobody can take it over either, unless only this node is cut off: then the peer
-// refuses. A call that is no longer ours is released before MayRefresh returns.
+// MayRefresh reports whether a refresh may be sent. If the lease is not good, it asks the
+// registry, and waits up to 200 ms. If the registry does not answer, the refresh may be
+// sent: either no other node can take the call over, or only this node is cut off, and then
+// the peer refuses the refresh. A call that another node owns is released before MayRefresh
+// returns.
 func (n *Node) MayRefresh(ctx context.Context, k failover.Key) bool {
 	return n.Good() || n.confirm(ctx, k, ByLease) != NotMine && n.serving.Load()
 }
 
-// MayHangUp reports whether a call may be hung up. It is as MayRefresh, but where the
-// registry does not answer it is no, unless the call is over: a refresh of ours was
-// answered 408 or 481, or its session has expired.
+// MayHangUp reports whether a call may be hung up. It works like MayRefresh, but if the
+// registry does not answer, it returns over. That is true if the call is over for the peer
+// anyway: it has answered 408 or 481, or the session has expired.
 func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 	if n.Good() {
 		return true
@@ -69,10 +70,11 @@ func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 	return false
 }
 
-// Refused is for a refresh that the peer has answered 500: it asks the registry who owns
-// the call, for 200 ms at most. Where it is ours, and this is the first time since it was
-// taken over, jump says to try again at once with a CSeq that is AfterRefusal higher: two
-// nodes may have numbered it (RFC 3261 §12.2.2). A call that is not ours is released.
+// Refused is called after the peer has answered a refresh with 500. It asks the registry who
+// owns the call, and waits up to 200 ms. If the call is ours and was taken over, and this is
+// the first time since then, jump is true: try again at once with a CSeq that is
+// AfterRefusal higher, because the former owner may have used higher numbers (RFC 3261
+// §12.2.2). A call that another node owns is released.
 func (n *Node) Refused(ctx context.Context, k failover.Key) (a Answer, jump bool) {
 	a = n.confirm(ctx, k, ByPeer)
 	if a != Mine {
@@ -89,8 +91,8 @@ func (n *Node) Refused(ctx context.Context, k failover.Key) (a Answer, jump bool
 	return a, true
 }
 
-// Elsewhere reports whether the registry has a call that this node does not, within
-// 200 ms: its owner may have died just now, so that it is taken over soon.
+// Elsewhere reports whether the registry has a call that this node does not, and waits up to
+// 200 ms. The owner may have just died, so that the call is about to be taken over.
 func (n *Node) Elsewhere(ctx context.Context, id dialogstore.ID) bool {
 	if at := n.confirms.silent.Load(); at != nil && time.Since(*at) < silentFor {
 		return false
@@ -101,7 +103,7 @@ func (n *Node) Elsewhere(ctx context.Context, id dialogstore.ID) bool {
 	return err == nil && len(owners) == 1 && owners[0].Owner != (failover.Node{})
 }
 
-// confirm asks the registry who owns a call, and releases it if we do not.
+// confirm asks the registry who owns a call, and releases it if that is another node.
 func (n *Node) confirm(ctx context.Context, k failover.Key, by Fence) Answer {
 	c := &n.confirms
 	if at := c.silent.Load(); at != nil && time.Since(*at) < silentFor {
@@ -123,9 +125,10 @@ func (n *Node) confirm(ctx context.Context, k failover.Key, by Fence) Answer {
 	return NotMine
 }
 
-// isMine judges what the registry has of a call that we hold in the epoch of k. It may
-// have nothing, or something older, for it may have lost it; and a claim of ours may have
-// been done though its answer was lost. A call that has ended in our epoch was ended by us.
+// isMine reports whether a call that we own in the epoch of k is still ours, given what the
+// registry says. The registry may have lost the call, or have an older state. It may have a
+// newer epoch of ours, if the answer to a claim was lost. A call that has ended in our epoch
+// was ended by us.
 func (n *Node) isMine(k failover.Key, o failover.Ownership) bool {
 	return o.Epoch < k.Epoch || o.Owner == n.me || o.Epoch == k.Epoch && o.Owner == (failover.Node{})
 }

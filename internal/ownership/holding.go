@@ -2,17 +2,17 @@ package ownership
 
 import "github.com/sipgo-contrib/sessiontimer/dialogstore"
 
-// holding is how this node holds a call. The zero holding is that of a call which began
-// here and whose peer is proved; it is not kept.
+// holding is what a node remembers about a call that it owns. The zero holding is not
+// stored: it is that of a call that began here and whose peer has proved that it is there.
 type holding struct {
 	claimed  uint64 // the epoch in which it was claimed; 0 for a call that began here
-	unproved bool   // strangers can make such a dialog alone: it is not written
-	jumped   bool   // the peer's first 500 after the takeover was answered with a jump
+	unproved bool   // the peer may be forged, so the call is not written to the registry
+	jumped   bool   // Refused has returned jump since the takeover
 }
 
 func (h holding) epoch() uint64 { return max(1, h.claimed) }
 
-// hold remembers how a call is held. n.mu is held.
+// hold sets the holding of a call. n.mu is held.
 func (n *Node) hold(id dialogstore.ID, h holding) {
 	if h == (holding{}) {
 		delete(n.held, id)
@@ -21,7 +21,7 @@ func (n *Node) hold(id dialogstore.ID, h holding) {
 	n.held[id] = h
 }
 
-// epochOf is the epoch in which a call of this node is owned.
+// epochOf returns the epoch in which this node owns a call.
 func (n *Node) epochOf(id dialogstore.ID) uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// ErrClosed is returned by Resume and Leave where the node was closed, or never started.
+// ErrClosed is returned by Resume and Leave if the node was closed or never started.
 var ErrClosed = errors.New("ownership: the node does not run")
 
-// Resume returns when this node owns all that earlier runs of it owned, or when ctx
-// ends, with its error: it goes on in the background then. Call it after Start.
+// Resume waits until this node owns all calls of its earlier runs again. If ctx ends first,
+// it returns the error of ctx, and the work goes on in the background. Call it after Start.
 func (n *Node) Resume(ctx context.Context) error {
 	select {
 	case <-n.resumed:
@@ -22,10 +22,10 @@ func (n *Node) Resume(ctx context.Context) error {
 	}
 }
 
-// Leave hands the calls over: it serves none from now on, writes what is not written
-// yet, and says so in the registry, so that the others need not wait for the lease. What
-// is changed until it returns is written too. Where ctx ends before, its error is
-// returned, and the others take the calls after the lease.
+// Leave hands the calls over. The node serves none from now on. Leave writes the changes
+// that wait, including those made while it runs, and then tells the registry that the node
+// has left, so that others need not wait for the lease. If ctx ends before, its error is
+// returned, and the others take the calls over after the lease.
 func (n *Node) Leave(ctx context.Context) error {
 	n.serving.Store(false)
 	n.die()
@@ -51,7 +51,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	}
 }
 
-// drain returns when nothing is left to write.
+// drain waits until nothing is left to write.
 func (n *Node) drain(ctx context.Context) error {
 	for n.waiting() > 0 {
 		poke(n.work)
@@ -66,17 +66,17 @@ func (n *Node) drain(ctx context.Context) error {
 	return nil
 }
 
-// waiting is how many calls are to be written or dropped.
+// waiting returns how many calls are to be written or dropped.
 func (n *Node) waiting() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.marks.all) + int(n.stats.writing.Load())
 }
 
-// Close ends the node and hands nothing over: a process that starts under the same name
-// takes its calls back at once, and others after the lease. What is not written yet is,
-// for half of d at most, if the registry is in reach. It returns how many goroutines are
-// left after d.
+// Close ends the node without handing its calls over: a process that starts under the same
+// name takes them back at once, other nodes after the lease. If the registry can be reached,
+// Close first writes the changes that wait, for up to half of d. It returns how many
+// goroutines are left after d.
 func (n *Node) Close(d time.Duration) (left int) {
 	begun := time.Now()
 	n.serving.Store(false)

@@ -2,32 +2,33 @@ package ownership
 
 import "github.com/sipgo-contrib/sessiontimer/dialogstore"
 
-// marks are the calls that the registry is to hear of: at most one for each, and no
-// state, for the memory has the latest. n.mu is held by who uses them.
+// marks are the calls that are to be written to the registry. A mark has no state of the
+// call, since the memory has the latest. Users hold n.mu.
 type marks struct {
 	all  map[dialogstore.ID]mark
-	peak int // most that all has had
+	peak int // largest size of all
 }
 
-// mark is what the registry is to hear of a call. The zero mark is its state.
+// mark says what to write about a call. The zero mark means its latest state.
 type mark struct {
-	isNew bool   // the registry has never heard of it
-	drop  uint64 // it has ended in this epoch; 0 if it has not
+	isNew bool   // the registry does not have the call yet
+	drop  uint64 // the epoch in which it has ended; 0 if it has not
 }
 
-// keptMarks is how much room an empty map may have.
+// keptMarks is the largest map that is kept when it is empty.
 const keptMarks = 4096
 
 func newMarks() marks { return marks{all: make(map[dialogstore.ID]mark)} }
 
-// put marks a call whose state has changed. What has ended stays so.
+// put marks a call whose state has changed. A call that has ended stays marked as such.
 func (m *marks) put(id dialogstore.ID, isNew bool) {
 	if _, already := m.all[id]; !already {
 		m.set(id, mark{isNew: isNew})
 	}
 }
 
-// drop marks a call that has ended. One that came and went is not worth a word.
+// drop marks a call that has ended. If the registry does not have it yet, nothing need be
+// written.
 func (m *marks) drop(id dialogstore.ID, epoch uint64) {
 	if m.all[id].isNew {
 		delete(m.all, id)
@@ -36,8 +37,8 @@ func (m *marks) drop(id dialogstore.ID, epoch uint64) {
 	m.set(id, mark{drop: epoch})
 }
 
-// again marks what could not be written, unless there is something newer to write. The
-// registry may have heard of it all the same.
+// again marks a call that could not be written, unless there is a newer mark. It is no
+// longer new: the registry may have written it in spite of the error.
 func (m *marks) again(id dialogstore.ID, was mark) {
 	if now, already := m.all[id]; !already || now.isNew {
 		m.set(id, mark{drop: was.drop})
@@ -69,5 +70,5 @@ type marked struct {
 	mark
 }
 
-// forget forgets a call that is none of ours any more.
+// forget removes the mark of a call that this node no longer owns.
 func (m *marks) forget(id dialogstore.ID) { delete(m.all, id) }

@@ -14,52 +14,52 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 )
 
-// Config is what a Node works with. All fields must be set.
+// Config is the configuration of a Node. All fields must be set.
 type Config struct {
 	Registry failover.Registry
-	Settings failover.Settings // of failover.Configure
+	Settings failover.Settings // from failover.Configure
 	Host     Host
-	Policy   sessiontimer.Policy // of calls taken over whose own makes no sense
+	Policy   sessiontimer.Policy // for calls taken over whose own policy is invalid
 	Logger   *slog.Logger
 }
 
-// Node is one node of a cluster, and its store. It implements dialogstore.Store. Any
-// number of goroutines may call its methods at once.
+// Node is one node of a cluster. It implements dialogstore.Store. Its methods may be called
+// concurrently.
 type Node struct {
-	*dialogstore.Memory // its Load and All
+	*dialogstore.Memory // for Load and All
 	cfg                 Config
 	me                  failover.Node
 
 	mu    sync.Mutex
-	held  map[dialogstore.ID]holding // calls that are anything but ordinary
-	marks marks                      // what is to be written to the registry
+	held  map[dialogstore.ID]holding // without zero holdings
+	marks marks                      // calls to be written to the registry
 
 	lease    lease
 	trouble  trouble
 	places   places
 	confirms confirms
 	sweeps   sweeps
-	seen     atomic.Pointer[view] // the others as of the latest good beat; nil before the first
+	seen     atomic.Pointer[view] // the other nodes at the latest good beat; nil before the first
 	stats    counters
 
-	work    chan struct{} // there is something to write
-	drained chan struct{} // there was nothing to write
-	looked  chan struct{} // there is a newer view
-	resumed chan struct{} // closed when all that earlier runs owned is ours
+	work    chan struct{} // wakes the writer: there is something to write
+	drained chan struct{} // wakes drain: there was nothing left to write
+	looked  chan struct{} // wakes the claimer: there is a newer view
+	resumed chan struct{} // closed when all calls of earlier runs are ours
 
 	started atomic.Bool
-	serving atomic.Bool // requests may be sent: neither left nor closed
-	over    atomic.Bool // nothing more is written
+	serving atomic.Bool // requests may be sent: the node has neither left nor closed
+	over    atomic.Bool // nothing is written any more
 	ctx     context.Context
 	cancel  context.CancelFunc
-	alive   context.Context // of beats and claims; ends before ctx where calls are handed over
+	alive   context.Context // of beats and claims; Leave ends it before ctx
 	die     context.CancelFunc
-	member  workers.Crew // those that end with alive
-	crew    workers.Crew // those that end with ctx
+	member  workers.Crew // goroutines that end with alive
+	crew    workers.Crew // goroutines that end with ctx
 }
 
-// New makes a node. Nothing is sent to the registry before Start, but what is stored
-// is remembered for it.
+// New returns a node. It does not call the registry before Start, but notes the changes to
+// be written.
 func New(cfg Config) *Node {
 	n := &Node{
 		Memory:  dialogstore.NewMemory(),
@@ -82,8 +82,8 @@ func New(cfg Config) *Node {
 	return n
 }
 
-// Start begins to beat, to write behind and to watch the others. Call it once, when
-// the Host can take calls over. What was stored before is written now.
+// Start starts to beat, to write and to watch the other nodes. Call it once, when the Host
+// is ready to take calls over.
 func (n *Node) Start() {
 	n.started.Store(true)
 	n.crew.Go(n.writeBehind)
@@ -91,13 +91,13 @@ func (n *Node) Start() {
 	n.member.Go(n.claims)
 }
 
-// Me names this run of the node.
+// Me returns the identity of this run of the node.
 func (n *Node) Me() failover.Node { return n.me }
 
-// Settings are those that the node was made with.
+// Settings returns the settings given to New.
 func (n *Node) Settings() failover.Settings { return n.cfg.Settings }
 
-// pause waits, and reports whether ctx goes on.
+// pause waits for d. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -112,7 +112,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// poke tells a goroutine that waits for c, now or the next time.
+// poke wakes the goroutine that waits for c, now or when it waits next.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -7,17 +7,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// orphans are calls that are ours in the registry and that we do not know: a claim was
-// done long after its answer was given up, or the registry went back to what it was
-// before they ended. Nobody else would ever look after them, so they are taken up as
-// those of an earlier run. They are looked for when trouble is over.
+// orphans are calls that this node owns in the registry but does not know: the registry
+// carried out a claim long after we stopped waiting for it, or it went back to a state from
+// before they ended. No other node would care for them, so they are adopted like those of an
+// earlier run. They are searched for each time that trouble is over.
 type orphans struct {
-	after uint64                // the trouble that was looked at last
-	seen  map[failover.Key]bool // at the first look; what is on its way out is gone at the second
-	again time.Time             // when that is; zero for none
+	after uint64                // trouble.over at the last search
+	seen  map[failover.Key]bool // found by the first look; those being dropped are gone at the second
+	again time.Time             // when to look next; zero for no look
 }
 
-// look looks if it is time, and returns when to look again.
+// look looks for orphans if it is time, and returns when to look again.
 func (o *orphans) look(n *Node) time.Time {
 	now := time.Now()
 	over := n.trouble.over.Load()
@@ -51,7 +51,7 @@ func (o *orphans) look(n *Node) time.Time {
 	return o.again
 }
 
-// unknown is what of the calls we neither have nor are about to remove.
+// unknown returns the calls that are neither in memory nor marked to be dropped.
 func (n *Node) unknown(held []failover.Held) map[failover.Key]bool {
 	unknown := make(map[failover.Key]bool)
 	n.mu.Lock()

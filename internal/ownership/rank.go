@@ -6,17 +6,17 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Survivors share the calls of a dead node without a word: each call has an order of
-// its own among the nodes (rendezvous hashing), which all work out alike.
+// The surviving nodes share the calls of a dead one without talking to each other: each call
+// has its own order of nodes (rendezvous hashing), which all nodes compute alike.
 
-// nameHash is a node's part of it.
+// nameHash returns the hash of a node.
 func nameHash(name string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
 	return h.Sum64()
 }
 
-// idHash is the call's.
+// idHash returns the hash of a call.
 func idHash(id dialogstore.ID) uint64 {
 	h := fnv.New64a()
 	for _, s := range [...]string{id.CallID, "\x00", id.LocalTag, "\x00", id.RemoteTag} {
@@ -25,7 +25,7 @@ func idHash(id dialogstore.ID) uint64 {
 	return h.Sum64()
 }
 
-// rank is how many of the others come before me in the order of a call.
+// rank returns how many of the others come before me in the order of a call.
 func rank(id dialogstore.ID, me uint64, others []uint64) (n int) {
 	call := idHash(id)
 	mine := mix(call ^ me)

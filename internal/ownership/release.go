@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// release lets a call go in silence that is owned by another node, if we hold it still
-// in the epoch of the key.
+// release forgets a call that another node owns, if we still hold it in the epoch of k.
+// Nothing is sent.
 func (n *Node) release(k failover.Key, to failover.Ownership, by Fence) {
 	n.mu.Lock()
 	h := n.held[k.ID]

@@ -5,24 +5,25 @@ import (
 	"time"
 )
 
-// Delays are the bounds of what Stats counts takeovers by.
+// Delays are the bounds of Stats.Delayed.
 var Delays = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 7 * time.Second, 10 * time.Second,
 	15 * time.Second, 30 * time.Second, time.Minute}
 
-// Stats are figures of a node. What is counted is so since it was made.
+// Stats are the statistics of a node. Counters count from New on.
 type Stats struct {
-	Nodes    int           // that live, as this one sees it
-	Owned    int           // calls
-	Waiting  int           // calls of which the registry is to hear
+	Nodes    int           // nodes that this one believes alive
+	Owned    int           // calls of this node
+	Waiting  int           // calls whose latest state is not in the registry yet
 	LeaseAge time.Duration // since the last good beat was sent; negative before the first
-	Degraded bool          // the registry is out of reach, or was just now
+	Degraded bool          // the registry cannot be reached, or could not be a moment ago
 
-	Kept    uint64 // takeovers by what became of the call
-	Ended   uint64
-	Refused uint64 // what was stored made no sense
+	Kept    uint64 // calls taken over that go on
+	Ended   uint64 // calls taken over that were hung up
+	Refused uint64 // calls dropped because the stored dialog was not usable
 
-	// Delayed counts takeovers by the time since the former owner was last seen: at most
-	// each of Delays, and last those that took longer. Slowest is the longest, Delay the sum.
+	// Delayed counts takeovers by the time since the last sign of the former owner: up to
+	// each of Delays, and in the last element the longer ones. Slowest is the longest of
+	// these times, Delay their sum.
 	Delayed [len(Delays) + 1]uint64
 	Delay   time.Duration
 	Slowest time.Duration
@@ -54,7 +55,7 @@ func (c *counters) tookOver(d *atomic.Uint64, after time.Duration) {
 	}
 }
 
-// Stats returns the figures as they are now.
+// Stats returns the current statistics.
 func (n *Node) Stats() Stats {
 	c := &n.stats
 	s := Stats{

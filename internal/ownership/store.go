@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Create implements dialogstore.Store. A call of a peer is written to the registry from
-// Proved on.
+// Create implements dialogstore.Store. A call that the peer began is written to the registry
+// only after Proved.
 func (n *Node) Create(ctx context.Context, d dialogstore.Dialog) error {
 	if d.OwnsCallID {
 		err := n.Memory.Create(ctx, d)
@@ -43,14 +43,14 @@ func (n *Node) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialo
 	return d, err
 }
 
-// Proved has a dialog written from now on: its peer is there.
+// Proved notes that the peer of a dialog is there. From now on the dialog is written.
 func (n *Node) Proved(id dialogstore.ID) {
 	if n.trust(id) {
 		n.changed(id, true)
 	}
 }
 
-// doubt keeps a dialog from being written, and reports whether it was not kept before.
+// doubt marks a dialog as unproved, and reports whether it was not before.
 func (n *Node) doubt(id dialogstore.ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -61,7 +61,7 @@ func (n *Node) doubt(id dialogstore.ID) bool {
 	return !was
 }
 
-// trust reports whether the dialog was kept from being written.
+// trust marks a dialog as proved, and reports whether it was not before.
 func (n *Node) trust(id dialogstore.ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -72,8 +72,8 @@ func (n *Node) trust(id dialogstore.ID) bool {
 	return was
 }
 
-// changed has the state of a dialog written, whatever it is by then. Of a new one the
-// registry knows nothing yet.
+// changed marks a dialog to be written with its latest state. isNew says that the registry
+// does not have it yet.
 func (n *Node) changed(id dialogstore.ID, isNew bool) {
 	if n.over.Load() {
 		return
@@ -86,7 +86,7 @@ func (n *Node) changed(id dialogstore.ID, isNew bool) {
 	poke(n.work)
 }
 
-// ended has a dialog removed that is not in memory any more.
+// ended marks a dialog to be dropped from the registry. It is no longer in memory.
 func (n *Node) ended(id dialogstore.ID) {
 	n.mu.Lock()
 	h := n.held[id]

@@ -8,23 +8,22 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// sweepEvery is how often all calls are written again though nothing has happened: what
-// a registry has lost without saying so comes back, and calls without a timer do not
-// fall out of it.
+// sweepEvery is how often all calls are written again without need. This restores calls that
+// the registry has lost unnoticed, and keeps calls without a timer from being forgotten.
 const sweepEvery = failover.KeepUntimed / 4
 
-// sweeps write all calls of this node again: the registry was emptied, or others have
-// claimed some of them, which are refused then. A page of them is in memory at a time.
-// The fields below wanted are the writer's.
+// sweeps write all calls of this node again, after the registry was emptied, or to find out
+// which calls others have claimed: their writes are refused. The fields after wanted belong
+// to the writer goroutine.
 type sweeps struct {
-	wanted time.Time // when the next one may begin; zero for none; n.mu is held
+	wanted time.Time // when the next sweep may begin; zero for none; guarded by n.mu
 
-	next func() (dialogstore.Dialog, error, bool) // nil while there is none
+	next func() (dialogstore.Dialog, error, bool) // nil while there is no sweep
 	stop func()
-	over bool // its last batch is being written
+	over bool // the last batch is being written
 }
 
-// writeAll has all calls written again, from that time on.
+// writeAll requests a sweep that begins at the given time.
 func (n *Node) writeAll(from time.Time) {
 	n.mu.Lock()
 	n.sweeps.wanted = from
@@ -32,7 +31,7 @@ func (n *Node) writeAll(from time.Time) {
 	poke(n.work)
 }
 
-// sweepInto fills a batch with calls that are to be written again.
+// sweepInto fills a batch with calls of the sweep.
 func (n *Node) sweepInto(batch []marked) []marked {
 	n.beginSweep(time.Now())
 	s := &n.sweeps
@@ -65,8 +64,8 @@ func (n *Node) beginSweep(now time.Time) {
 	}
 }
 
-// swept takes in that a batch was written, or not. With the last one we know which calls
-// are our own.
+// swept notes whether a batch was written. After the last one, we know which calls are our
+// own, and are no longer suspect.
 func (n *Node) swept(written bool) {
 	s := &n.sweeps
 	switch {

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// trouble is that of the registry. It begins with the first call that fails, and is over
-// with the first good beat after which none has for a while. Each is said once.
+// trouble tracks failures of the registry. It begins with the first call that fails. It is
+// over at the first good beat when no call has failed for quiet. Both are logged once.
 type trouble struct {
 	log   *slog.Logger
-	quiet time.Duration // how long that is
+	quiet time.Duration
 	on    atomic.Bool
-	over  atomic.Uint64 // how often it was over
+	over  atomic.Uint64 // how often trouble has ended
 
 	mu     sync.Mutex
 	since  time.Time // when it began
-	latest time.Time // when a call has failed last
+	latest time.Time // when a call last failed
 }
 
-// begin takes in that a call has failed.
+// begin notes that a call has failed.
 func (t *trouble) begin(now time.Time, err error) {
 	t.mu.Lock()
 	first := !t.on.Load()
@@ -35,7 +35,7 @@ func (t *trouble) begin(now time.Time, err error) {
 	}
 }
 
-// pass takes in that a beat was good.
+// pass notes that a beat was good.
 func (t *trouble) pass(now time.Time) {
 	if !t.on.Load() {
 		return

@@ -7,68 +7,69 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// watch tells who is dead by what the beats of this node bring. It is handed the time,
-// and asks nobody.
+// watch decides which nodes are dead, from the pulses that our beats return. It does no I/O
+// and gets the time from its caller.
 //
-// A node is dead when its count has not moved for a lease of our own clock while our
-// own beats have all succeeded: after an outage of the registry each count looks old.
-// So silence counts from the answer that showed the count first, to a beat that was
-// sent a lease later, in one series of good beats.
+// A node is dead when its count has not changed for a lease, by our own clock, while all of
+// our own beats succeeded. After an outage of the registry every count looks old, so a
+// failed beat ends a series, and the silence of a node must lie within one series: from the
+// answer that first showed its count to a beat that was sent a lease later.
 type watch struct {
 	me         failover.Node
 	lease      time.Duration
 	seen       map[failover.Node]*sight
 	begun      bool   // there was a pulse
 	generation string // of the registry
-	count      uint64 // of our own beats, as the registry has it
-	buried     uint64 // how often we were
+	count      uint64 // our own Count in the latest pulse
+	buried     uint64 // Buried in the latest pulse
 }
 
-// sight is one other run.
+// sight is what we have seen of another run.
 type sight struct {
 	count   uint64
-	moved   time.Time // when the count was seen to have moved last, in any series
-	still   time.Time // since when it stands still, in this series; zero at its begin
+	moved   time.Time // when the count was last seen to change, in any series
+	still   time.Time // since when it has not changed, in this series; zero at the start of one
 	gone    time.Time // when its calls became free; zero if they are not
 	how     How
-	earlier bool // it was there before us, under our name
-	twin    bool // it has our name, and lives
+	earlier bool // an earlier run of this node
+	twin    bool // a run with our name that is alive
 }
 
-// view is what a pulse means for those who claim. It is not changed once it is seen.
+// view is what a pulse means for the claimer. It is never changed after it was published.
 type view struct {
-	others []uint64 // hashes of the names of the other nodes that live
+	others []uint64 // nameHash of the other nodes that are alive
 	gone   []gone
 }
 
-// gone is a run whose calls are free.
+// gone is a run whose calls are free to be claimed.
 type gone struct {
 	failover.Node
 	count uint64
 	how   How
-	moved time.Time // when it was seen to be alive last
+	moved time.Time // when it was last seen alive
 	since time.Time // when its calls became free
 }
 
-// news is what a pulse says of this node.
+// news is what a pulse says about this node.
 type news struct {
-	emptied bool // the registry has lost all or some of what was written
-	buried  bool // others take us for dead
-	twin    bool // another process has our name, and lives
+	emptied bool // the registry has lost some or all of what was written
+	buried  bool // others believe this node dead
+	twin    bool // another process with our name is alive
 }
 
 func newWatch(me failover.Node, lease time.Duration) *watch {
 	return &watch{me: me, lease: lease, seen: make(map[failover.Node]*sight)}
 }
 
-// interrupt begins another series: a beat has failed, or this process stood still.
+// interrupt starts a new series, because a beat has failed or this process was stalled.
 func (w *watch) interrupt() {
 	for _, s := range w.seen {
 		s.still = time.Time{}
 	}
 }
 
-// pulse takes in the answer to a beat, with when it was sent and when answered.
+// pulse handles the answer to a beat. sent and answered are when the beat was sent and
+// answered.
 func (w *watch) pulse(sent, answered time.Time, p failover.Pulse) (v *view, n news) {
 	known := make(map[failover.Node]bool, len(p.Nodes))
 	for _, b := range p.Nodes {
@@ -93,8 +94,8 @@ func (w *watch) pulse(sent, answered time.Time, p failover.Pulse) (v *view, n ne
 	return w.view(), n
 }
 
-// look looks at one other run, and reports whether it has just turned out to be a twin:
-// one of our name that lives.
+// look handles one other run in a pulse, and reports whether it has just turned out to be a
+// twin: a run with our name that is alive.
 func (w *watch) look(sent, answered time.Time, b failover.Beating) (twin bool) {
 	s := w.seen[b.Node]
 	if s == nil {
@@ -135,8 +136,8 @@ func (w *watch) view() *view {
 	return v
 }
 
-// next is when to beat at the latest, so that whoever is silent by then is missed in
-// time; zero if nobody can be.
+// next returns the latest time for the next beat that detects a dead node as soon as
+// possible; zero if no node can be found dead.
 func (w *watch) next() (at time.Time) {
 	for _, s := range w.seen {
 		if !s.gone.IsZero() || s.still.IsZero() {
@@ -149,5 +150,5 @@ func (w *watch) next() (at time.Time) {
 	return at
 }
 
-// after is how long ago the node was seen to live.
+// after returns how long ago the node was last seen alive.
 func (g *gone) after(now time.Time) time.Duration { return now.Sub(g.moved) }

@@ -10,19 +10,19 @@ import (
 )
 
 const (
-	// flushEvery is the least time from one batch to the next, and so how young a call
-	// may be that a crash loses.
+	// flushEvery is the shortest time between two batches. A crash loses the changes of
+	// about that time.
 	flushEvery = 50 * time.Millisecond
-	// backlogEvery is that while more waits than a batch holds: after an outage all
-	// nodes have much to write, and write it at once.
+	// backlogEvery takes its place while more calls wait than fit into a batch. It limits
+	// the load after an outage, when all nodes have much to write at the same time.
 	backlogEvery = 15 * time.Millisecond
 	batchSize    = 500
-	// longestBackoff bounds the time from one try to the next while writes fail.
+	// longestBackoff is the longest time between two attempts while writes fail.
 	longestBackoff = 2 * time.Second
 )
 
-// writeBehind writes what has changed, one batch after the other, so that no state
-// overtakes a newer one. It ends with the node.
+// writeBehind writes the changes to the registry, one batch after the other, so that an old
+// state cannot overwrite a newer one. It ends with the node.
 func (n *Node) writeBehind() {
 	defer n.endSweep()
 	var batch []marked
@@ -56,7 +56,7 @@ func (n *Node) writeBehind() {
 	}
 }
 
-// nextBatch is what has changed or, if that is little, also calls of a sweep.
+// nextBatch returns the calls that have changed, filled up with calls of a sweep.
 func (n *Node) nextBatch(batch []marked) []marked {
 	n.mu.Lock()
 	batch = n.marks.take(batch, batchSize)
@@ -68,8 +68,8 @@ func (n *Node) nextBatch(batch []marked) []marked {
 	return batch
 }
 
-// awaitWork says that nothing is left to write, and waits until there is. It reports
-// whether the node goes on.
+// awaitWork wakes drain, since nothing is left to write, and waits until there is. It
+// returns false if the node ends.
 func (n *Node) awaitWork() bool {
 	poke(n.drained)
 	select {
@@ -80,7 +80,7 @@ func (n *Node) awaitWork() bool {
 	}
 }
 
-// written takes in what became of a batch.
+// written handles the result of a batch.
 func (n *Node) written(batch []marked, err error) {
 	n.mu.Lock()
 	n.stats.writing.Store(0)
@@ -119,7 +119,7 @@ func (n *Node) contents(batch []marked) (entries []failover.Entry, keys []failov
 	return entries, keys
 }
 
-// age is how long ago the 2xx of the session was; 0 without a timer.
+// age returns the time since the 2xx that started the session; 0 without a timer.
 func age(d *dialogstore.Dialog) time.Duration {
 	if !d.Session.Active() {
 		return 0
@@ -127,7 +127,7 @@ func age(d *dialogstore.Dialog) time.Duration {
 	return time.Since(d.Session.Since)
 }
 
-// put writes states. Who is refused has lost the call.
+// put writes the states of calls. A call whose write is refused belongs to another node.
 func (n *Node) put(entries []failover.Entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -151,7 +151,8 @@ func (n *Node) put(entries []failover.Entry) error {
 	return nil
 }
 
-// drop removes calls that have ended. Where another node has them it is theirs to.
+// drop removes calls that have ended. A refusal does not matter: another node owns the call
+// then, and will drop it.
 func (n *Node) drop(keys []failover.Key) error {
 	if len(keys) == 0 {
 		return nil
@@ -162,8 +163,9 @@ func (n *Node) drop(keys []failover.Key) error {
 	return err
 }
 
-// refused takes in that a call is not owned as we wrote it. Our own claim may have been
-// done though its answer was lost.
+// refused handles a refused write. If the registry names us as the owner in a later epoch,
+// the answer to one of our claims was lost, and we go on in that epoch. Otherwise another
+// node owns the call.
 func (n *Node) refused(k failover.Key, o failover.Ownership) {
 	if o.Owner == n.me {
 		n.mu.Lock()

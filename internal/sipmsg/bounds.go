@@ -27,8 +27,8 @@ var (
 )
 
 // Keepable returns nil if the dialog that m makes may be stored, else the reason why not.
-// A bare LF passes sipgo's parser, and would start a header field of the sender's choice
-// in each request of ours.
+// sipgo's parser accepts a bare LF, which would start a header field of the sender's choice
+// in each of our requests.
 func Keepable(m Message) error {
 	if len(CallID(m)) > maxID || len(FromTag(m)) > maxID || len(ToTag(m)) > maxID {
 		return errLongID
@@ -76,7 +76,8 @@ type measured struct {
 	controls bool
 }
 
-// header measures a header field. The ones in every message are not printed for that.
+// header adds a header field. Those that every message has are measured without printing
+// them.
 func (m *measured) header(h sip.Header) {
 	switch h := h.(type) {
 	case *sip.FromHeader:

@@ -1,4 +1,4 @@
-// Package sipmsg reads and writes the text of SIP messages where sipgo does not: header
-// fields by either name and in any case, tokens in lists, lengths, tags and routes, and
-// the bounds on a stranger's message. It has no state.
+// Package sipmsg reads and changes SIP messages where sipgo does not: header fields by long
+// or compact name, tokens in lists, lengths, tags and routes. It also checks the bounds of
+// what may be stored from a stranger's message. It has no state.
 package sipmsg

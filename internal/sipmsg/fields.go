@@ -15,7 +15,7 @@ func Fields(m Message, p sessiontimer.Policy) sessiontimer.Fields {
 		switch h.(type) {
 		case *sip.ViaHeader, *sip.FromHeader, *sip.ToHeader, *sip.CallIDHeader, *sip.CSeqHeader, *sip.ContactHeader,
 			*sip.RecordRouteHeader, *sip.RouteHeader, *sip.MaxForwardsHeader, *sip.ContentLengthHeader, *sip.ContentTypeHeader:
-			// None of our names, and expensive to print.
+			// Not session-timer header fields, and expensive to print.
 		default:
 			f.Add(h.Name(), h.Value())
 		}
@@ -105,9 +105,9 @@ func RemoveToken(m Message, name, short, token string) {
 	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
 }
 
-// OptionTags returns what the fields of a name list, for refreshes to repeat (RFC 4028
-// §7.4). It leaves out timer, which is added where needed, and 100rel, with which
-// refreshes would need PRACK.
+// OptionTags returns the option tags that the header fields of a name list, for refreshes to
+// repeat (RFC 4028 §7.4). It omits timer, which is added where needed, and 100rel, which
+// would require PRACK for refreshes.
 func OptionTags(m Message, name, short string) string {
 	var tags []string
 	for _, h := range m.Headers() {
@@ -124,8 +124,7 @@ func OptionTags(m Message, name, short string) string {
 	return strings.Join(tags, ", ")
 }
 
-// Fields for messages that have none of the name. Messages share them, so they are never
-// changed.
+// Header fields for AddToken. Messages share them, so they must not be changed.
 var (
 	SupportedTimer = sip.NewHeader("Supported", sessiontimer.OptionTag)
 	RequireTimer   = sip.NewHeader("Require", sessiontimer.OptionTag)

@@ -6,7 +6,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// LocalAddr is our end of a connection as host:port; empty if that is not known.
+// LocalAddr returns our address of a connection as host:port; empty if unknown.
 func LocalAddr(conn sip.Connection) string {
 	if conn == nil {
 		return ""

@@ -10,16 +10,16 @@ func SetCSeq(req *sip.Request, n uint32) {
 	}
 }
 
-// NewBranch gives a request that is sent again a new transaction.
+// NewBranch gives a request a new branch, because it is sent again in a new transaction.
 func NewBranch(req *sip.Request) {
 	req.Via().Params.Add("branch", sip.GenerateBranchN(16))
 }
 
-// Forwarded reports whether the application relays the request, as a second Via shows. The
-// call is not ours then.
+// Forwarded reports whether the application forwards the request as a proxy: it has a second
+// Via.
 func Forwarded(req *sip.Request) bool { return Vias(req) > 1 }
 
-// Vias returns the number of hops of a request.
+// Vias returns the number of Via header fields of a request.
 func Vias(req *sip.Request) int {
 	vias := 0
 	for _, h := range req.Headers() {
@@ -30,8 +30,8 @@ func Vias(req *sip.Request) int {
 	return vias
 }
 
-// CompleteContact fills in a Contact without port from the Via, in place, as
-// sipgo does for a client that has no requester.
+// CompleteContact fills in host and port of a Contact from the Via, as sipgo does for a
+// client without a requester.
 func CompleteContact(req *sip.Request) {
 	contact, via := req.Contact(), req.Via()
 	if contact == nil || via == nil || contact.Address.Port != 0 {

@@ -19,5 +19,5 @@ func Text(m interface{ StringWrite(io.StringWriter) }) string {
 	return b.String()
 }
 
-// Value is h.Value().
+// Value returns h.Value(), with one allocation.
 func Value(h sip.Header) string { return Text(h)[len(h.Name())+len(": "):] }
