@@ -59,13 +59,21 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 		}
 		return
 	}
-	t.refresher.DialogChanged(ctx, &change)
 	switch {
 	case len(a.Decision.SDP) > 0:
-		t.announcer.add(announcement{d.ID, sessiontimer.MethodReInvite})
-	case a.Decision.Contact != "":
-		t.announcer.add(announcement{d.ID, sessiontimer.MethodAuto})
+		t.announcer.add(announcement{id: d.ID, method: sessiontimer.MethodReInvite})
+	case a.Decision.Contact != "", overdue(d.Session):
+		t.announcer.add(announcement{id: d.ID})
+	default:
+		t.refresher.DialogChanged(ctx, &change)
 	}
+}
+
+// overdue reports whether a session is over by what is stored of it. Its former owner may
+// have refreshed it since, while the registry was out of reach: the peer is asked before
+// the call ends.
+func overdue(s sessiontimer.Session) bool {
+	return s.Active() && !time.Now().Before(s.HangupAt())
 }
 
 // Release implements ownership.Host.

@@ -43,7 +43,9 @@ func TestTakerSendsFromItsSocket(t *testing.T) {
 				if got, want := req.CSeq().SeqNo, last.CSeq().SeqNo+1001; got != want {
 					l.Errorf("CSeq is %d, want %d", got, want)
 				}
-				l.wantSent(bobAddr, sip.UPDATE, c.at)
+				if at := l.net.Elapsed(); at < c.at || at > c.at+time.Second {
+					l.Errorf("the taker refreshes at %v, want %v or soon after", at, c.at)
+				}
 			})
 		})
 	}

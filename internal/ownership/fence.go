@@ -65,9 +65,17 @@ func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 	case Mine:
 		return n.serving.Load()
 	case Silent:
-		return over && n.serving.Load()
+		return over && !n.doubts(k.ID) && n.serving.Load()
 	}
 	return false
+}
+
+// doubts reports whether the peer has answered a refresh of ours 500 while the registry
+// did not answer: another node may serve the call by now.
+func (n *Node) doubts(id dialogstore.ID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held[id].doubted
 }
 
 // Refused is called after the peer has answered a refresh with 500. It asks the registry who
@@ -77,18 +85,21 @@ func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 // §12.2.2). A call that another node owns is released.
 func (n *Node) Refused(ctx context.Context, k failover.Key) (a Answer, jump bool) {
 	a = n.confirm(ctx, k, ByPeer)
-	if a != Mine {
+	if a == NotMine {
 		return a, false
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	h, ok := n.held[k.ID]
-	if !ok || h.claimed == 0 || h.jumped {
-		return a, false
+	if _, err := n.Memory.Load(ctx, k.ID); err != nil {
+		return a, false // it has ended meanwhile
 	}
-	h.jumped = true
+	h := n.held[k.ID]
+	h.doubted = a == Silent
+	if jump = a == Mine && h.claimed != 0 && !h.jumped; jump {
+		h.jumped = true
+	}
 	n.hold(k.ID, h)
-	return a, true
+	return a, jump
 }
 
 // Elsewhere reports whether the registry has a call that this node does not, and waits up to

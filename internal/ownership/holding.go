@@ -7,6 +7,7 @@ import "github.com/sipgo-contrib/sessiontimer/dialogstore"
 type holding struct {
 	claimed  uint64 // the epoch in which it was claimed; 0 for a call that began here
 	unproved bool   // the peer may be forged, so the call is not written to the registry
+	doubted  bool   // the peer answered 500, and the registry did not say who owns the call
 	jumped   bool   // Refused has returned jump since the takeover
 }
 
