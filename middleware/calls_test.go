@@ -71,6 +71,20 @@ func TestCalls(t *testing.T) {
 	})
 }
 
+// What is remembered of attempts is over with a session that follows at once, too.
+func TestCallsStartOver(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, p := l.alice(middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(60*time.Second)), l.peer()
+		l.callPeer(alice, p, allow, "Session-Expires: 60;refresher=uac", timerHeader)
+		p.Reply(p.ExpectRequest(l, sip.UPDATE), 503, "Service Unavailable")
+		p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK", "Session-Expires: 60;refresher=uac")
+		synctest.Wait()
+		if c := only(l, alice.Timers); c.Plan.Attempts != 0 || c.Plan.Status != 0 || c.Plan.Action != sessiontimer.Refresh {
+			l.Errorf("after the second attempt: %+v, want nothing left of the first", c.Plan)
+		}
+	})
+}
+
 // While a loop stands still calls begin, are refreshed and end; and it ends with its
 // context.
 func TestCallsHoldNothing(t *testing.T) {

@@ -47,7 +47,7 @@ func names1(ch <-chan middleware.Notice) (names []string) {
 // A subscriber that does not read loses events, is told how many, and is in nobody's way.
 func TestSubscribeSlowly(t *testing.T) {
 	inLab(t, func(l *lab) {
-		alice, bob := l.alice(), l.bob()
+		alice, bob := l.alice(middleware.WithEventHandler(nil)), l.bob()
 		slow := alice.Timers.Subscribe(l.Context(), 1)
 		for range 3 {
 			_ = alice.Call(bob).Bye(l.Context())
@@ -60,6 +60,10 @@ func TestSubscribeSlowly(t *testing.T) {
 		synctest.Wait()
 		if n := <-slow; n.Lost != 5 {
 			l.Errorf("the next notice says that %d were lost, want 5", n.Lost)
+		}
+		alice.Call(bob)
+		if n := <-slow; n.Lost != 1 {
+			l.Errorf("the notice after that says that %d were lost, want the one since", n.Lost)
 		}
 	})
 }
