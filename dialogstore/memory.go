@@ -54,7 +54,7 @@ func (m *Memory) Create(ctx context.Context, d Dialog) error {
 		return err
 	}
 	s, hash := m.shard(d.ID)
-	if !s.add(hash, newRecord(&d, nil)) {
+	if !s.add(hash, newRecord(&d)) {
 		return ErrExists
 	}
 	return nil
@@ -76,7 +76,7 @@ func (m *Memory) Update(ctx context.Context, id ID, change func(Dialog) (State, 
 		if err != nil {
 			return Dialog{}, Dialog{}, err
 		}
-		next := newRecord(&Dialog{before.Origin, state}, old)
+		next := old.with(&before.Origin, &state)
 		if s.swap(hash, old, next) {
 			return before, next.dialog(), nil
 		}

@@ -56,28 +56,23 @@ type uris struct {
 // span is a part of a string.
 type span struct{ from, to uint32 }
 
-// newRecord returns d as stored in place of old, which may be nil. Equal parts are
-// shared with old. The slices have no spare capacity, so that an append to a copy never
-// writes to an array that another one sees.
-func newRecord(d *Dialog, old *record) *record {
-	if old == nil {
-		old = &record{}
-	}
-	return &record{
-		id:           d.ID,
-		version:      d.Version,
-		common:       interned(commonOf(d), old.common),
-		contact:      interned(d.Contact, old.contact),
-		uris:         joined(d, old.uris),
-		routes:       routes(d.RouteSet, old.routes),
-		localCSeq:    d.LocalCSeq,
-		remoteCSeq:   d.RemoteCSeq,
-		sdp:          slices.Clip(d.SDP),
-		peerSDP:      slices.Clip(d.PeerSDP),
-		since:        d.Session.Since,
-		refreshAfter: d.Session.RefreshAfter,
-		began:        nanoseconds(d.Began),
-	}
+func newRecord(d *Dialog) *record {
+	r := record{id: d.ID, routes: routes(d.RouteSet), began: nanoseconds(d.Began)}
+	return r.with(&d.Origin, &d.State)
+}
+
+// with returns the dialog with another state. o is its origin. Equal parts are shared
+// with r. The slices have no spare capacity, so that an append to a copy never writes to
+// an array that another one sees.
+func (r record) with(o *Origin, s *State) *record {
+	r.version = s.Version
+	r.common = interned(commonOf(o, s), r.common)
+	r.contact = interned(s.Contact, r.contact)
+	r.uris = joined(o, s, r.uris)
+	r.localCSeq, r.remoteCSeq = s.LocalCSeq, s.RemoteCSeq
+	r.sdp, r.peerSDP = slices.Clip(s.SDP), slices.Clip(s.PeerSDP)
+	r.since, r.refreshAfter = s.Session.Since, s.Session.RefreshAfter
+	return &r
 }
 
 // dialog returns the Dialog that r was made from.
@@ -136,28 +131,28 @@ func nanoseconds(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-func commonOf(d *Dialog) common {
+func commonOf(o *Origin, s *State) common {
 	return common{
-		transport:     d.Transport,
-		localAddr:     d.LocalAddr,
-		supported:     d.Supported,
-		require:       d.Require,
-		proxyRequire:  d.ProxyRequire,
-		accepted:      d.Accepted,
-		sdpType:       d.SDPType,
-		peerSDPType:   d.PeerSDPType,
-		peerSDPBeside: d.PeerSDPBeside,
-		sdpOffered:    d.SDPOffered,
-		lastMethod:    d.LastMethod,
-		refresher:     d.Session.Refresher,
-		interval:      d.Session.Interval,
-		minSE:         d.MinSE,
-		behind:        d.Behind,
-		peerTimer:     d.PeerTimer,
-		peerUpdate:    d.PeerUpdate,
-		noUpdate:      d.NoUpdate,
-		ownsCallID:    d.OwnsCallID,
-		policy:        d.Policy,
+		transport:     o.Transport,
+		localAddr:     s.LocalAddr,
+		supported:     o.Supported,
+		require:       o.Require,
+		proxyRequire:  o.ProxyRequire,
+		accepted:      s.Accepted,
+		sdpType:       s.SDPType,
+		peerSDPType:   s.PeerSDPType,
+		peerSDPBeside: s.PeerSDPBeside,
+		sdpOffered:    s.SDPOffered,
+		lastMethod:    s.LastMethod,
+		refresher:     s.Session.Refresher,
+		interval:      s.Session.Interval,
+		minSE:         s.MinSE,
+		behind:        s.Behind,
+		peerTimer:     s.PeerTimer,
+		peerUpdate:    s.PeerUpdate,
+		noUpdate:      s.NoUpdate,
+		ownsCallID:    o.OwnsCallID,
+		policy:        o.Policy,
 	}
 }
 
@@ -170,13 +165,13 @@ func interned[T comparable](v T, before unique.Handle[T]) unique.Handle[T] {
 	return unique.Make(v)
 }
 
-func joined(d *Dialog, before uris) uris {
-	if before.are(d) {
+func joined(o *Origin, s *State, before uris) uris {
+	if before.are(o, s) {
 		return before
 	}
-	texts := [6]string{d.LocalURI, d.RemoteURI, d.RemoteTarget, d.Destination}
-	for i, place := range [...]string{d.Source, d.Answered} {
-		if !strings.Contains(d.RemoteTarget, place) {
+	texts := [6]string{o.LocalURI, o.RemoteURI, s.RemoteTarget, s.Destination}
+	for i, place := range [...]string{s.Source, s.Answered} {
+		if !strings.Contains(s.RemoteTarget, place) {
 			texts[4+i] = place
 		}
 	}
@@ -186,14 +181,14 @@ func joined(d *Dialog, before uris) uris {
 		end += len(texts[i])
 		u.ends[i] = uint32(end)
 	}
-	u.source, u.answered = spanOf(u.text, d.Source), spanOf(u.text, d.Answered)
+	u.source, u.answered = spanOf(u.text, s.Source), spanOf(u.text, s.Answered)
 	return u
 }
 
-func (u *uris) are(d *Dialog) bool {
-	return u.text[:u.ends[0]] == d.LocalURI && u.text[u.ends[0]:u.ends[1]] == d.RemoteURI &&
-		u.text[u.ends[1]:u.ends[2]] == d.RemoteTarget && u.text[u.ends[2]:u.ends[3]] == d.Destination &&
-		u.source.of(u.text) == d.Source && u.answered.of(u.text) == d.Answered
+func (u *uris) are(o *Origin, s *State) bool {
+	return u.text[:u.ends[0]] == o.LocalURI && u.text[u.ends[0]:u.ends[1]] == o.RemoteURI &&
+		u.text[u.ends[1]:u.ends[2]] == s.RemoteTarget && u.text[u.ends[2]:u.ends[3]] == s.Destination &&
+		u.source.of(u.text) == s.Source && u.answered.of(u.text) == s.Answered
 }
 
 // spanOf returns where part is in text.
@@ -204,12 +199,9 @@ func spanOf(text, part string) span {
 
 func (s span) of(text string) string { return text[s.from:s.to] }
 
-func routes(set []string, before *[]string) *[]string {
-	switch {
-	case len(set) == 0:
+func routes(set []string) *[]string {
+	if len(set) == 0 {
 		return nil
-	case before != nil && slices.Equal(set, *before):
-		return before
 	}
 	clipped := slices.Clip(set)
 	return &clipped
