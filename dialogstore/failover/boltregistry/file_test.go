@@ -84,7 +84,7 @@ func TestInUse(t *testing.T) {
 // database returns the bytes of a file with calls, and these. Both meta pages know them.
 func database(t *testing.T) ([]byte, []failover.Entry) {
 	t.Helper()
-	path, all := newFile(t), calls("call-", 60, 1)
+	path, all := newFile(t), calls("call-", 25, 1)
 	r := open(t, path)
 	for _, e := range all {
 		mustPut(t, r, alice, e)

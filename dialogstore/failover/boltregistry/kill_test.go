@@ -80,7 +80,7 @@ func TestKilled(t *testing.T) {
 	path, from := newFile(t), uint64(1)
 	commits := 0
 	for round := range rounds {
-		puts, drops := killed(t, path, from, 1+rand.IntN(60))
+		puts, drops := killed(t, path, from, 1+rand.IntN(25))
 		r, err := boltregistry.Open(path)
 		if err != nil {
 			t.Fatalf("kill number %d: %v", round+1, err)

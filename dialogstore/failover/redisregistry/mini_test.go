@@ -16,7 +16,8 @@ import (
 type mini struct {
 	*redisregistry.Registry
 	*miniredis.Miniredis
-	now time.Time
+	ahead time.Duration
+	now   time.Time // of its clock, once it has been set
 }
 
 // newMini opens no socket, so that it works in a bubble of testing/synctest.
@@ -25,7 +26,7 @@ func newMini(t *testing.T, opts ...redisregistry.Option) *mini {
 	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true)
 	t.Cleanup(m.Close)
-	mini := &mini{Miniredis: m, now: time.Now()}
+	mini := &mini{Miniredis: m}
 	mini.Registry = registry(t, mini.client(t), opts...)
 	return mini
 }
@@ -56,7 +57,8 @@ func registry(t testing.TB, client redisregistry.Client, opts ...redisregistry.O
 
 // Advance implements failovertest.Clock.
 func (m *mini) Advance(by time.Duration) {
-	m.now = m.now.Add(by)
+	m.ahead += by
+	m.now = time.Now().Add(m.ahead)
 	m.SetTime(m.now)
 }
 
