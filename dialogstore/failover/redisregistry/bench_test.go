@@ -1,7 +1,6 @@
 package redisregistry_test
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,6 +111,6 @@ func (s *server) info(section, name string) float64 {
 			return n
 		}
 	}
-	s.t.Fatal(fmt.Sprintf("INFO %s has no %s", section, name))
+	s.t.Fatalf("INFO %s has no %s", section, name)
 	return 0
 }
