@@ -22,15 +22,16 @@ type Dialog struct {
 	State
 }
 
-// Origin is what the first INVITE and its 2xx have made of a dialog. It never changes.
+// Origin is the part of a dialog that the first INVITE and its 2xx determine. It never
+// changes.
 type Origin struct {
 	ID
 	OwnsCallID bool      // we sent the first INVITE
-	Began      time.Time // when the 2xx to it came or went; zero if unknown
+	Began      time.Time // when its 2xx was received or sent; zero if unknown
 	Policy     sessiontimer.Policy
 
 	LocalURI  string   // our From in requests, as a header value with its tag
-	RemoteURI string   // our To in requests, likewise
+	RemoteURI string   // our To in requests, as a header value with its tag
 	RouteSet  []string // Route header values, in order
 	Transport string   // udp, tcp, tls, ws or wss
 
@@ -40,8 +41,8 @@ type Origin struct {
 	ProxyRequire string
 }
 
-// State is what later requests and responses change, all of it at once: see
-// [Store].Update.
+// State is the part of a dialog that later requests and responses change. [Store].Update
+// replaces all of it at once.
 type State struct {
 	Version uint64 // counts the commits from 1, and wraps around to 1: see Newer; set by Observed
 

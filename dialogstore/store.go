@@ -40,9 +40,9 @@ type Store interface {
 	// Of several concurrent calls exactly one succeeds.
 	Delete(ctx context.Context, id ID) (Dialog, error)
 
-	// All yields every dialog, in no order. A dialog that is created, changed or
-	// deleted meanwhile may or may not appear, but never half changed. An error ends
-	// the sequence. The loop may call any method of the store.
+	// All yields every dialog, in no particular order. A dialog that is created or deleted
+	// meanwhile may or may not appear; each is yielded as it was at one moment. An error
+	// ends the sequence. The loop may call any method of the store.
 	All(ctx context.Context) iter.Seq2[Dialog, error]
 }
 

@@ -17,13 +17,13 @@ import (
 //
 // servers also detect and log wiring that bypasses the timers. They check the registered
 // handlers at the first INVITE of either direction, and look at incoming messages until
-// one request has reached a handler of ours and one INVITE has left through a client of
-// ours. After that, a message costs one atomic load.
+// one request has reached our handlers and one INVITE has left through an attached client.
+// After that, a message costs one atomic load.
 type servers struct {
 	active  atomic.Pointer[Server] // gets the requests; until one arrives, the last to register a handler
 	reached atomic.Bool            // a request has arrived at active
 	settled atomic.Bool            // requests need not be looked at any more
-	called  atomic.Bool            // an INVITE has left through a client of ours, or a bypass was logged
+	called  atomic.Bool            // an INVITE has left through an attached client, or a bypass was logged
 
 	mu      sync.Mutex
 	all     []*Server
@@ -123,8 +123,8 @@ func (t *Timers) lookAt(req *sip.Request) {
 	}
 }
 
-// invited notes that an INVITE leaves through a client of ours. At the first one it
-// checks for handlers that bypass the timers.
+// invited notes that an INVITE leaves through an attached client. At the first one it checks
+// for handlers that bypass the timers.
 func (t *Timers) invited(invite *sip.Request) {
 	if called := &t.servers.called; !called.Load() {
 		called.Store(true)

@@ -78,7 +78,8 @@ type Registry interface {
 	Owner(ctx context.Context, ids []dialogstore.ID) ([]Ownership, error)
 }
 
-// How long a registry keeps what nobody removes. It may keep it up to an hour longer.
+// How long a registry keeps calls and nodes that are not removed. It may keep them up to an
+// hour longer.
 const (
 	// KeepExpired is how long a call with a session timer stays after its session has
 	// expired.

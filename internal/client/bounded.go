@@ -109,7 +109,7 @@ func (r *Requester) deliver(req *sip.Request) error {
 // ctx, that of this request, has not ended.
 func notOurs(ctx context.Context, err error) error {
 	if ctx.Err() == nil && errors.Is(err, context.Canceled) {
-		return fmt.Errorf("client: somebody else's dial was called off: %v", err)
+		return fmt.Errorf("middleware: the shared dial was cancelled by another request: %v", err)
 	}
 	return err
 }

@@ -41,9 +41,9 @@ type permission func(ctx context.Context, o Ownership, k failover.Key) error
 
 var (
 	// errNotOurs says that another node serves the call.
-	errNotOurs = errors.New("middleware: the call is another node's")
+	errNotOurs = errors.New("middleware: another node owns the call")
 	// errMaybeNotOurs says that another node may serve the call.
-	errMaybeNotOurs = errors.New("middleware: the registry does not say whose call it is")
+	errMaybeNotOurs = errors.New("middleware: the registry does not say which node owns the call")
 )
 
 // toRefresh is the permission of a refresh.

@@ -52,7 +52,7 @@ func (p patience) over() (<-chan time.Time, func()) {
 
 var (
 	// errNotHeard says that a place did not answer before it was time to try the next one.
-	errNotHeard = fmt.Errorf("middleware: nobody has answered there in time: %w", context.DeadlineExceeded)
+	errNotHeard = fmt.Errorf("middleware: no response before the next place was due: %w", context.DeadlineExceeded)
 	// errNoClient says that a stored dialog uses a transport that nothing sends on.
 	errNoClient = errors.New("middleware: no client for the transport")
 	// errConnectionLost says that the stream closed before the answer came.

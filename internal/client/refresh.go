@@ -61,7 +61,7 @@ func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.
 // refresh could not be sent.
 func (c *Client) tellUnreachable(d *dialogstore.Dialog, err error) {
 	if refresher.Unsent(err) && c.calls.Unreachable(d.ID) {
-		c.calls.Log.Warn("call taken over, but its peer is not to be reached", "call_id", d.CallID, "local_tag", d.LocalTag,
+		c.calls.Log.Warn("call taken over, but its peer cannot be reached", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 		c.calls.Tell(sessiontimer.Unreachable{Call: d.Call(time.Now()), Err: err})
 	}

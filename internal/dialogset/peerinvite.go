@@ -64,8 +64,8 @@ func (d *Dialog) CloseUpdate() {
 	d.updating = false
 }
 
-// OpenInvite begins a re-INVITE of the peer, unless it clashes with one of ours or another
-// one of the peer (RFC 3261 §14.2).
+// OpenInvite begins a re-INVITE of the peer, unless it clashes with our own or with an
+// earlier one of the peer (RFC 3261 §14.2).
 func (d *Dialog) OpenInvite(cseq uint32) (*PeerInvite, Clash) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

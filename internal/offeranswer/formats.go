@@ -63,9 +63,9 @@ var static = map[string]string{
 	"15": "G728/8000", "18": "G729/8000",
 }
 
-// keyed returns our stream with the one crypto line of ours that answers the offer's (RFC
-// 4568 §5.1.2): the same tag and suite with our key, or none if the offer has none. It
-// reports false if the offer has crypto lines and none of ours fits.
+// keyed returns our stream with the crypto line that answers the offer (RFC 4568 §5.1.2):
+// the tag and suite of the offer with our key, or no line if the offer has none. It reports
+// false if the offer has crypto lines and we have none that fits.
 func (m media) keyed(offer media) (media, bool) {
 	offered, mine := cryptoOf(offer), cryptoOf(m)
 	if len(offered) == 0 {

@@ -16,9 +16,9 @@ const (
 )
 
 var (
-	errNoAnswer = errors.New("ownership: the registry does not answer in time")
-	errTooMany  = errors.New("ownership: the registry has not answered what was asked before")
-	errShort    = errors.New("ownership: the registry has not answered for each call")
+	errNoAnswer = errors.New("ownership: the registry did not answer in time")
+	errTooMany  = errors.New("ownership: too many calls of the registry are unanswered")
+	errShort    = errors.New("ownership: the registry returned too few or too many results")
 )
 
 // places limits how many registry calls run at once.

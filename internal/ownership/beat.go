@@ -75,7 +75,7 @@ func (b *beater) heed(news news, now time.Time) {
 		b.cfg.Logger.Error("another process has the name of this node, and takes its calls", "node", b.me.Name)
 	}
 	if news.buried {
-		b.cfg.Logger.Warn("other nodes have taken this one for dead, asking which calls are still its own", "node", b.me.Name)
+		b.cfg.Logger.Warn("other nodes believed this one dead, checking which calls it still owns", "node", b.me.Name)
 	}
 	switch {
 	case news.buried, news.twin:

@@ -75,7 +75,7 @@ func (e *estate) pageAfter(claimed, held int) (larger bool) {
 }
 
 // errNotDead says that a node has beaten since, or that we cannot know.
-var errNotDead = errors.New("ownership: the node may live")
+var errNotDead = errors.New("ownership: the node may be alive")
 
 // bury declares a node dead in the registry, before any of its calls is claimed. It returns
 // errNotDead if the node has beaten since. A node that has left, and earlier runs of this

@@ -7,7 +7,7 @@ import (
 )
 
 // ErrClosed is returned by Resume and Leave if the node was closed or never started.
-var ErrClosed = errors.New("ownership: the node does not run")
+var ErrClosed = errors.New("ownership: the node is not running")
 
 // Resume waits until this node owns all calls of its earlier runs again. If ctx ends first,
 // it returns the error of ctx, and the work goes on in the background. Call it after Start.

@@ -153,7 +153,7 @@ func (r *request) mark(res *sip.Response, a sessiontimer.Answer) sessiontimer.An
 	if r.s.calls.UnmarkToFit(res, r.req) {
 		return a
 	}
-	r.s.calls.Log.Warn("no session timer: the response would not pass", "call_id", sipmsg.CallID(r.req),
+	r.s.calls.Log.Warn("no session timer: the response would be too long", "call_id", sipmsg.CallID(r.req),
 		"local_tag", sipmsg.ToTag(res), "remote_tag", sipmsg.FromTag(r.req))
 	return sessiontimer.Answer{}
 }
