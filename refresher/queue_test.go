@@ -69,6 +69,9 @@ func TestQueueOrder(t *testing.T) {
 					q.take()
 				}
 			}
+			if rapid.Bool().Draw(t, "blind") {
+				continue // removed calls stay on top, also while the queue is cleaned
+			}
 			first, want := q.first(), earliest()
 			switch {
 			case first == nil && want == math.MaxInt64:
