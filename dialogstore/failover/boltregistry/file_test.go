@@ -142,6 +142,13 @@ func TestTornFile(t *testing.T) {
 			t.Errorf("a file of %d of %d bytes is opened", size, len(text))
 		}
 	}
+	path := newFile(t)
+	if err := os.WriteFile(path, text[:4*page], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := boltregistry.Open(path); err == nil || !strings.Contains(err.Error(), fmt.Sprint("it has ", 4*page, " bytes of ")) {
+		t.Errorf("%v, want the reason that the file is too short", err)
+	}
 	for size := len(text) - page; size > 0; size -= 3 * page {
 		refused(t, fmt.Sprintf("%d of %d bytes", size, len(text)), text[:size], all)
 	}
@@ -160,6 +167,7 @@ func TestDamagedPages(t *testing.T) {
 			"torn":        func(b []byte) { clear(b[len(b)/2:]) },
 			"a bit":       func(b []byte) { b[len(b)/3] ^= 4 },
 			"a header":    func(b []byte) { b[8] ^= 0x11; b[12] ^= 0x40 },
+			"a key fewer": func(b []byte) { b[10] = max(b[10], 1) - 1 },
 		} {
 			damaged := bytes.Clone(text)
 			damage(damaged[at : at+page])
