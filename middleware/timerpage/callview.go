@@ -29,12 +29,14 @@ type callView struct {
 
 // milestone is a time in the life of a session.
 type milestone struct {
-	Name string    `json:"name"`
-	At   time.Time `json:"at"`
-	Kind string    `json:"kind"`
-	// Place is where on the bar it is: of 1000.
-	Place int `json:"-"`
+	Name  string    `json:"name"`
+	At    time.Time `json:"at"`
+	Kind  string    `json:"kind"`
+	Place int       `json:"-"` // on the bar
 }
+
+// barWidth is that of the bar, less a mark.
+const barWidth = 997
 
 // asked is what we wanted of the timer.
 type asked struct {
@@ -108,7 +110,7 @@ func barOf(c *middleware.Call) []milestone {
 		who = "the peer refreshes"
 	}
 	bar := []milestone{
-		{Name: "start: the last refresh, or the answer", At: s.Since, Kind: "start"},
+		{Name: "the last refresh, or the answer", At: s.Since, Kind: "start"},
 		{Name: who, At: refreshAt, Kind: "half"},
 	}
 	if s.Refresher == sessiontimer.Local {
@@ -122,7 +124,7 @@ func barOf(c *middleware.Call) []milestone {
 		milestone{Name: gives, At: s.ExpiresAt().Add(-sessiontimer.Margin(s.Interval)), Kind: "gives-up"},
 		milestone{Name: "expiry", At: s.ExpiresAt(), Kind: "expiry"})
 	for i, m := range bar {
-		bar[i].Place = int(1000 * min(s.Interval, max(0, m.At.Sub(s.Since))) / s.Interval)
+		bar[i].Place = int(barWidth * min(s.Interval, max(0, m.At.Sub(s.Since))) / s.Interval)
 	}
 	return bar
 }

@@ -61,6 +61,7 @@ function remember(root) {
 }
 
 function patch(old, fresh) {
+  const ended = fresh.querySelector("[data-ended]"); // the facts of a call that has ended stay
   const had = new Map(Array.from(old.children, (e) => [e.dataset.key, e]));
   let place = old.firstElementChild;
   for (const e of Array.from(fresh.children)) {
@@ -78,8 +79,7 @@ function patch(old, fresh) {
     if (stays === place) place = place.nextElementSibling;
     else if (stays.parentNode !== old || stays.nextElementSibling !== place) old.insertBefore(stays, place);
   }
-  const ended = fresh.querySelector("[data-ended]");
-  if (!ended) for (const e of had.values()) e.remove(); // the facts of a call that has ended stay
+  if (!ended) for (const e of had.values()) e.remove();
 }
 
 // swap replaces an element, and keeps the focus and what is unfolded.

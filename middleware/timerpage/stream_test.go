@@ -77,20 +77,18 @@ func TestGoroutines(t *testing.T) {
 		for range 20 {
 			l.call(ours, allow)
 		}
-		count := func() int { synctest.Wait(); return runtime.NumGoroutine() }
-		before := count()
 		page := timerpage.New(l.alice.Timers)
 		for _, path := range []string{"/", "/totals", "/calls.json"} {
 			get(page, path)
 		}
-		if n := count() - before; n != 0 {
+		if n := goroutines(); n != 0 {
 			l.Errorf("%d goroutines while nobody looks, want 0", n)
 		}
 		var viewers []*viewer
 		for i := range 256 {
 			viewers = append(viewers, look(page, []string{"/calls.events", "/totals.events"}[i%2]))
 		}
-		if n := count() - before; n != 256+2 {
+		if n := goroutines(); n != 256+2 {
 			l.Errorf("%d goroutines for 256 viewers, want 258", n)
 		}
 		refused := look(page, "/calls.events")
@@ -103,10 +101,23 @@ func TestGoroutines(t *testing.T) {
 			v.leave()
 		}
 		l.at(3 * time.Minute)
-		if n := count() - before; n != 0 {
+		if n := goroutines(); n != 0 {
 			l.Errorf("%d goroutines after all have left, want 0", n)
 		}
 	})
+}
+
+// goroutines returns how many are at work for pages.
+func goroutines() (n int) {
+	synctest.Wait()
+	buf := make([]byte, 8<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	for one := range strings.SplitSeq(string(buf), "\n\n") {
+		if strings.Contains(one, "/middleware/timerpage.(") {
+			n++
+		}
+	}
+	return n
 }
 
 // What happened while nobody looked is not known, and the page says so.

@@ -188,6 +188,9 @@ func namedTable(s *middleware.Stats) table {
 	for _, name := range slices.Sorted(maps.Keys(s.Named)) {
 		c := s.Named[name]
 		one := sampleOf(&middleware.Stats{CallStats: c}, time.Time{})
+		if name == "" {
+			name = "others"
+		}
 		t.Rows = append(t.Rows, counts{name, []uint64{uint64(one.calls), one.refreshed, one.failed, one.expired}})
 	}
 	return t
