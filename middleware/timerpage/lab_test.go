@@ -110,6 +110,7 @@ type row struct {
 	Interval  float64
 	Tries     int
 	Status    int
+	TakenOver string `json:"taken_over_from"`
 }
 
 type happening struct {

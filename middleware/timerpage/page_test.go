@@ -14,6 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/inside"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 	"github.com/sipgo-contrib/sessiontimer/middleware/timerpage"
 )
@@ -292,4 +293,28 @@ func TestNodes(t *testing.T) {
 			l.Errorf("nodes: %d %s", w.Code, w.Body)
 		}
 	}, middleware.WithFailover(failover.NewMemory(), failover.WithName("a")))
+}
+
+// A call that another node had is among those taken over, and its events say from where.
+func TestTakenOver(t *testing.T) {
+	registry := failover.NewMemory()
+	inLab(t, func(l *lab) {
+		l.call(ours, allow)
+		l.at(10 * time.Second)
+		l.alice.Kill()
+		next := sipua.New(l, l.net, "alice", "10.0.0.2:5060", "udp", middleware.WithFailover(registry, failover.WithName("b")))
+		defer next.Kill()
+		page := timerpage.New(next.Timers, timerpage.WithHistory())
+		l.at(30 * time.Second)
+		v := read[list](l, page, "/calls.json?filter=taken-over")
+		if len(v.Calls) != 1 || v.Calls[0].TakenOver != "a" || v.Counts["taken-over"] != 1 {
+			l.Fatalf("%+v, want the call of node a", v)
+		}
+		if html := get(page, "/call?"+v.Calls[0].query()).Body.String(); !strings.Contains(html, "Taken over from node a.") {
+			l.Errorf("the events lack the takeover:\n%s", html)
+		}
+		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "up now, from a") {
+			l.Errorf("the node view lacks the call:\n%s", html)
+		}
+	}, middleware.WithFailover(registry, failover.WithName("a")))
 }

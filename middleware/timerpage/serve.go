@@ -111,8 +111,8 @@ type news struct {
 
 // stream sends the view whenever it changes, until the viewer or the timers are gone.
 func (p *Page) stream(w http.ResponseWriter, r *http.Request, q query) {
-	if q.search != "" {
-		http.NotFound(w, r) // each would look at all calls
+	if q.search != "" || r.Method == http.MethodHead { // a search would look at all calls each time
+		http.NotFound(w, r)
 		return
 	}
 	watch := p.join()
