@@ -83,3 +83,24 @@ func TestSubscribeTooLate(t *testing.T) {
 		}
 	})
 }
+
+// A subscriber alone, without WithEventHandler, hears of a call that comes in from its
+// beginning.
+func TestSubscriberHearsTheBeginning(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(middleware.WithEventHandler(nil)), l.peer()
+		ctx, cancel := context.WithCancel(l.Context())
+		defer cancel()
+		notices := bob.Timers.Subscribe(ctx, 16)
+		l.peerCalls(p, bob, timerHeader, allow, se1800)
+		synctest.Wait()
+		select {
+		case n := <-notices:
+			if _, ok := n.Event.(sessiontimer.Negotiated); !ok {
+				l.Errorf("the first event is %T, want Negotiated", n.Event)
+			}
+		default:
+			l.Error("no event of a call that came in")
+		}
+	})
+}

@@ -39,7 +39,7 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	default:
 		return
 	}
-	if o.c.config.OnEvent != nil || o.c.listeners.any() {
+	if o.c.heard() {
 		o.c.Tell(event(ctx, c))
 	}
 }
@@ -48,10 +48,13 @@ func (o observer) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 func (c *Calls) Negotiated(d *dialogstore.Dialog) {
 	observer{c}.log("session timer negotiated", d)
 	c.countNegotiated(d)
-	if c.config.OnEvent != nil {
+	if c.heard() {
 		c.Tell(sessiontimer.Negotiated{Call: d.Call(time.Now())})
 	}
 }
+
+// heard reports whether anybody gets events.
+func (c *Calls) heard() bool { return c.config.OnEvent != nil || c.listeners.any() }
 
 // event returns the event for a change of a session.
 func event(ctx context.Context, c *dialogstore.Change) sessiontimer.Event {

@@ -15,6 +15,7 @@ var corpus = []struct {
 	{small, 4, "pauses, partitions, a slow registry"},
 	{small, 8, "a registry that goes back"},
 	{Cluster, 329481975809, "calls taken over within a transaction of their end could not end again"},
+	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }
 
 // TestCorpus runs them.

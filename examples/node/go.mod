@@ -1,0 +1,30 @@
+module github.com/sipgo-contrib/sessiontimer/examples/node
+
+go 1.25
+
+require (
+	github.com/emiago/sipgo v1.7.3
+	github.com/redis/go-redis/v9 v9.22.0
+	github.com/sipgo-contrib/sessiontimer v0.1.0
+	github.com/sipgo-contrib/sessiontimer/dialogstore/failover/boltregistry v0.1.0
+	github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry v0.1.0
+)
+
+require (
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/pool v0.2.1 // indirect
+	github.com/gobwas/ws v1.3.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/icholy/digest v1.2.0 // indirect
+	go.etcd.io/bbolt v1.4.3 // indirect
+	go.uber.org/atomic v1.11.0 // indirect
+	golang.org/x/sync v0.16.0 // indirect
+	golang.org/x/sys v0.30.0 // indirect
+)
+
+replace (
+	github.com/sipgo-contrib/sessiontimer => ../..
+	github.com/sipgo-contrib/sessiontimer/dialogstore/failover/boltregistry => ../../dialogstore/failover/boltregistry
+	github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry => ../../dialogstore/failover/redisregistry
+)

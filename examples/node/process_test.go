@@ -1,0 +1,135 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A process is a node or a redis-server, which the test kills, stops and starts again.
+type process struct {
+	t    *testing.T
+	name string
+	args []string
+	cmd  *exec.Cmd
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.Write(b)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// events counts the events of a name that the process has printed.
+func (p *process) events(name string) (n int) {
+	for line := range strings.Lines(p.output()) {
+		var e struct{ Event string }
+		if json.Unmarshal([]byte(line), &e) == nil && e.Event == name {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.args[0], p.args[1:]...)
+	p.cmd.Stdout, p.cmd.Stderr = p, p
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// end sends a signal and waits for the end.
+func (p *process) end(s syscall.Signal) {
+	p.signal(s)
+	_ = p.cmd.Wait()
+}
+
+func launch(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: name, args: args}
+	p.start()
+	t.Cleanup(func() {
+		p.signal(syscall.SIGCONT)
+		p.end(syscall.SIGKILL)
+		if t.Failed() {
+			t.Logf("%s\n%s", name, p.output())
+		}
+	})
+	return p
+}
+
+// redisServer starts the registry of the nodes on a free port.
+func redisServer(t *testing.T) (addr string, p *process) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip("redis-server is not installed: apt-get install redis-server")
+	}
+	addr = freePort(t)
+	_, port, _ := net.SplitHostPort(addr)
+	p = launch(t, "redis-server", path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	eventually(t, "redis-server listens", func() bool { return answers(addr) })
+	return addr, p
+}
+
+func answers(addr string) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// eventually waits for what must come, though not how soon: the machine may be busy.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("after a minute it is still not so that %s", what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// build makes the program under test.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "node")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
+}
