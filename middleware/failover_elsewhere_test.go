@@ -28,7 +28,7 @@ func TestRequestBeforeTakeover(t *testing.T) {
 					rows = append(rows, d)
 				}
 				// Another node gets the address of the one that dies.
-				bob = l.restart(bob, time.Second, node("two"))
+				l.restart(bob, time.Second, node("two"))
 				p.Request(method, timerHeader, "Session-Expires: 1800;refresher=uac")
 				p.ExpectResponse(l, 500)
 				time.Sleep(30 * time.Second) // two has watched for a lease, and taken over

@@ -37,7 +37,7 @@ func TestOverdueTakeover(t *testing.T) {
 					d.Session.Since = time.Now().Add(-50 * time.Minute)
 					rows = append(rows, d)
 				}
-				alice = l.restart(alice, time.Second, on(leftBehind(l, rows...)), middleware.WithJitter(0))
+				l.restart(alice, time.Second, on(leftBehind(l, rows...)), middleware.WithJitter(0))
 				for i, status := range c.answers {
 					method := []sip.RequestMethod{sip.UPDATE, sip.INVITE}[i]
 					p.Reply(p.ExpectRequest(l, method), status, "", timerHeader, se1800)
