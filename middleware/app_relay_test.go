@@ -257,6 +257,22 @@ func TestRelayedCallsAreLeftAlone(t *testing.T) {
 	}
 }
 
+// G-08: so is a request that is too long for a datagram with what the proxy adds: its
+// application is told.
+func TestRelayedRequestTooLong(t *testing.T) {
+	play := func(l *lab, a, b *sipnet.Peer) {
+		a.Invite(bobAddr, timerHeader, se1800, "X-Fill: "+strings.Repeat("x", 1500))
+		a.Ack(final(l, a, 500))
+		relayedCall(l, a, b, timerHeader, se1800, allow)
+		relayBye(l, a, b)
+	}
+	app := proxying{clone: true}
+	without := relayed(t, app, play, nil)
+	if diff := cmp.Diff(without, relayed(t, app, play, []middleware.Option{})); diff != "" {
+		t.Errorf("the wire differs (-without timers +with):\n%s", diff)
+	}
+}
+
 // G-08: that calls are relayed is logged once, and calls that the same application answers
 // itself have timers.
 func TestRelayedAmongOwn(t *testing.T) {

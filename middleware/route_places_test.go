@@ -174,6 +174,31 @@ func TestPeerMovesFromChosenPlace(t *testing.T) {
 	}
 }
 
+// D-27: where the peer has moved is nothing to a request for which the application chose a
+// place that is not the peer's.
+func TestChosenPlaceStays(t *testing.T) {
+	const chosen, moved = "10.0.0.7:5060", "10.0.0.8:5060"
+	for _, place := range []string{chosen, moved} {
+		inLab(t, func(l *lab) {
+			bob, p, at := l.bob(), l.peer(), l.net.Peer(place)
+			d, _ := l.peerCalls(p, bob, timerHeader, allow, weRefresh)
+			p.Request(sip.UPDATE, timerHeader, weRefresh, "Contact: <sip:peer@"+moved+">")
+			wantStatus(l, p, "the peer's UPDATE", 200)
+			info := sip.NewRequest(sip.INFO, peerURI)
+			info.Laddr = sip.Addr{IP: net.IPv4(10, 0, 0, 2), Port: 5060}
+			if place == chosen {
+				info.SetDestination(chosen)
+			}
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			go func() { _, _ = d.Do(ctx, info) }()
+			at.Reply(at.ExpectRequest(l, sip.INFO), 200, "OK")
+			synctest.Wait()
+			l.wantDirected(sip.INFO, directed{place, 0})
+		})
+	}
+}
+
 // D-27: the Contact leads to a stranger that does not know the call.
 func TestStrangerAtContact(t *testing.T) {
 	for _, r := range refreshes {

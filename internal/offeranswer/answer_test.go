@@ -81,6 +81,19 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// A description whose lines end with LF alone keeps them, and its other lines.
+func TestAnswerLineEnds(t *testing.T) {
+	lf := func(d Description) Description {
+		d.Body = []byte(strings.ReplaceAll(string(d.Body), "\r\n", "\n"))
+		return d
+	}
+	a := Agreed{Ours: lf(desc(audio, "a=sendrecv")), Peers: desc(audio, "a=sendonly")}
+	want := strings.NewReplacer("\r\n", "\n", "o=- 7 3 ", "o=- 7 4 ").Replace(string(desc(audio, "a=recvonly").Body))
+	if got, ok := a.Answer(a.Peers); !ok || string(got.Body) != want {
+		t.Errorf("answered (%v)\n%q\nwant\n%q", ok, got.Body, want)
+	}
+}
+
 func TestRepeats(t *testing.T) {
 	a := Agreed{Ours: desc(audio), Peers: desc(audio, "a=setup:active", "a=sendonly")}
 	for _, c := range []struct {

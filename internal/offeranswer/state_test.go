@@ -123,6 +123,10 @@ func TestAfter(t *testing.T) {
 		{"RFC 3261 §14.1: a refused re-INVITE changes nothing", established(
 			step{by: Us, method: "INVITE", cseq: 2, body: "b"},
 			step{by: Peer, method: "INVITE", cseq: 2, status: 488}), "a*/p"},
+		{"another INVITE that is refused takes nothing back of the one that is pending", established(
+			step{by: Us, method: "INVITE", cseq: 3, body: "b"},
+			step{by: Peer, method: "INVITE", cseq: 3, status: 183, reliable: true, body: "q"},
+			step{by: Peer, method: "INVITE", cseq: 2, status: 500}), "b*/q"},
 		{"a refused UPDATE changes nothing", established(
 			step{by: Peer, method: "UPDATE", cseq: 2, body: "q"},
 			step{by: Us, method: "UPDATE", cseq: 2, status: 488}), "a*/p"},
