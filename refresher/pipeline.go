@@ -65,9 +65,6 @@ var (
 	ErrUnanswered = errors.New("refresher: no answer")
 	// ErrGivenUp: an UPDATE got no final response, and there is time for a re-INVITE.
 	ErrGivenUp = errors.New("refresher: no answer to UPDATE")
-	// ErrStuck: the peer began to answer a re-INVITE and did not go on. An UPDATE may
-	// follow, or another re-INVITE later.
-	ErrStuck = errors.New("refresher: no final response")
 	// ErrTooLong: a request of this method does not fit a datagram.
 	ErrTooLong = errors.New("refresher: too long for a datagram")
 )

@@ -80,9 +80,6 @@ var silences = []struct {
 // judge returns what follows from an attempt.
 func judge(o Outcome) verdict {
 	invite := o.Method == sessiontimer.MethodReInvite
-	if errors.Is(o.Err, ErrStuck) && o.Alternative {
-		return other
-	}
 	if o.Err != nil || o.Status == 0 {
 		for _, f := range silences {
 			if errors.Is(o.Err, f.err) {

@@ -24,7 +24,6 @@ type attempt struct {
 	noUpdate   bool                // if it is accepted, the peer counts as refusing UPDATE
 	key        failover.Key        // names the call and our epoch of it
 	may        permission
-	untilFinal time.Duration // how long to wait after a provisional response; 0 for no limit
 	authorized authorizations
 	responded  bool // there was a response; used by await and its caller only
 }

@@ -19,7 +19,6 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 	defer stop()
 	silence, stopWaiting := p.over()
 	defer stopWaiting()
-	var stuck <-chan time.Time // after a provisional response to a re-INVITE
 	for {
 		tx := a.transaction()
 		select {
@@ -36,9 +35,6 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 				continue
 			}
 			if res.IsProvisional() {
-				if a.req.IsInvite() && stuck == nil && a.untilFinal > 0 {
-					stuck = time.After(a.untilFinal)
-				}
 				continue
 			}
 			if answered < maxChallenges && a.authorize(res) {
@@ -71,9 +67,6 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 				tx.Terminate()
 			}
 			return nil, p.err
-		case <-stuck:
-			a.giveUp(tx)
-			return nil, errStuck
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				a.giveUp(tx)

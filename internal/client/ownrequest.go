@@ -57,8 +57,6 @@ var (
 	errNoClient = errors.New("middleware: no client for the transport")
 	// errConnectionLost says that the stream closed before the answer came.
 	errConnectionLost = errors.New("middleware: connection lost")
-	// errStuck says that a re-INVITE got a provisional response and then no final one.
-	errStuck = errors.New("middleware: no final response to a re-INVITE")
 	// errOtherCall refuses a 2xx with another Call-ID or From tag (RFC 3261 §8.2.6.2). If
 	// the application makes a dialog of it, we could not end that.
 	errOtherCall = errors.New("middleware: the response names another call")
@@ -143,17 +141,6 @@ func (o *ownRequest) begin(ctx context.Context, c indialog.Candidate) {
 	o.place = c.Addr
 	o.req.SetDestination(o.facts.Leads(c))
 	o.patience = o.patienceHere(ctx, time.Now())
-	o.untilFinal = o.untilFinalHere(ctx, time.Now())
-}
-
-// untilFinalHere returns how long to wait for the final response to a re-INVITE after a
-// provisional one, which stops the timers of its transaction (RFC 3261 §17.1.1.2): the 2xx
-// may be lost. It leaves half of the time until the last chance for another attempt.
-func (o *ownRequest) untilFinalHere(ctx context.Context, now time.Time) time.Duration {
-	if !o.lastChance.After(now) {
-		return 0
-	}
-	return max(stepLife(), o.timeLeft(ctx, now)/2)
 }
 
 // patienceHere returns the patience with the current place.

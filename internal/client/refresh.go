@@ -152,8 +152,6 @@ func unsent(err error) error {
 		return fmt.Errorf("%w: %w", refresher.ErrSuperseded, err)
 	case errors.Is(err, sip.ErrTransactionTimeout) && !errors.Is(err, refresher.ErrGivenUp):
 		return fmt.Errorf("%w: %w", refresher.ErrUnanswered, err)
-	case errors.Is(err, errStuck):
-		return fmt.Errorf("%w: %w", refresher.ErrStuck, err)
 	case errors.Is(err, sip.ErrUDPMTUCongestion):
 		return fmt.Errorf("%w: %w", refresher.ErrTooLong, err)
 	}

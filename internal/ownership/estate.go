@@ -31,8 +31,9 @@ func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error
 	if err := c.bury(e); err != nil {
 		return 0, due, err
 	}
+	owner, page := e.Node, e.page // a question may outlive its answer's time
 	held, err := ask(c.alive, c.Node, c.places, c.patience(), func(ctx context.Context) ([]failover.Held, error) {
-		return c.cfg.Registry.Owned(ctx, e.Node, e.page)
+		return c.cfg.Registry.Owned(ctx, owner, page)
 	})
 	if err != nil {
 		return 0, due, err
@@ -87,8 +88,9 @@ func (c *claimer) bury(e *estate) error {
 	if e.how != Died {
 		return nil
 	}
+	node, count := e.Node, e.count
 	dead, err := ask(c.alive, c.Node, c.places, c.patience(), func(ctx context.Context) (bool, error) {
-		return c.cfg.Registry.Bury(ctx, e.Node, e.count)
+		return c.cfg.Registry.Bury(ctx, node, count)
 	})
 	if err == nil && !dead {
 		err = errNotDead
@@ -117,8 +119,9 @@ func (c *claimer) due(e *estate, v *view, held []failover.Held) (keys []failover
 
 // claim claims calls and adopts them. It returns how many were taken over.
 func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
+	from := e.Node
 	claimed, err := askAll(c.alive, c.Node, len(keys), func(ctx context.Context) ([]failover.Claimed, error) {
-		return c.cfg.Registry.Claim(ctx, c.me, e.Node, keys)
+		return c.cfg.Registry.Claim(ctx, c.me, from, keys)
 	})
 	if err != nil {
 		e.unsure = keys

@@ -98,6 +98,13 @@ func (e *exchange) unacknowledged(at time.Duration) bool {
 		(e.acked == 0 || e.acked > e.written+timeout)
 }
 
+// unheard reports whether the 2xx to a re-INVITE of a node's, from which the peer counts,
+// was lost for as long as the peer repeats it. The peer may hang up then (RFC 3261
+// §13.3.1.4), and the node may not send another INVITE (§14.1).
+func (e *exchange) unheard(since time.Duration) bool {
+	return !e.own && e.method == "INVITE" && e.sent <= since && since-e.sent < timeout && (e.final == 0 || e.final-since >= timeout-time.Second)
+}
+
 // enough is how long a node must reach a peer to refresh a call for sure.
 const enough = 15 * time.Second
 
@@ -107,6 +114,9 @@ const enough = 15 * time.Second
 func (v *view) neglected(at time.Duration) {
 	s := v.sessionAt(at)
 	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool { return e.sent > s.since && e.proof(at) }) {
+		return
+	}
+	if slices.ContainsFunc(v.exchanges, func(e *exchange) bool { return e.unheard(s.since) }) {
 		return
 	}
 	half, last := s.since+s.interval/2, s.since+s.interval-margin(s.interval)*11/10
