@@ -12,7 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// A call that has expired, by what is stored, may have been refreshed while the registry
+// F-27: a call that has expired, by what is stored, may have been refreshed while the registry
 // was out of reach: the peer is asked before the call ends, once, and whoever refreshes.
 func TestOverdueTakeover(t *testing.T) {
 	for _, c := range []struct {
