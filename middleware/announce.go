@@ -10,127 +10,175 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
-	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/workers"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-const (
-	// mostAnnouncing is the most announcements under way at once: a peer that does not
-	// answer takes a place for 32 s.
-	mostAnnouncing = 1000
-	// announceTries is how often the peer of a call is told that no refresh of ours would
-	// tell later. The pauses in between double from two seconds.
-	announceTries = 4
-)
+// mostAnnouncing bounds how many announcements are under way, whatever the limits.
+const mostAnnouncing = 5000
 
-// announcement is the first refresh of a call that was taken over. It tells the peer our
+// announceTries bounds how often a peer is told; the pause after each doubles.
+const announceTries = 5
+
+// announcement is the first request in a call that was taken over. It tells the peer our
 // new Contact or session description: until then the peer's requests go to a host that is
-// dead. Or it asks whether the peer is still there.
+// dead. Or it asks whether the peer is still there, or ends the call.
 type announcement struct {
-	id     dialogstore.ID
-	method sessiontimer.Method
-	tries  int // before this one
+	id    dialogstore.ID
+	news  news
+	next  refresher.Attempt // but for its session
+	tries int               // before that
 }
 
+type news uint8
+
+const (
+	newContact news = iota // or none: a refresh has all that is to be said
+	newDescription
+	hangUp
+)
+
 // announcer sends announcements in the order in which they were added, the most urgent
-// calls first, and no faster than WithRefreshLimits allows. What follows for a call is
-// scheduled when its announcement was answered, or was not.
+// calls first. No more are under way, and no more begin in a second, than
+// WithRefreshLimits allows. A call is scheduled when its announcement was answered, or
+// was not for the first time.
 type announcer struct {
 	t    *Timers
 	crew workers.Crew
 
 	mu      sync.Mutex
 	waiting []announcement
-	running int
+	running bool
 }
-
-func (a *announcer) workers() int { return min(mostAnnouncing, a.t.opts.limits.Unanswered) }
 
 func (a *announcer) add(what announcement) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting = append(a.waiting, what)
-	if a.running < a.workers() {
-		a.running++
-		a.crew.Go(a.work)
+	if !a.running {
+		a.running = true
+		a.crew.Go(a.run)
 	}
 }
 
-// next returns the next announcement, or false if the worker should end.
+// next is the next announcement; false ends run.
 func (a *announcer) next() (what announcement, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.waiting) == 0 || a.t.calls.Context.Err() != nil {
-		a.running--
+		a.running, a.waiting = false, nil
 		return what, false
 	}
 	what, a.waiting = a.waiting[0], a.waiting[1:]
 	return what, true
 }
 
-func (a *announcer) work() {
-	pace := time.NewTicker(max(time.Millisecond, time.Duration(a.workers())*time.Second/time.Duration(a.t.opts.limits.PerSecond)))
+func (a *announcer) run() {
+	limits, done := a.t.opts.limits, a.t.calls.Context.Done()
+	pace := time.NewTicker(max(time.Nanosecond, time.Second/time.Duration(limits.PerSecond)))
 	defer pace.Stop()
+	places := make(chan struct{}, min(limits.Unanswered, mostAnnouncing))
 	for {
 		what, ok := a.next()
 		if !ok {
 			return
 		}
-		a.announce(what)
+		select {
+		case places <- struct{}{}:
+		case <-done:
+			continue
+		}
+		a.crew.Go(func() {
+			again, wait := a.announce(&what)
+			<-places
+			if again {
+				a.later(what, wait)
+			}
+		})
 		select {
 		case <-pace.C:
-		case <-a.t.calls.Context.Done():
+		case <-done:
 		}
 	}
 }
 
-// announce refreshes the session, and by that the Contact and description that the peer
-// has (RFC 3261 §12.2). A peer that answers 481 has no call. Whatever else fails is left
-// to the session timer: it refreshes the call again, or ends it if it has expired.
-func (a *announcer) announce(what announcement) {
+// later adds an announcement once more.
+func (a *announcer) later(what announcement, wait time.Duration) {
+	pause := time.NewTimer(wait)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		a.add(what)
+	case <-a.t.calls.Context.Done():
+	}
+}
+
+// announce makes one attempt, and reports whether and when to make another.
+func (a *announcer) announce(what *announcement) (again bool, wait time.Duration) {
 	t, ctx := a.t, context.Background()
-	d, o, ok := a.refresh(what.id, what.method, false)
-	if ok && o.Alternative && (errors.Is(o.Err, refresher.ErrGivenUp) || o.Err == nil && o.Status/100 != 2 && !indialog.Gone(o.Status)) {
-		d, o, ok = a.refresh(what.id, other(o.Method), true)
+	if what.news == hangUp {
+		a.hangup(what.id, sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver})
+	} else {
+		again, wait = a.refresh(what)
 	}
-	switch {
-	case !ok, o.Err == nil && o.Status/100 == 2:
-		return
-	case o.Status == sip.StatusCallTransactionDoesNotExists:
-		if set := t.calls.SetOf(ctx, what.id); set != nil {
-			t.client.Hangup(ctx, set, what.id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseRefreshAnswered, Status: o.Status})
+	if !again || wait > 0 {
+		if d, err := t.calls.Store.Load(ctx, what.id); err == nil {
+			t.refresher.DialogChanged(ctx, &dialogstore.Change{After: d})
 		}
-		return
 	}
-	t.refresher.DialogChanged(ctx, &dialogstore.Change{After: d})
-	if what.tries++; d.Session.Refresher == sessiontimer.Local || what.tries == announceTries {
-		return
-	}
-	time.AfterFunc(time.Second<<what.tries, func() {
-		if t.calls.Context.Err() == nil {
-			a.add(what)
-		}
-	})
+	return again, wait
 }
 
-// refresh makes one attempt. It returns false if the call has ended, or was refreshed
-// meanwhile.
-func (a *announcer) refresh(id dialogstore.ID, method sessiontimer.Method, last bool) (d dialogstore.Dialog, o refresher.Outcome, ok bool) {
+// refresh refreshes the session, and by that the Contact and description that the peer
+// has (RFC 3261 §12.2). A peer that answers 481 has no call. Whatever else fails for good
+// is left to the session timer.
+func (a *announcer) refresh(what *announcement) (again bool, wait time.Duration) {
 	t := a.t
-	d, err := t.calls.Store.Load(context.Background(), id)
+	d, err := t.calls.Store.Load(context.Background(), what.id)
 	if err != nil {
-		return d, o, false
+		return false, 0
 	}
 	ctx, cancel := context.WithTimeout(t.calls.Context, 64*sip.T1)
 	defer cancel()
-	o = t.client.Refresh(ctx, id, refresher.Attempt{Session: d.Session, Method: method, Last: last})
-	return d, o, t.calls.Context.Err() == nil && !errors.Is(o.Err, refresher.ErrSuperseded) && !errors.Is(o.Err, dialogstore.ErrNotFound)
+	what.next.Session = d.Session
+	o := t.client.Refresh(ctx, what.id, what.next)
+	if again, wait = what.follow(o); again {
+		return again, wait
+	}
+	switch {
+	case o.Status == sip.StatusCallTransactionDoesNotExists:
+		a.hangup(what.id, sessiontimer.Reason{Cause: sessiontimer.CauseRefreshAnswered, Status: o.Status})
+	case refresher.Failed(o):
+		t.refresher.Report(what.id, d.Session, o)
+	}
+	return false, 0
 }
 
-func other(m sessiontimer.Method) sessiontimer.Method {
-	if m == sessiontimer.MethodUpdate {
-		return sessiontimer.MethodReInvite
+// follow reports whether and when to make another attempt. If the session was refreshed
+// meanwhile, the peer has the Contact, but only a re-INVITE has the description. A session
+// that has expired by what is stored is asked for once, by either method.
+func (w *announcement) follow(o refresher.Outcome) (again bool, wait time.Duration) {
+	w.tries++
+	next, wait, again := refresher.FollowUp(o)
+	if w.news == newDescription {
+		again = again && next == sessiontimer.MethodReInvite
+		if errors.Is(o.Err, refresher.ErrSuperseded) {
+			next, wait, again = sessiontimer.MethodReInvite, 0, true
+		}
 	}
-	return sessiontimer.MethodUpdate
+	if !again || w.tries == announceTries || wait > 0 && overdue(w.next.Session) {
+		return false, 0
+	}
+	w.next.UpdateRefused = w.next.UpdateRefused || next != o.Method && o.Method == sessiontimer.MethodUpdate
+	w.next.Method = next
+	if wait > 0 {
+		wait = max(wait, time.Second<<(w.tries-1))
+	}
+	return true, wait
+}
+
+func (a *announcer) hangup(id dialogstore.ID, reason sessiontimer.Reason) {
+	if set := a.t.calls.SetOf(context.Background(), id); set != nil {
+		a.t.client.Hangup(context.Background(), set, id.RemoteTag, reason)
+	}
 }

@@ -182,7 +182,10 @@ func (s *Server) OnRequest(method sip.RequestMethod, handler sipgo.RequestHandle
 	case sip.UPDATE:
 		s.change(func(r *routes) { r.update = handler })
 	default:
+		s.mu.Lock()
 		s.Server.OnRequest(method, s.timers.handler(handler))
+		s.mu.Unlock()
+		s.change(func(*routes) {}) // of what is allowed
 	}
 }
 
@@ -222,7 +225,9 @@ func (s *Server) host() Host {
 // RegisteredMethods returns the methods that have a handler, in no particular order, and
 // UPDATE if the timers answer it.
 func (s *Server) RegisteredMethods() []string {
+	s.mu.Lock() // calls that were taken over may be refreshed while handlers are registered
 	r, methods := s.routes.Load(), s.Server.RegisteredMethods()
+	s.mu.Unlock()
 	for method, answered := range map[sip.RequestMethod]bool{
 		sip.INVITE: r.invite != nil,
 		sip.ACK:    r.ack != nil,

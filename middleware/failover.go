@@ -11,6 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
 // sharing is the configuration of WithFailover.
@@ -49,19 +50,15 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	t, d := h.t, &a.Dialog
 	change := a.Change()
 	t.calls.Count(&change)
-	t.calls.Adopt(d, a.From.Name, a.Decision.Restored)
+	t.calls.Adopt(d, a.From.Name, a.Decision.Restored && !a.Decision.End)
 	t.log.Info("call taken over", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"from", a.From.Name, "how", a.How.String(), "interval", d.Session.Interval, "expires", d.Session.ExpiresAt())
 	t.calls.Tell(sessiontimer.TakenOver{Call: d.Call(time.Now()), From: a.From.Name})
-	if a.Decision.End {
-		if set := t.calls.SetOf(ctx, d.ID); set != nil {
-			t.client.Hangup(ctx, set, d.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver})
-		}
-		return
-	}
 	switch {
+	case a.Decision.End:
+		t.announcer.add(announcement{id: d.ID, news: hangUp})
 	case len(a.Decision.SDP) > 0:
-		t.announcer.add(announcement{id: d.ID, method: sessiontimer.MethodReInvite})
+		t.announcer.add(announcement{id: d.ID, news: newDescription, next: refresher.Attempt{Method: sessiontimer.MethodReInvite}})
 	case a.Decision.Contact != "", overdue(d.Session):
 		t.announcer.add(announcement{id: d.ID})
 	default:
@@ -102,7 +99,8 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 
 // Leave hands all calls over before a planned stop: the other nodes take them over at
 // once, instead of waiting for the lease of this node to run out. From then on this node
-// refreshes nothing, and no call has timers here. Call Close afterwards.
+// refreshes nothing, and no call has timers here. Only the BYEs of calls that have ended
+// before still go out. Call Close afterwards.
 //
 // Leave first writes what the registry does not have yet. If ctx ends before that is
 // done, or the registry cannot be reached, Leave returns the error, and the other nodes
@@ -115,6 +113,6 @@ func (t *Timers) Leave(ctx context.Context) error {
 	if t.calls.Context.Err() != nil {
 		return ErrClosed
 	}
-	t.refresher.CloseWithin(0)
+	t.refresher.Retire()
 	return t.node.Leave(ctx)
 }

@@ -93,7 +93,7 @@ func (s *Scheduler) plan(c *call) {
 
 // set replaces what is scheduled. s.mu is held.
 func (s *Scheduler) set(c *call, action sessiontimer.Action, at time.Time) {
-	if action == sessiontimer.Idle || s.closed {
+	if action == sessiontimer.Idle || s.retired {
 		s.unset(c)
 		s.release(c)
 		return
@@ -116,6 +116,13 @@ func (s *Scheduler) unset(c *call) {
 	s.ready.remove(c)
 	s.setLate(c, false)
 	c.replan = false
+}
+
+// drop gives up the refresh under way, and marks the call as removed.
+func (c *call) drop() {
+	if c.removed = true; c.cancel != nil {
+		c.cancel()
+	}
 }
 
 // remove forgets a call. What is under way checks for that. s.mu is held.
@@ -146,5 +153,5 @@ func (s *Scheduler) over(c *call) {
 
 // current reports whether c still has that session. s.mu is held.
 func (s *Scheduler) current(c *call, session sessiontimer.Session) bool {
-	return !c.removed && c.session.Equal(session) && !s.closed
+	return !c.removed && c.session.Equal(session) && !s.retired
 }

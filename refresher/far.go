@@ -122,7 +122,7 @@ func (s *Scheduler) comeNear(ctx context.Context, c farCall) error {
 	case err != nil:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if !s.closed {
+		if !s.retired {
 			s.far.put(s.slotOf(time.Now()), c)
 		}
 		return err

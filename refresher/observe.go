@@ -44,7 +44,7 @@ func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
 	defer s.mu.Unlock()
 	c := s.calls.find(hash, d.ID)
 	switch {
-	case s.closed, c != nil && !dialogstore.Newer(d.Version, c.version):
+	case s.retired, c != nil && !dialogstore.Newer(d.Version, c.version):
 		return false
 	case c == nil:
 		action, at, far := s.next(&d.ID, d.Session, false)

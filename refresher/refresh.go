@@ -27,7 +27,7 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 		return // ended or refreshed meanwhile: the outcome no longer matters
 	}
 	if v.failed() {
-		s.report(c.id, a.Session, o)
+		s.Report(c.id, a.Session, o)
 	}
 	if errors.Is(o.Err, ErrSuperseded) {
 		s.reload(ctx, c.id)
@@ -70,8 +70,8 @@ func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 	}
 }
 
-// report logs a failed refresh once and tells the application.
-func (s *Scheduler) report(id dialogstore.ID, session sessiontimer.Session, o Outcome) {
+// Report logs a failed refresh and tells the application.
+func (s *Scheduler) Report(id dialogstore.ID, session sessiontimer.Session, o Outcome) {
 	method := "UPDATE"
 	if o.Method == sessiontimer.MethodReInvite {
 		method = "INVITE"

@@ -39,17 +39,18 @@ type Scheduler struct {
 	workers *workers.Workers // run refreshes, ends and BYEs
 	figures figures
 
-	mu     sync.Mutex
-	closed bool
-	calls  table                   // calls with something due soon, or under way
-	far    slots                   // all other calls
-	due    queue                   // calls, by the time at which something is due
-	ready  queue                   // calls whose refresh is due, by its last chance
-	byes   []func(context.Context) // of sessions that have ended
-	gate   gate                    // for refreshes that are ready, and BYEs
-	alarm  alarm
-	clock  time.Time // the last reading
-	stalls stall.Watch
+	mu      sync.Mutex
+	retired bool                    // nothing is scheduled any more
+	closed  bool                    // and nothing sent
+	calls   table                   // calls with something due soon, or under way
+	far     slots                   // all other calls
+	due     queue                   // calls, by the time at which something is due
+	ready   queue                   // calls whose refresh is due, by its last chance
+	byes    []func(context.Context) // of sessions that have ended
+	gate    gate                    // for refreshes that are ready, and BYEs
+	alarm   alarm
+	clock   time.Time // the last reading
+	stalls  stall.Watch
 }
 
 // New returns a Scheduler. Configure it before the store changes.
@@ -97,16 +98,30 @@ func (s *Scheduler) CloseWithin(d time.Duration) (left int) {
 	return s.workers.WaitFor(d)
 }
 
-func (s *Scheduler) stop() {
+// Retire forgets all sessions and gives up the refreshes under way: somebody else is
+// about to refresh them. The BYEs of those that have ended still go out, until Close.
+func (s *Scheduler) Retire() {
 	s.mu.Lock()
-	s.closed = true
-	s.alarm.stop()
+	defer s.mu.Unlock()
+	s.retire()
+}
+
+// retire is Retire with s.mu held.
+func (s *Scheduler) retire() {
+	s.retired = true
 	s.calls.clear()
 	clear(s.far.pages)
 	s.due.clear()
 	s.ready.clear()
-	s.byes = nil
 	s.figures.missed.Store(0)
+}
+
+func (s *Scheduler) stop() {
+	s.mu.Lock()
+	s.closed = true
+	s.alarm.stop()
+	s.retire()
+	s.byes = nil
 	s.figures.byes.Store(0)
 	s.mu.Unlock()
 	s.cancel()

@@ -51,12 +51,13 @@ func (t *table) remove(c *call) {
 	delete(t.others, c.id)
 }
 
+// clear removes all calls, and gives up what is under way.
 func (t *table) clear() {
 	for _, c := range t.calls {
-		c.removed = true
+		c.drop()
 	}
 	for _, c := range t.others {
-		c.removed = true
+		c.drop()
 	}
 	clear(t.calls)
 	clear(t.others)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -104,6 +105,28 @@ func judge(o Outcome) verdict {
 func Unsent(err error) bool {
 	return err != nil && !errors.Is(err, ErrTooLong) && judge(Outcome{Err: err}) == later
 }
+
+// Failed reports whether an attempt says that the peer or the transport has failed.
+func Failed(o Outcome) bool { return judge(o).failed() }
+
+// FollowUp returns how an attempt is followed up that is not the scheduler's own: by
+// which method, and after which pause at least. ok is false where no other can help.
+func FollowUp(o Outcome) (next sessiontimer.Method, wait time.Duration, ok bool) {
+	switch v := judge(o); v {
+	case done, vanished, gone, keep:
+		return 0, 0, false
+	case other, reverse:
+		return otherMethod(o.Method), 0, o.Alternative
+	case glare:
+		return o.Method, glarePause(o.OwnsCallID), true
+	case end:
+		return o.Method, busyPause, o.Status == 0 // it may be on its way back
+	}
+	return o.Method, max(busyPause, min(o.RetryAfter, longestRetryAfter)), true
+}
+
+// longestRetryAfter bounds the Retry-After that a FollowUp heeds.
+const longestRetryAfter = 30 * time.Second
 
 func choose(invite bool, a, b verdict) verdict {
 	if invite {

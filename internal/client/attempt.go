@@ -57,7 +57,12 @@ func (a *attempt) numbered(ctx context.Context, cseq uint32) {
 	}
 }
 
-func (a *attempt) permitted(ctx context.Context) error { return a.may(ctx, a.r.c.ownership, a.key) }
+func (a *attempt) permitted(ctx context.Context) error {
+	if err := a.may(ctx, a.r.c.ownership, a.key); err != nil {
+		return err
+	}
+	return ctx.Err() // it may have taken long
+}
 
 func (a *attempt) says() {
 	if a.negotiates() {

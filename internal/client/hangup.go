@@ -43,16 +43,23 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 // over reports whether the call is over for the peer, whichever node owns it: the session
 // has expired, or the peer has answered 408 or 481.
 func over(s sessiontimer.Session, reason sessiontimer.Reason) bool {
-	return reason.Status == sip.StatusRequestTimeout || reason.Status == sip.StatusCallTransactionDoesNotExists ||
-		s.Active() && !time.Now().Before(s.ExpiresAt())
+	return saysOver(reason) || s.Active() && !time.Now().Before(s.ExpiresAt())
+}
+
+// saysOver reports whether the peer has said so.
+func saysOver(reason sessiontimer.Reason) bool {
+	return reason.Status == sip.StatusRequestTimeout || reason.Status == sip.StatusCallTransactionDoesNotExists
 }
 
 // Hangup ends a call that this node owns. It sends a BYE to the peer, and one to the
 // application as if the peer had sent it. The call is over whatever the peer answers (RFC
-// 3261 §15.1.1).
+// 3261 §15.1.1). A call that may be another node's is left alone.
 func (c *Client) Hangup(ctx context.Context, set *dialogset.Set, remoteTag string, reason sessiontimer.Reason) {
-	key := c.ownership.Key(set.ID(remoteTag))
-	if bye := c.end(ctx, set, remoteTag, reason, key, toHangUp(true)); bye != nil {
+	key, over := c.ownership.Key(set.ID(remoteTag)), saysOver(reason)
+	if !c.ownership.MayHangUp(ctx, key, over) {
+		return
+	}
+	if bye := c.end(ctx, set, remoteTag, reason, key, toHangUp(over)); bye != nil {
 		bye(ctx)
 	}
 }

@@ -20,6 +20,10 @@ import (
 
 // Refresh implements refresher.Pipeline.
 func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attempt) refresher.Outcome {
+	// Before the dialog is taken: what the application sends need not wait for an answer.
+	if err := toRefresh(ctx, c.ownership, c.ownership.Key(id)); err != nil {
+		return refresher.Outcome{Err: unsent(err)}
+	}
 	d, err := c.load(ctx, id, a.Session)
 	if err != nil {
 		return refresher.Outcome{Err: err}

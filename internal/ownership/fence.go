@@ -56,18 +56,19 @@ func (n *Node) MayRefresh(ctx context.Context, k failover.Key) bool {
 
 // MayHangUp reports whether a call may be hung up. It works like MayRefresh, but if the
 // registry does not answer, it returns over. That is true if the call is over for the peer
-// anyway: it has answered 408 or 481, or the session has expired.
+// anyway: it has answered 408 or 481, or the session has expired. The BYE of a call that
+// has ended here before Leave may still be sent: nobody takes that call over.
 func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 	if n.Good() {
 		return true
 	}
-	switch n.confirm(ctx, k, ByLease) {
-	case Mine:
-		return n.serving.Load()
-	case Silent:
-		return over && !n.doubts(k.ID) && n.serving.Load()
-	}
-	return false
+	a := n.confirm(ctx, k, ByLease)
+	return (a == Mine || a == Silent && over && !n.doubts(k.ID)) && (n.serving.Load() || n.hasEnded(k.ID))
+}
+
+func (n *Node) hasEnded(id dialogstore.ID) bool {
+	_, err := n.Memory.Load(context.Background(), id)
+	return err != nil
 }
 
 // doubts reports whether the peer has answered a refresh of ours 500 while the registry

@@ -75,6 +75,7 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 	if u.Timers, err = middleware.New(u.UA, opts...); err != nil {
 		t.Fatalf("%s: timers: %v", name, err)
 	}
+	u.serve(server) // before it is attached: what is taken over may be refreshed at once
 	if u.Server, err = u.Timers.Attach(server, u.Client); err != nil {
 		t.Fatalf("%s: attach: %v", name, err)
 	}
@@ -82,7 +83,6 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 	u.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 	})
-	u.serve(server)
 	return u
 }
 

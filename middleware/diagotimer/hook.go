@@ -166,8 +166,11 @@ func opens(req *sip.Request) bool {
 	return req.IsInvite() && req.To() != nil && !req.To().Params.Has("tag")
 }
 
-// take registers the handler of UPDATE, and tells the timers about diago.
+// take registers the handler of UPDATE, and tells the timers about diago, which may send
+// at once in calls that were taken over.
 func (h *hook) take() {
+	timed := h.timers.Adapter().Handler(nil)
+	h.server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
 	h.timers.Adapter().SetHost(middleware.Host{
 		Bye:       byeHandler(h.dg),
 		Invite:    h.reInvite,
@@ -178,8 +181,6 @@ func (h *hook) take() {
 		ReInvites: true,
 		LateOffer: func(d dialogstore.Dialog) bool { return !usesICE(d.SDP) },
 	})
-	timed := h.timers.Adapter().Handler(nil)
-	h.server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) { h.handle(timed, notAllowed, req, tx) })
 }
 
 // reInvite passes a re-INVITE to diago without the timers. Before diago's handler of ACK

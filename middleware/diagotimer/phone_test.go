@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -63,6 +64,7 @@ type phone struct {
 	t         testing.TB
 	net       *sipnet.Network
 	transport string
+	socket    io.Closer // that it listens on
 	ports     int
 
 	mu      sync.Mutex
@@ -101,9 +103,11 @@ func makePhone(t testing.TB, n *sipnet.Network, transport string, build func(*si
 	p.dg.HandleFunc(p.answer)
 	if transport == "udp" {
 		conn := n.PacketConn(phoneAddr)
+		p.socket = conn
 		go func() { _ = server.ServeUDP(conn) }()
 	} else {
 		l := n.Listener(phoneAddr)
+		p.socket = l
 		go func() { _ = server.ServeTCP(l) }()
 	}
 	synctest.Wait()
