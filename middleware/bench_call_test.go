@@ -42,9 +42,12 @@ type handlerSet interface {
 type end int
 
 const (
-	stock  end = iota // nothing
-	fields            // an application that writes and reads no timers, but the same header fields
-	hooked            // the timers
+	stock   end = iota // nothing
+	fields             // an application that writes and reads no timers, but the same header fields
+	hooked             // the timers
+	shared             // the timers, with a registry
+	distant            // the timers, with one that takes 5 s for each answer
+	written            // the timers, with one elsewhere that answers at once
 )
 
 func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e end, opts ...middleware.Option) *benchUA {
@@ -61,8 +64,9 @@ func newBenchUA(b testing.TB, n *sipnet.Network, name, addr, transport string, e
 	u.client, _ = sipgo.NewClient(u.ua, clientOpts...)
 	var handlers handlerSet = u.server
 	switch e {
-	case hooked:
+	case hooked, shared, distant, written:
 		var err error
+		opts = append(opts, sharing(e)...)
 		if u.timers, err = middleware.New(u.ua, append(opts, middleware.WithLogger(sipua.Quiet))...); err != nil {
 			b.Fatal(err)
 		}

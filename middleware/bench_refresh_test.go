@@ -92,7 +92,17 @@ func refreshedPeer(b testing.TB, n *sipnet.Network) {
 // runRefresher lets the refresher refresh calls whose next refresh is always due by the time
 // that it has served the others.
 func runRefresher(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
-	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", hooked, middleware.WithJitter(0),
+	refresherOf(hooked)(b, n, method, done, stop)
+}
+
+func refresherOf(e end) sender {
+	return func(b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+		runRefresherOf(e, b, n, method, done, stop)
+	}
+}
+
+func runRefresherOf(e end, b testing.TB, n *sipnet.Network, method sip.RequestMethod, done chan<- struct{}, stop <-chan struct{}) {
+	alice := newBenchUA(b, n, "alice", aliceAddr, "udp", e, middleware.WithJitter(0),
 		middleware.WithRefreshLimits(1_000_000_000, atOnce),
 		middleware.WithEventHandler(func(e sessiontimer.Event) {
 			switch e.(type) {

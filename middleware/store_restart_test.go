@@ -144,6 +144,20 @@ func (r *farRegistry) Claim(ctx context.Context, me, from failover.Node, keys []
 	return claimed, err
 }
 
+func (r *farRegistry) Owned(ctx context.Context, owner failover.Node, limit int) ([]failover.Held, error) {
+	if err := r.visit(ctx, "owned"); err != nil {
+		return nil, err
+	}
+	return r.Memory.Owned(ctx, owner, limit)
+}
+
+func (r *farRegistry) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
+	if err := r.visit(ctx, "owner"); err != nil {
+		return nil, err
+	}
+	return r.Memory.Owner(ctx, ids)
+}
+
 // restart ends the process of u, not its calls, and begins another at the same
 // address after the given time.
 func (l *lab) restart(u *sipua.UA, down time.Duration, opts ...middleware.Option) *sipua.UA {
