@@ -33,6 +33,37 @@ func (s *sharing) validate(smallest time.Duration) error {
 	return s.settings.Fits(smallest)
 }
 
+// listenPatience is how long a node waits for the application to listen before it takes
+// calls over.
+const listenPatience = time.Second
+
+// startNode starts the node when the application listens: what is sent in calls that are
+// taken over leaves from its socket, and the peers' answers find it. An application that
+// only calls may never listen.
+func (t *Timers) startNode() {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for begun := time.Now(); !t.listens() && time.Since(begun) < listenPatience; {
+		select {
+		case <-look.C:
+		case <-t.calls.Context.Done():
+			return
+		}
+	}
+	if t.calls.Context.Err() == nil {
+		t.started.Do(t.node.Start)
+	}
+}
+
+func (t *Timers) listens() bool {
+	for _, network := range []string{"udp", "tcp", "tls", "ws", "wss"} {
+		if len(t.ua.TransportLayer().ListenPorts(network)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // takeovers implements ownership.Host.
 type takeovers struct{ t *Timers }
 
@@ -114,5 +145,6 @@ func (t *Timers) Leave(ctx context.Context) error {
 		return ErrClosed
 	}
 	t.refresher.Retire()
+	t.started.Do(t.node.Start)
 	return t.node.Leave(ctx)
 }

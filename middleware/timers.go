@@ -35,6 +35,7 @@ type Timers struct {
 	server    *server.Server
 	node      *ownership.Node // nil without WithFailover
 	announcer announcer
+	hosted    sync.Once // the node is about to start
 	started   sync.Once // starts node
 	servers   servers
 	close     context.CancelFunc
@@ -92,13 +93,13 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	return t
 }
 
-// setHost notes what the application can do. The first call starts the node of
-// WithFailover, which may then take calls over.
+// setHost notes what the application can do. After the first call the node of
+// WithFailover starts, which may then take calls over.
 func (t *Timers) setHost(h Host) {
 	t.calls.SetApplication(calls.Application(h))
-	t.started.Do(func() {
+	t.hosted.Do(func() {
 		if t.node != nil {
-			t.node.Start()
+			t.client.Steps.Go(t.startNode)
 		}
 	})
 }
