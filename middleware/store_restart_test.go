@@ -85,10 +85,12 @@ func (r *farRegistry) visit(ctx context.Context, operation string) error {
 	if f == nil {
 		return nil
 	}
-	select {
-	case <-time.After(f.delay):
-	case <-ctx.Done():
-		return ctx.Err()
+	if f.delay > 0 {
+		select {
+		case <-time.After(f.delay):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if f.operation == operation || f.operation == "any" {
 		return errNoDatabase
