@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/client"
+	"github.com/sipgo-contrib/sessiontimer/internal/server"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
@@ -141,26 +142,19 @@ func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
 	switch req.Method {
 	case sip.INVITE:
 		t.reach(s)
-		t.server.Invite(either(r.invite, r.last), req, tx)
+		t.server.Invite(server.Either(r.invite, r.last), req, tx)
 	case sip.ACK:
 		t.reach(s)
-		t.server.Ack(either(r.ack, r.rest), req, tx)
+		t.server.Ack(server.Either(r.ack, r.rest), req, tx)
 	case sip.BYE:
 		t.reach(s)
-		t.server.Bye(either(r.bye, r.last), req, tx)
+		t.server.Bye(server.Either(r.bye, r.last), req, tx)
 	case sip.UPDATE:
 		t.reach(s)
 		t.server.Update(r.update, r.rest, req, tx)
 	default:
 		t.server.Other(r.last, req, tx)
 	}
-}
-
-func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // noRoute does what sipgo does if there is no handler.
@@ -204,7 +198,7 @@ func (s *Server) change(set func(*routes)) {
 		*next = *now
 	}
 	set(next)
-	next.last = either(next.rest, s.noRoute)
+	next.last = server.Either(next.rest, s.noRoute)
 	s.routes.Store(next)
 	s.timers.changed(s)
 }
@@ -214,9 +208,9 @@ func (s *Server) change(set func(*routes)) {
 func (s *Server) host() Host {
 	r := s.routes.Load()
 	return Host{
-		Bye:       either(r.bye, r.rest),
-		Invite:    either(r.invite, r.rest),
-		Ack:       either(r.ack, r.rest),
+		Bye:       server.Either(r.bye, r.rest),
+		Invite:    server.Either(r.invite, r.rest),
+		Ack:       server.Either(r.ack, r.rest),
 		Methods:   s.RegisteredMethods,
 		ReInvites: r.update != nil,
 	}

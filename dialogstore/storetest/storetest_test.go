@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
 
 func TestObservedMemory(t *testing.T) {
@@ -12,38 +13,9 @@ func TestObservedMemory(t *testing.T) {
 	})
 }
 
-// recorder takes the place of a test that is expected to fail.
-type recorder struct {
-	testing.TB
-	failed chan struct{}
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Errorf(string, ...any) {
-	select {
-	case r.failed <- struct{}{}:
-	default:
-	}
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	panic(r) // ends the check alone
-}
-
 // fails runs the check against a store and reports whether it failed.
 func fails(t *testing.T, c check, s dialogstore.Store) bool {
-	r := &recorder{t, make(chan struct{}, 1)}
-	func() {
-		defer func() {
-			if p := recover(); p != nil && p != any(r) {
-				panic(p)
-			}
-		}()
-		c.run(r, s)
-	}()
-	return len(r.failed) > 0
+	return recorder.Fails(t, func(t testing.TB) { c.run(t, s) })
 }
 
 func checkNamed(t *testing.T, name string) check {

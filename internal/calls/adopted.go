@@ -3,6 +3,7 @@ package calls
 import (
 	"sync"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -49,7 +50,7 @@ func (c *Calls) Release(id dialogstore.ID) {
 	if s == nil {
 		return
 	}
-	if _, last := s.Let(id.RemoteTag); last {
+	if _, last := s.End(id.RemoteTag, false, sessiontimer.Reason{}); last {
 		c.Sets.DropLater(s)
 	}
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -37,8 +36,8 @@ func (r *Requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Reque
 	}
 	// sipgo would open a new socket for an address that it has received nothing from.
 	// Firewalls and NATs know the one that from names.
-	if host, port, err := sip.ParseAddr(from); err == nil {
-		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
+	if laddr, ok := sipmsg.Addr(from); ok {
+		req.Laddr = laddr
 	}
 	return led
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // fromOpenSocket makes a datagram leave from an open socket: that of the dialog, which
@@ -22,8 +23,8 @@ func (r *Requester) fromOpenSocket(req *sip.Request, d *dialogstore.Dialog) {
 		if !r.has(d.Transport, addr) {
 			continue
 		}
-		if host, port, err := sip.ParseAddr(addr); err == nil {
-			req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
+		if laddr, ok := sipmsg.Addr(addr); ok {
+			req.Laddr = laddr
 			return
 		}
 	}

@@ -213,11 +213,6 @@ func (s *Set) End(remoteTag string, byUs bool, why sessiontimer.Reason) (first, 
 	return true, !s.Needed()
 }
 
-// Let ends a dialog that another node owns now: it is over here, but not for its peer.
-func (s *Set) Let(remoteTag string) (first, last bool) {
-	return s.End(remoteTag, false, sessiontimer.Reason{Cause: sessiontimer.CauseDeleted})
-}
-
 // Needed reports whether the set has a dialog that is alive, or a request in flight may make
 // one.
 func (s *Set) Needed() bool {

@@ -2,12 +2,12 @@ package indialog
 
 import (
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // Request returns a request within d that goes where its URIs lead. It has no Via, and CSeq
@@ -57,8 +57,8 @@ func setLocalAddr(req *sip.Request, d *dialogstore.Dialog) {
 	if sip.IsReliable(d.Transport) || d.LocalAddr == "" {
 		return
 	}
-	if host, port, err := sip.ParseAddr(d.LocalAddr); err == nil {
-		req.Laddr = sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}
+	if laddr, ok := sipmsg.Addr(d.LocalAddr); ok {
+		req.Laddr = laddr
 	}
 }
 

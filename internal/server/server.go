@@ -55,7 +55,8 @@ func within(req *sip.Request) dialogstore.ID {
 	return dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 }
 
-func either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
+// Either returns a, or b where that is nil.
+func Either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
 	if a != nil {
 		return a
 	}

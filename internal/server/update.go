@@ -16,7 +16,7 @@ import (
 // rest is the handler for methods without one, and gets only UPDATEs that need the
 // application.
 func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip.ServerTransaction) {
-	next := either(own, rest)
+	next := Either(own, rest)
 	if len(req.Body()) > 0 {
 		s.awaitAck(req)
 	}
@@ -72,7 +72,7 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog, repeats bool) bool {
 	switch {
 	case len(l.req.Body()) > 0:
-		return either(own, rest) == nil && repeats
+		return Either(own, rest) == nil && repeats
 	case own == nil:
 		return l.s.calls.AnswersBodilessUpdate() || !l.s.calls.LeavesUpdate() || l.s.calls.Orphan(d.ID)
 	}

@@ -21,3 +21,12 @@ func LocalAddr(conn sip.Connection) string {
 	}
 	return addr
 }
+
+// Addr returns the address of a socket that hostport names; ok is false if it is malformed.
+func Addr(hostport string) (addr sip.Addr, ok bool) {
+	host, port, err := sip.ParseAddr(hostport)
+	if err != nil {
+		return sip.Addr{}, false
+	}
+	return sip.Addr{IP: net.ParseIP(host), Port: port, Hostname: host}, true
+}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
 
 // A Faulty without faults is as good as its registry. It is not a Clock, so that checks of
@@ -25,40 +26,9 @@ func TestSkipsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
-// recorder takes the place of a test that is expected to fail.
-type recorder struct {
-	testing.TB
-	failed chan struct{}
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Error(...any) { r.Errorf("") }
-
-func (r *recorder) Errorf(string, ...any) {
-	select {
-	case r.failed <- struct{}{}:
-	default:
-	}
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	panic(r) // ends the check alone
-}
-
 // fails runs the check against a registry and reports whether it found fault.
 func fails(t *testing.T, c check, r failover.Registry) bool {
-	rec := &recorder{t, make(chan struct{}, 1)}
-	func() {
-		defer func() {
-			if p := recover(); p != nil && p != any(rec) {
-				panic(p)
-			}
-		}()
-		c.run(rec, r)
-	}()
-	return len(rec.failed) > 0
+	return recorder.Fails(t, func(t testing.TB) { c.run(t, r) })
 }
 
 func checkNamed(t *testing.T, name string) check {
