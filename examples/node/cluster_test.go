@@ -138,7 +138,7 @@ func TestCluster(t *testing.T) {
 	nodes := make(map[string]*process)
 	addrs := make(map[string]string)
 	for _, name := range []string{"a", "b", "c"} {
-		addrs[name] = freePort(t)
+		addrs[name] = freeUDP(t)
 		nodes[name] = launch(t, name, path, "-listen", addrs[name], "-advertise", addrs[name], "-name", name, "-redis", redisAddr, "-lease", "2s",
 			"-unsafe-intervals", "-min-se", "30s", "-session-expires", "30s", "-refresher", "local")
 	}

@@ -88,7 +88,7 @@ func redisServer(t *testing.T) (addr string, p *process) {
 	if err != nil {
 		t.Skip("redis-server is not installed: apt-get install redis-server")
 	}
-	addr = freePort(t)
+	addr = freeTCP(t)
 	_, port, _ := net.SplitHostPort(addr)
 	p = launch(t, "redis-server", path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always")
 	eventually(t, "redis-server listens", func() bool { return answers(addr) })
@@ -103,7 +103,19 @@ func answers(addr string) bool {
 	return err == nil
 }
 
-func freePort(t *testing.T) string {
+// freeUDP returns an address for a node.
+func freeUDP(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	return conn.LocalAddr().String()
+}
+
+// freeTCP returns an address for a redis-server.
+func freeTCP(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -27,16 +27,19 @@ func main() {
 	client, err := timers.NewClient()
 	check(err)
 
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	check(err)
-	port := udp.LocalAddr().(*net.UDPAddr).Port
-	contact := sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "app", Host: "127.0.0.1", Port: port}}
-	serve := func() error { return server.ServeUDP(udp) }
+	contact := sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "app", Host: "127.0.0.1"}}
+	var serve func() error
 	if os.Args[1] == "tcp" {
-		tcp, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		tcp, err := net.Listen("tcp", "127.0.0.1:0")
 		check(err)
+		contact.Address.Port = tcp.Addr().(*net.TCPAddr).Port
 		contact.Address.UriParams = sip.HeaderParams{{K: "transport", V: "tcp"}}
 		serve = func() error { return server.ServeTCP(tcp) }
+	} else {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		check(err)
+		contact.Address.Port = udp.LocalAddr().(*net.UDPAddr).Port
+		serve = func() error { return server.ServeUDP(udp) }
 	}
 
 	dialogs := sipgo.NewDialogServerCache(client, contact)
@@ -53,7 +56,7 @@ func main() {
 	})
 	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = dialogs.ReadAck(req, tx) })
 	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = dialogs.ReadBye(req, tx) })
-	fmt.Printf("127.0.0.1:%d\n", port)
+	fmt.Printf("127.0.0.1:%d\n", contact.Address.Port)
 	log.Fatal(serve())
 }
 
