@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -62,7 +63,7 @@ var rfcFlow = []string{
 // TestCallFlowOnTheWire plays §13 with the middleware on both ends.
 // Also A-13.
 func TestCallFlowOnTheWire(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		n.SetFilter(func(sipnet.Packet) sipnet.Verdict { return sipnet.Verdict{Delay: hop} })
 		a := sipua.New(t, n, "alice", alice, "udp",
@@ -122,7 +123,7 @@ func TestCallIsRefreshed(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		for _, length := range []time.Duration{30 * time.Minute, 24 * time.Hour} {
 			t.Run(fmt.Sprintf("%s %s", transport, length), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { refreshedCall(t, transport, length) })
+				bubble.Test(t, func(t *testing.T) { refreshedCall(t, transport, length) })
 			})
 		}
 	}

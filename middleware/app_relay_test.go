@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -184,7 +185,7 @@ func relayBye(l *lab, a, b *sipnet.Peer) {
 // relayed plays a flow through a proxy and returns all messages byte for byte, except for
 // what sipgo chooses at random. It has no timers if opts is nil.
 func relayed(t *testing.T, app proxying, play func(l *lab, a, b *sipnet.Peer), opts []middleware.Option) (wire []string) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := &lab{T: t, net: sipnet.New()}
 		defer func() { synctest.Wait(); sipua.Stop(l.net, l.uas...) }()
 		ua := newUA(l.T)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -205,7 +206,7 @@ func (s *stage) ended(tx sip.ClientTransaction) {
 // perform plays a flow and returns what each application saw, and the names of
 // the header fields of each message.
 func perform(t *testing.T, transport string, opts []middleware.Option, play func(s *stage)) (seen [2][]string, wire []string) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := &stage{T: t, net: sipnet.New(), toBob: uriOf(bobAddr, transport)}
 		s.alice = newPlain(t, s.net, aliceAddr, transport, opts)
 		s.bob = newPlain(t, s.net, bobAddr, transport, opts)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // The memory of the timers for an idle call, including map entries and its share of the
@@ -43,7 +45,7 @@ func TestIdleCallMemory(t *testing.T) {
 // over.
 func idleCall(t *testing.T, caller, callee end) (bytes float64) {
 	const calls, busy = 2000, 100 // as many at a time, so that tables for timers and transactions stay small
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		alice, bob := pair(t, "udp", caller, callee)
 		before := inUse()
 		dialogs := make([]*sipgo.DialogClientSession, calls)

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -88,7 +89,7 @@ func TestPropertyCalls(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScenario(rt)
 		var found *findings
-		synctest.Test(t, func(t *testing.T) { found = s.play(t) })
+		bubble.Test(t, func(t *testing.T) { found = s.play(t) })
 		if len(found.wrong) > 0 {
 			rt.Fatalf("%+v:\n%s\nthe wire:\n%s", s, strings.Join(found.wrong, "\n"), strings.Join(sipnet.Rows(names, found.wire), "\n"))
 		}

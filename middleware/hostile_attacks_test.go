@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -186,7 +187,7 @@ type toll struct {
 
 // strike plays an attack against a user agent with timers or without.
 func (k attack) strike(t *testing.T, timers bool) (c toll) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		var lines atomic.Int64
 		bob := newSubject(t, n, timers, middleware.WithLogger(slog.New(lineCounter{&lines})), middleware.WithJitter(0))

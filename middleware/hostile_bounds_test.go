@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -123,7 +124,7 @@ func TestBoundsOfAnswers(t *testing.T) {
 		{"another Call-ID", func(d *draft) { d.set("Call-ID", "other") }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := sipnet.New()
 				bob, a := newSubject(t, n, true), newAttacker(n)
 				go bob.call(time.Minute)
@@ -155,7 +156,7 @@ func TestBoundsOfTargets(t *testing.T) {
 	for _, contact := range []string{"<sip:a\nX: 1@" + strangerAddr + ">", "<sip:" + strings.Repeat("x", 9000) + "@" + strangerAddr + ">"} {
 		for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 			t.Run(fmt.Sprintf("%s %.12q", method, contact), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					n := sipnet.New()
 					bob, a := newSubject(t, n, true), newAttacker(n)
 					a.send(a.request(sip.INVITE, false))
@@ -205,7 +206,7 @@ func TestForksAreForgotten(t *testing.T) {
 func TestOldByeEndsNothing(t *testing.T) {
 	for _, timers := range []bool{false, true} {
 		for cseq, ends := range map[uint32]bool{1: false, 10: false, 11: true} {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := sipnet.New()
 				bob, a := newSubject(t, n, timers), newAttacker(n)
 				bob.bye = func(req *sip.Request, tx sip.ServerTransaction) bool {

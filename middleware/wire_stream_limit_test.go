@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
@@ -36,7 +37,7 @@ func TestLargestOfStream(t *testing.T) {
 // largeCall makes a call over TCP whose INVITE or 200, depending on the sender, is padded. It
 // returns the length of that message, 0 if the call fails.
 func largeCall(t *testing.T, from string, timers bool, fill int) (length int) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		make := func(name, addr string, timers bool) *sipua.UA {
 			if timers {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // idle is a refresher and the store with its calls.
@@ -56,7 +57,7 @@ func (l *idle) inSlots() int {
 // The entry of a previous session of a call that the peer keeps refreshing does not stay long,
 // nor does that of an ended call.
 func TestFarCallsDoNotPileUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const calls = 10
 		l := newIdle(t, calls, 24*time.Hour)
 		for range 100 {
@@ -91,7 +92,7 @@ func TestFarCallsDoNotPileUp(t *testing.T) {
 // A call is reviewed in time, however long its interval: at least 10 s before it is due.
 func TestFarCallsComeNearInTime(t *testing.T) {
 	for after := time.Duration(0); after < slot; after += 7 * time.Second {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			l := newIdle(t, 0, 0)
 			time.Sleep(after)
 			for interval := 91 * time.Second; interval < time.Hour; interval += 97 * time.Second {
@@ -115,7 +116,7 @@ func TestFarCallsComeNearInTime(t *testing.T) {
 
 // A call without a timer is not reviewed.
 func TestNoTimerIsNotFar(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
 		l.call(t, 0, 0)
 		if n := l.inSlots(); n != 0 || l.Len() != 0 {
@@ -139,7 +140,7 @@ func (f failing) Load(ctx context.Context, id dialogstore.ID) (dialogstore.Dialo
 
 // A call that could not be loaded is reviewed again.
 func TestFarCallOfUnreadableStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := newIdle(t, 0, 0)
 		l.cfg.Store = failing{l.store, time.Now().Add(1200 * time.Second)}
 		for i := range 3 {

@@ -5,11 +5,11 @@ import (
 	"runtime"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -234,7 +234,7 @@ func TestMostUrgentFirst(t *testing.T) {
 
 // After a restart everything may be overdue at once.
 func TestRestoreWithinLimits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := &lab{T: t, start: time.Now(), r: refresher.New()}
 		memory := dialogstore.NewMemory()
 		for i := range 300 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -72,7 +73,7 @@ func (s *stuck) WithGroup(string) slog.Handler { return s }
 // inStuck runs two dialogs of 100 s, the first of which gets stuck, with one place.
 func inStuck(t *testing.T, leaves bool, who sessiontimer.Refresher, f func(*stuck)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		r := refresher.New()
 		s := &stuck{t: t, free: make(chan struct{}), leaves: leaves, store: dialogstore.Observe(dialogstore.NewMemory(), r)}
 		r.Configure(refresher.Config{Store: s.store, Pipeline: s, Event: func(sessiontimer.Event) {}, Logger: slog.New(s),

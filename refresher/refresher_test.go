@@ -14,6 +14,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
@@ -53,7 +54,7 @@ const t1 = 500 * time.Millisecond
 
 func inLab(t *testing.T, f func(l *lab)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := &lab{T: t, start: time.Now(), r: refresher.New()}
 		l.store = dialogstore.Observe(dialogstore.NewMemory(), l.r)
 		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})

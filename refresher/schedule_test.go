@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -185,7 +185,7 @@ func TestNewsOutOfOrder(t *testing.T) {
 
 // Restore schedules what is in the store; what is overdue happens at once.
 func TestRestore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		ctx := context.Background()
 		l := &lab{T: t, start: time.Now(), r: refresher.New(), answer: always(200)}
 		kept := dialogstore.NewMemory()

@@ -2,19 +2,19 @@ package failover_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 var _ failover.Reader = failover.NewMemory()
 
 // Reading changes nothing, and tells what a claim would bring.
 func TestMemoryRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m, a := failover.NewMemory(), failover.Node{Name: "a", Run: "1"}
 		d := dialogstore.Dialog{
 			Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "one"}},

@@ -3,7 +3,6 @@ package failover_test
 import (
 	"context"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 var (
@@ -83,7 +83,7 @@ func TestMemorySnapshot(t *testing.T) {
 
 // Nothing stays for ever. Len counts what is left.
 func TestMemoryForgetsAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := failover.NewMemory()
 		beat(t, m, alice)
 		beat(t, m, bob)

@@ -19,6 +19,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 // measures is then the same on a machine that is busy.
 func inMemory(t *testing.T, f func(listen func() (net.PacketConn, error))) {
 	t.Helper()
-	synctest.Test(t, func(*testing.T) {
+	bubble.Test(t, func(*testing.T) {
 		n, sockets := sipnet.New(), 0
 		n.StopRecording()
 		f(func() (net.PacketConn, error) {

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 	"testing/slogtest"
-	"testing/synctest"
 	"time"
 
 	"encoding/json"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/boundedlog"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // It keeps to the rules for handlers.
@@ -54,7 +54,7 @@ func TestLongValuesAreCut(t *testing.T) {
 }
 
 func TestFloodIsSuppressed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		log := slog.New(boundedlog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 		lines := func(text string) int { return strings.Count(out.String(), "msg="+text) }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // forked is a set with a record of the forks that became dialogs.
@@ -30,7 +32,7 @@ func (f *forked) want(t *testing.T, tags ...string) {
 
 // C-23: of many answers as many are remembered as keptForks says, the first ones.
 func TestForksKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newForked()
 		var tags []string
 		for i := range 3 * keptForks {
@@ -62,7 +64,7 @@ func TestForksForgottenApart(t *testing.T) {
 		{47*time.Second - 1, []string{"three"}},
 		{47*time.Second + 1, nil},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			start, f := time.Now(), newForked()
 			f.answer("one")
 			time.Sleep(10 * time.Second)
@@ -81,7 +83,7 @@ func TestForksForgottenApart(t *testing.T) {
 
 // One that is hung up before its ACK becomes no dialog, and the others are not concerned.
 func TestForkEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		f := newForked()
 		for _, tag := range []string{"one", "two", "three"} {
 			f.answer(tag)

@@ -2,16 +2,17 @@ package dialogset
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // A call without an ACK is forgotten in time; where the process was stalled then, once
 // what lies in the sockets has been read.
 func TestProofAfterStall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		for _, c := range []struct{ late, want time.Duration }{
 			{0, 0},
 			{time.Second, 0},

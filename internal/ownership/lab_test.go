@@ -16,6 +16,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // lab is some nodes on one registry, in virtual time.
@@ -28,7 +29,7 @@ type lab struct {
 
 func inLab(t *testing.T, run func(l *lab)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := &lab{T: t, registry: failover.NewMemory(), start: time.Now()}
 		defer func() {
 			for _, n := range l.nodes {

@@ -2,8 +2,9 @@ package ownership
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // The lease counts by whichever clock says more: a machine that sleeps stops the
@@ -30,7 +31,7 @@ func TestReadingAge(t *testing.T) {
 // The lease is good for as long as the last good beat, counted from before it was sent,
 // is younger than it.
 func TestLeaseIsGood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		l := lease{length: 6 * time.Second}
 		start := time.Now()
 		if l.good(start) {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // A planned stop: what is not written yet is, and others take the calls at once.
@@ -145,7 +145,7 @@ func TestCloseIsBounded(t *testing.T) {
 
 // A node that was never started can be closed.
 func TestCloseBeforeStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s, err := failover.Configure()
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -32,7 +33,7 @@ func TestRequire(t *testing.T) {
 				continue
 			}
 			t.Run(p.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					s := newStage(t, p, false, []middleware.Option{middleware.WithMode(sessiontimer.Require)})
 					defer sipua.Stop(s.net, s.us)
 					want := 200

@@ -12,6 +12,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -42,7 +43,7 @@ type stage struct {
 // onStage makes the call, in the direction given, and lets f play on. It returns
 // what was seen.
 func onStage(t *testing.T, p *profile, weCall bool, opts []middleware.Option, f func(*stage)) (seen string) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		s := newStage(t, p, weCall, opts)
 		defer func() {
 			synctest.Wait()

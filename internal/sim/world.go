@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -47,7 +48,7 @@ const settling = 4000*time.Second + 2*timeout
 // Run runs the plan of a seed to its end, tells its figures, and fails t with what does
 // not hold.
 func Run(t *testing.T, stack Stack, seed uint64, figures func(Figures)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
 		w.run()
 		figures(w.figures())
@@ -57,7 +58,7 @@ func Run(t *testing.T, stack Stack, seed uint64, figures func(Figures)) {
 
 // inspect is Run for what is expected to be found.
 func inspect(t *testing.T, stack Stack, seed uint64, found func(Violation)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
 		w.run()
 		for _, v := range w.found {

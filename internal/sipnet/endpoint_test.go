@@ -9,10 +9,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 func TestPacketConnDeadlines(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		a, b := n.PacketConn(alice), n.PacketConn(bob)
@@ -46,7 +48,7 @@ func TestPacketConnDeadlines(t *testing.T) {
 }
 
 func TestClosedEndpoints(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		a, b, l := n.PacketConn(alice), n.PacketConn(bob), n.Listener(alice)
 		errs := make(chan error, 2)
@@ -72,7 +74,7 @@ func TestClosedEndpoints(t *testing.T) {
 
 // Equal delays keep the order; a shorter delay overtakes on UDP.
 func TestDatagramOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		a, b := n.PacketConn(alice), n.PacketConn(bob)
@@ -100,7 +102,7 @@ func TestDatagramOrder(t *testing.T) {
 }
 
 func TestDuplicate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		a, b := n.PacketConn(alice), n.PacketConn(bob)
@@ -123,7 +125,7 @@ func TestDuplicate(t *testing.T) {
 
 // A closed listener frees its address and closes what nobody accepted.
 func TestListenerClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		la, lb := n.Listener(alice), n.Listener(bob)
@@ -184,7 +186,7 @@ func connect(t *testing.T, n *Network) (near, far net.Conn) {
 }
 
 func TestStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		near, far := connect(t, n)
@@ -221,7 +223,7 @@ func TestStream(t *testing.T) {
 
 // A silent end closes without the other being told.
 func TestSilentStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		near, far := connect(t, n)
@@ -236,7 +238,7 @@ func TestSilentStream(t *testing.T) {
 }
 
 func TestTap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		b := n.PacketConn(bob)

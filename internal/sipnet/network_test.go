@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // Each row runs one OPTIONS over each transport through a network with one fault.
@@ -61,7 +63,7 @@ func TestSipgoPair(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				p := newPair(t, tt.transport)
 				defer p.close()
 				tt.setup(p.net)
@@ -79,7 +81,7 @@ func TestSipgoPair(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		a, b := n.PacketConn(alice), n.PacketConn(bob)
@@ -107,7 +109,7 @@ func TestRestore(t *testing.T) {
 }
 
 func TestObserve(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		peer := n.Peer(alice)
@@ -134,7 +136,7 @@ func TestObserve(t *testing.T) {
 
 // Only SIP is recorded, and what looks like SIP but is not stands there unparsed.
 func TestRecordsSIPOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		a := n.PacketConn(alice)

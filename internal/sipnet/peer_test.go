@@ -3,17 +3,18 @@ package sipnet
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // peers runs f with a raw peer at alice and one at bob.
 func peers(t *testing.T, f func(t *testing.T, n *Network, a, b *Peer)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		f(t, n, n.Peer(alice), n.Peer(bob))
@@ -196,7 +197,7 @@ func TestPeerComplaints(t *testing.T) {
 
 // A sipgo user agent understands the peer and the other way round.
 func TestPeerWithSipgo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		p := newPair(t, "udp")
 		defer p.close()
 		peer := p.net.Peer("10.0.0.3:5060")

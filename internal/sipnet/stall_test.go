@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -27,7 +28,7 @@ func TestStall(t *testing.T) {
 		{"the network is closed", func(n *sipnet.Network, _ net.Conn) { n.Close() }, net.ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := sipnet.New()
 				defer n.Close()
 				la, lb := n.Listener(a), n.Listener(b)
@@ -73,7 +74,7 @@ func TestStall(t *testing.T) {
 // A dial is refused, but for a process that hangs not before it goes on.
 func TestStalledDial(t *testing.T) {
 	const addr = "10.0.0.2:5060"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		defer n.Close()
 		if err := n.Dial(addr); !errors.Is(err, syscall.ECONNREFUSED) {

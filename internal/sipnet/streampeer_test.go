@@ -5,16 +5,17 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // A peer on a stream reads message by message, however the bytes come, and sends as
 // it is dressed, to where it is told.
 func TestStreamPeer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := New()
 		defer n.Close()
 		l := n.Listener("10.0.0.1:5060")

@@ -2,8 +2,9 @@ package stall
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // A Deadline that fires in time is over. One that fires late after a stall fires once
@@ -19,7 +20,7 @@ func TestDeadline(t *testing.T) {
 		{"stopped", time.Hour, time.Minute + Settling},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				start := time.Now()
 				d := NewDeadline(time.Minute)
 				defer d.Stop()

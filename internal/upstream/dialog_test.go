@@ -12,6 +12,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -59,7 +60,7 @@ func uri(t *testing.T, addr string) sip.Uri {
 
 // online runs f in a bubble, with a user agent and a peer on the network.
 func online(t *testing.T, f func(t *testing.T, srv *sipgo.Server, dialogs *sipgo.DialogUA, peer *sipnet.Peer)) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		ua, srv, dialogs := agent(t, n.PacketConn(ourAddr))
 		defer stop(t, n, ua)

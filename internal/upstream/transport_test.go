@@ -12,12 +12,14 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // TestSharedDial: if two requests go to one address, the second waits for the dial of the
 // first, however long that takes and whatever its own deadline, and gets its error.
 func TestSharedDial(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		dialler := net.Dialer{ControlContext: func(ctx context.Context, _, _ string, _ syscall.RawConn) error {
 			<-ctx.Done() // nobody answers
 			return ctx.Err()

@@ -2,14 +2,15 @@ package workers
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // WaitFor returns at once when all have ended, and otherwise after its time with the number
 // left.
 func TestWaitFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var c Crew
 		start, over := time.Now(), make(chan struct{})
 		if left := c.WaitFor(time.Hour); left != 0 || time.Since(start) != 0 {

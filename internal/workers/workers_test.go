@@ -4,11 +4,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // A worker is used again, and ends when it has had nothing to do for a while.
 func TestWorkers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, done := New(), 0
 		job := func() { done++ }
 		w.Run(job)
@@ -43,7 +45,7 @@ func (w *Workers) offer(job func()) bool {
 
 // Jobs under way and later ones are still done after Stop; no worker stays.
 func TestStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, over, done := New(), make(chan struct{}), make(chan int, 2)
 		w.Run(func() { <-over; done <- 1 })
 		synctest.Wait()

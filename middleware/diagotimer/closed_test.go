@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -20,7 +21,7 @@ import (
 // ended. Since v0.42 diago keeps a call that it made, so that it goes on, and can still
 // be hung up.
 func TestClosedWithoutHangup(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		p := newPhone(t, n, "udp", middleware.WithRefresher(sessiontimer.Local), middleware.WithSessionExpires(600*time.Second))
 		u := sipua.New(t, n, "other", otherAddr, "udp", peerOptions(sessiontimer.Local)...)

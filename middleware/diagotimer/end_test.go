@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -27,7 +28,7 @@ func TestPeerVanishes_F01_F03_F22(t *testing.T) {
 				sessiontimer.Peer:  600*time.Second - 32*time.Second,
 			} {
 				t.Run(fmt.Sprintf("%s/%s/%s", transport, role, who), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { vanish(t, transport, role, who, end) })
+					bubble.Test(t, func(t *testing.T) { vanish(t, transport, role, who, end) })
 				})
 			}
 		}

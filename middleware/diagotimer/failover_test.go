@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -19,7 +20,7 @@ import (
 func TestTakenOver(t *testing.T) {
 	for _, role := range []string{"caller", "callee"} {
 		t.Run(role, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { takenOver(t, role) })
+			bubble.Test(t, func(t *testing.T) { takenOver(t, role) })
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -66,7 +67,7 @@ func theirs(role string) string { return "600;refresher=" + role }
 // inRole runs f in a bubble with a call that diago makes, as the caller, or
 // takes. timer is the Session-Expires in the peer's INVITE or 200.
 func inRole(t *testing.T, role, timer string, f func(*testing.T, *scripted), opts ...middleware.Option) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		s := &scripted{phone: newPhone(t, n, "udp", opts...), peer: n.Peer(otherAddr)}
 		defer s.stop()

@@ -15,6 +15,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -63,7 +64,7 @@ func TestAnyOrder(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, role := range []string{"caller", "callee"} {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					n := sipnet.New()
 					p := makePhone(t, n, "udp", func(s *sipgo.Server, timers *middleware.Timers) (*diago.Diago, error) { return build(timers, s) },
 						middleware.WithRefresher(sessiontimer.Local), middleware.WithSessionExpires(600*time.Second))

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -21,7 +22,7 @@ import (
 // alone runs f in a bubble with a phone and a peer that have no call yet.
 func alone(t *testing.T, f func(*testing.T, *scripted), opts ...middleware.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		s := &scripted{phone: newPhone(t, n, "udp", opts...), peer: n.Peer(otherAddr)}
 		defer s.stop()

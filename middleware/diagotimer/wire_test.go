@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -53,7 +54,7 @@ func TestCallOfHalfAnHour_D01_D02(t *testing.T) {
 		for _, role := range []string{"caller", "callee"} {
 			for _, who := range []sessiontimer.Refresher{sessiontimer.Local, sessiontimer.Peer} {
 				t.Run(fmt.Sprintf("%s/%s/%s", transport, role, who), func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) { halfAnHour(t, transport, role, who) })
+					bubble.Test(t, func(t *testing.T) { halfAnHour(t, transport, role, who) })
 				})
 			}
 		}
@@ -105,7 +106,7 @@ func peerOptions(who sessiontimer.Refresher) []middleware.Option {
 func TestCallOfADay_Trap23(t *testing.T) {
 	for _, role := range []string{"caller", "callee"} {
 		t.Run(role, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				n := sipnet.New()
 				p := newPhone(t, n, "udp")
 				u := sipua.New(t, n, "other", otherAddr, "udp")

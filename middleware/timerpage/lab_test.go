@@ -14,6 +14,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -30,7 +31,7 @@ type lab struct {
 // inLab runs f in a bubble. A goroutine that is left behind fails the test.
 func inLab(t *testing.T, f func(l *lab), opts ...middleware.Option) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		l := &lab{T: t, net: n, alice: sipua.New(t, n, "alice", "10.0.0.1:5060", "udp", opts...), peer: n.Peer("10.0.0.9:5060")}
 		defer func() {

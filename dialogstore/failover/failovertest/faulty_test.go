@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // attempt puts a call with a timeout of a second, and returns how long that took.
@@ -39,7 +39,7 @@ func TestFaulty(t *testing.T) {
 		{"reply too slow", Fault{Reply: 3 * time.Second}, context.DeadlineExceeded, time.Second, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				start, reached := time.Now(), time.Duration(-1)
 				m := failover.NewMemory()
 				way := NewFaulty(broken{memory: m, put: func(_ ctx, me node, e state) error {

@@ -13,11 +13,12 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // In virtual time: a call is claimed, ages, and is gone an hour after its session.
 func TestInBubble(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := newMini(t)
 		mustPut(t, m.Registry, alice, call("call", 1, 1))
 		mustBeat(t, m.Registry, alice)
@@ -44,7 +45,7 @@ func TestInBubble(t *testing.T) {
 // A server that never answers, and a client that waits for ever: each method returns when
 // its context ends, and what waits is bounded.
 func TestDeafServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var dialled atomic.Int64
 		client := closed(t, redis.NewClient(&redis.Options{
 			Addr: "127.0.0.1:6379", ReadTimeout: -1, WriteTimeout: -1, MaxRetries: -1, PoolSize: 10000, PoolTimeout: time.Hour,

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 func TestResult(t *testing.T) {
@@ -24,7 +26,7 @@ func TestResult(t *testing.T) {
 }
 
 func TestContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		c, end := New(1, time.Second), make(chan struct{})
 		deaf := func(context.Context) (int, error) { <-end; return 7, nil }
 		for _, want := range []time.Duration{300 * time.Millisecond, 600 * time.Millisecond} { // the second finds no place

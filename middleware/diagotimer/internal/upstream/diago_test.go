@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -49,7 +50,7 @@ func phone(t *testing.T, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Pe
 
 func phoneWith(t *testing.T, answer func(*diago.DialogServerSession) error, f func(t *testing.T, n *sipnet.Network, peer *sipnet.Peer), opts ...diago.DiagoOption) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		n := sipnet.New()
 		over := make(chan struct{})
 		ua, srv := agent(t)
