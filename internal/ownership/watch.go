@@ -39,6 +39,7 @@ type sight struct {
 type view struct {
 	others []uint64 // nameHash of the other nodes that are alive
 	gone   []gone
+	runs   []Sighting // all other runs, for Nodes
 }
 
 // gone is a run whose calls are free to be claimed.
@@ -127,6 +128,7 @@ func (w *watch) look(sent, answered time.Time, b failover.Beating) (twin bool) {
 func (w *watch) view() *view {
 	v := &view{}
 	for node, s := range w.seen {
+		v.runs = append(v.runs, Sighting{node, s.standing(), s.moved})
 		if !s.gone.IsZero() {
 			v.gone = append(v.gone, gone{node, s.count, s.how, s.moved, s.gone})
 		} else if hash := nameHash(node.Name); node.Name != w.me.Name && !slices.Contains(v.others, hash) {

@@ -25,6 +25,7 @@ type callView struct {
 	Ladder []message   `json:"ladder,omitempty"` // the oldest first
 
 	Recording bool `json:"-"`
+	Always    bool `json:"-"` // events are kept while nobody looks
 }
 
 // milestone is a time in the life of a session.
@@ -77,7 +78,7 @@ type wire struct {
 }
 
 func (p *Page) callView(ctx context.Context, q query) (callView, error) {
-	v := callView{CallID: q.id.CallID, Now: time.Now(), Recording: p.recorder != nil}
+	v := callView{CallID: q.id.CallID, Now: time.Now(), Recording: p.recorder != nil, Always: p.history.always}
 	events := p.history.of(q.id)
 	c, err := p.timers.Call(ctx, q.id)
 	if p.recorder != nil {
@@ -102,12 +103,12 @@ func barOf(c *middleware.Call) []milestone {
 	if !s.Active() {
 		return nil
 	}
-	refreshAt, who := s.RefreshAt(), "we refresh"
+	refreshAt, who := s.RefreshAt(), "our refresh is due"
 	if c.Plan.Action == sessiontimer.Refresh && c.Plan.Attempts == 0 {
 		refreshAt = c.Plan.At // with the jitter
 	}
 	if s.Refresher == sessiontimer.Peer {
-		who = "the peer refreshes"
+		who = "the peer’s refresh is due"
 	}
 	bar := []milestone{
 		{Name: "the last refresh, or the answer", At: s.Since, Kind: "start"},

@@ -1,14 +1,20 @@
 package timerpage
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
 // nodesView is this node of a cluster, and what it sees of the others.
 type nodesView struct {
 	Now      time.Time      `json:"now"`
-	Nodes    int            `json:"nodes"` // that live
+	Live     int            `json:"live"`  // nodes
+	Nodes    []nodeRow      `json:"nodes"` // this one first, then those that live
+	More     int            `json:"more"`  // nodes that are not listed
 	Owned    int            `json:"owned"` // calls of this one
 	Waiting  int            `json:"waiting"`
 	LeaseAge *span          `json:"lease_age"` // null before the first good heartbeat
@@ -19,6 +25,15 @@ type nodesView struct {
 	Delays   []delay        `json:"delays"`          // of takeovers
 	From     map[string]int `json:"taken_over_from"` // calls that are up, by the node that served them before
 	Fenced   fenced         `json:"fenced"`
+}
+
+// nodeRow is a run of a node.
+type nodeRow struct {
+	Name  string    `json:"name"`
+	Run   string    `json:"run"`
+	Self  bool      `json:"self"`
+	State condition `json:"state"`
+	Seen  time.Time `json:"seen,omitzero"`
 }
 
 // delay is how many takeovers took up to a time, and longer than the one before it. The
@@ -45,10 +60,12 @@ func (p *Page) nodesView(ctx context.Context) (v nodesView, err error) {
 		return v, err
 	}
 	v = nodesView{
-		Now: time.Now(), Nodes: n.Nodes, Owned: n.Owned, Waiting: n.Waiting, Degraded: n.Degraded,
+		Now: time.Now(), Live: n.Nodes, Nodes: nodeRows(p.timers.Nodes()), Owned: n.Owned, Waiting: n.Waiting, Degraded: n.Degraded,
 		Kept: n.Kept, Ended: n.Ended, Refused: n.Refused, From: s.from, Delays: []delay{},
 		Fenced: fenced{n.FencedByRegistry, n.FencedByLease, n.FencedByPeer},
 	}
+	v.More = max(0, len(v.Nodes)-longest)
+	v.Nodes = v.Nodes[:len(v.Nodes)-v.More]
 	if n.LeaseAge >= 0 {
 		age := span(n.LeaseAge.Round(100 * time.Millisecond))
 		v.LeaseAge = &age
@@ -63,4 +80,29 @@ func (p *Page) nodesView(ctx context.Context) (v nodesView, err error) {
 		}
 	}
 	return v, nil
+}
+
+// nodeRows sorts nodes by their state, this one first.
+func nodeRows(nodes []middleware.Node) []nodeRow {
+	slices.SortStableFunc(nodes[1:], func(a, b middleware.Node) int { return cmp.Compare(a.State, b.State) })
+	rows := make([]nodeRow, len(nodes))
+	for i, n := range nodes {
+		over := n.State == middleware.NodeDead || n.State == middleware.NodeLeft
+		again := over && slices.ContainsFunc(nodes, func(o middleware.Node) bool { return o.Name == n.Name && o.State == middleware.NodeAlive })
+		rows[i] = nodeRow{n.Name, n.Run, n.Self, standing(n.State, again), n.Seen}
+	}
+	return rows
+}
+
+// standing is the state of a run; again is set if a later one of the same name lives.
+func standing(s middleware.NodeState, again bool) condition {
+	switch {
+	case again:
+		return condition{"restarted", "none"}
+	case s == middleware.NodeAlive:
+		return condition{"alive", "good"}
+	case s == middleware.NodeLeft:
+		return condition{"left", "none"}
+	}
+	return condition{s.String(), "bad"}
 }

@@ -3,7 +3,7 @@
 //
 //	http.Handle("/timers/", timerpage.New(timers))
 //
-// There is one view each of the calls, of one call, of totals, and of the node where
+// There is one view each of the calls, of one call, of totals, and of the nodes where
 // failover is on. The page is read-only. It needs nothing but itself: no build, and
 // nothing from another host. Unless [WithAccess] says otherwise, it is shown to browsers on
 // the same machine only.
@@ -29,7 +29,7 @@ import (
 //	./             the calls
 //	./call         one call
 //	./totals       counts and rates
-//	./nodes        the node, where failover is on
+//	./nodes        the nodes, where failover is on
 //
 // With .json behind its name (calls.json, call.json, …) a view is the same as JSON.
 type Page struct {

@@ -27,8 +27,9 @@ function tick() {
   const at = now();
   for (const kind in show) {
     for (const e of view.querySelectorAll("time[data-" + kind + "]")) {
-      write(e, show[kind](Number(e.dataset[kind]) - at));
-      e.classList.toggle("soon", kind === "in" && Number(e.dataset[kind]) - at < 10000);
+      const left = Number(e.dataset[kind]) - at;
+      write(e, show[kind](left));
+      e.classList.toggle("soon", kind === "in" && left < 10000 && left > -1000);
     }
   }
   for (const e of view.querySelectorAll("[data-clock]")) write(e, new Date(at).toLocaleTimeString("en-GB"));
@@ -139,7 +140,7 @@ addEventListener("pagehide", close);
 addEventListener("pageshow", listen);
 addEventListener("keydown", (e) => {
   const search = document.getElementById("search");
-  if (e.key === "/" && search && document.activeElement !== search) {
+  if (e.key === "/" && !e.ctrlKey && !e.metaKey && !e.altKey && search && document.activeElement !== search) {
     e.preventDefault();
     search.focus();
   }

@@ -273,26 +273,61 @@ func TestTotals(t *testing.T) {
 	})
 }
 
-// Where calls are shared there is a view of the node, and the page leads to it.
+// Where calls are shared there is a view of the nodes, and the page leads to it.
 func TestNodes(t *testing.T) {
+	registry := failover.NewMemory()
 	inLab(t, func(l *lab) {
+		other := sipua.New(l, l.net, "bob", "10.0.0.2:5060", "udp", middleware.WithFailover(registry, failover.WithName("b")))
 		page := timerpage.New(l.alice.Timers)
 		l.call(ours, allow)
+		type nodes struct {
+			Live, Owned, More int
+			LeaseAge          *float64 `json:"lease_age"`
+			Nodes             []struct {
+				Name  string
+				Self  bool
+				Seen  time.Time
+				State struct{ Word string }
+			}
+		}
+		want := func(live int, want string) {
+			l.Helper()
+			v := read[nodes](l, page, "/nodes.json")
+			if v.Live != live || v.Owned != 1 || v.LeaseAge == nil || v.More != 0 {
+				l.Errorf("%+v, want %d nodes that live, and a heartbeat of this one, which has one call", v, live)
+			}
+			var got []string
+			for _, n := range v.Nodes {
+				got = append(got, fmt.Sprintf("%s %s %t", n.Name, n.State.Word, n.Self))
+				if n.State.Word == "alive" && time.Since(n.Seen) > time.Second {
+					l.Errorf("%s was seen at %v, want less than two beats ago", n.Name, n.Seen)
+				}
+			}
+			if text := strings.Join(got, ", "); text != want {
+				l.Errorf("the nodes: %s; want %s", text, want)
+			}
+		}
 		l.at(10 * time.Second)
-		v := read[struct {
-			Nodes, Owned int
-			LeaseAge     *float64 `json:"lease_age"`
-		}](l, page, "/nodes.json")
-		if v.Nodes != 1 || v.Owned != 1 || v.LeaseAge == nil {
-			l.Errorf("%+v, want one node that has one call and a heartbeat", v)
+		want(2, "a alive true, b alive false")
+		other.Kill()
+		l.at(30 * time.Second)
+		want(1, "a alive true, b dead false")
+		other = sipua.New(l, l.net, "bob", "10.0.0.2:5060", "udp", middleware.WithFailover(registry, failover.WithName("b")))
+		defer other.Kill()
+		l.at(40 * time.Second)
+		want(2, "a alive true, b alive false, b restarted false")
+		if err := other.Timers.Leave(l.Context()); err != nil {
+			l.Fatal(err)
 		}
+		l.at(42 * time.Second)
+		want(1, "a alive true, b left false, b dead false")
 		if html := get(page, "/").Body.String(); !strings.Contains(html, `href="nodes"`) || !strings.Contains(html, "taken over") {
-			l.Error("the page does not lead to the node and the calls that were taken over")
+			l.Error("the page does not lead to the nodes and the calls that were taken over")
 		}
-		if w := get(page, "/nodes"); !strings.Contains(w.Body.String(), "in reach") {
-			l.Errorf("nodes: %d %s", w.Code, w.Body)
+		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "in reach") || !strings.Contains(html, "this node") {
+			l.Errorf("nodes: %s", html)
 		}
-	}, middleware.WithFailover(failover.NewMemory(), failover.WithName("a")))
+	}, middleware.WithFailover(registry, failover.WithName("a")))
 }
 
 // A call that another node had is among those taken over, and its events say from where.

@@ -20,6 +20,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"link":   link,
 	"method": methodName,
 	"ms":     time.Time.UnixMilli,
+	"party":  partyName,
 }).ParseFS(files, "page.html"))
 
 // asset serves the files of the page. It returns false if there is none of that name.
@@ -69,7 +70,7 @@ func (p *Page) serveHTML(w http.ResponseWriter, r *http.Request, q query) {
 	_, _ = w.Write(b.Bytes())
 }
 
-var titles = map[string]string{"calls": "Calls", "call": "Call", "totals": "Totals", "nodes": "Node"}
+var titles = map[string]string{"calls": "Calls", "call": "Call", "totals": "Totals", "nodes": "Nodes"}
 
 func (p *Page) serveJSON(w http.ResponseWriter, r *http.Request, q query) {
 	m, err := p.model(r.Context(), q)

@@ -44,6 +44,7 @@ type totalsView struct {
 	Now    time.Time   `json:"now"`
 	Lines  []sparkline `json:"lines"`
 	Tables []table     `json:"tables"`
+	Always bool        `json:"-"` // lines are drawn while nobody looks
 }
 
 // sparkline is a figure over the last five minutes.
@@ -105,7 +106,7 @@ type counts struct {
 
 func (p *Page) totalsView() totalsView {
 	now, stats := time.Now(), p.timers.Stats()
-	return totalsView{now, linesOf(p.history.sampled(), sampleOf(&stats, now)), tablesOf(&stats)}
+	return totalsView{now, linesOf(p.history.sampled(), sampleOf(&stats, now)), tablesOf(&stats), p.history.always}
 }
 
 func linesOf(samples []sample, now sample) []sparkline {
@@ -178,7 +179,7 @@ func tablesOf(s *middleware.Stats) []table {
 func expiredTable(s *middleware.Stats) table {
 	t := table{"Calls that we cut", []string{"calls"}, nil}
 	for _, cause := range slices.Sorted(maps.Keys(s.Expired)) {
-		t.Rows = append(t.Rows, counts{cause.String(), []uint64{s.Expired[cause]}})
+		t.Rows = append(t.Rows, counts{causeText(cause), []uint64{s.Expired[cause]}})
 	}
 	return t
 }

@@ -47,6 +47,7 @@ type callsView struct {
 	Trouble  []happening    `json:"trouble"` // the newest first
 	Stale    bool           `json:"-"`       // the counts are older than a glance
 	Failover bool           `json:"-"`
+	Always   bool           `json:"-"` // events are kept while nobody looks
 }
 
 // row is a call in the list.
@@ -79,17 +80,6 @@ func (r row) Link() template.URL { return link(r.ID()) }
 // ID names the call.
 func (r row) ID() dialogstore.ID {
 	return dialogstore.ID{CallID: r.CallID, LocalTag: r.LocalTag, RemoteTag: r.RemoteTag}
-}
-
-// RefreshedBy says who refreshes.
-func (r row) RefreshedBy() string {
-	switch r.Refresher {
-	case "local":
-		return "us"
-	case "peer":
-		return "the peer"
-	}
-	return "nobody"
 }
 
 func link(id dialogstore.ID) template.URL {
@@ -130,7 +120,7 @@ func methodOf(c *middleware.Call) string {
 func (p *Page) callsView(ctx context.Context, q query) (callsView, error) {
 	stats := p.timers.Stats()
 	v := callsView{Total: stats.Dialogs.Total(), Filter: q.filter, Search: q.search, Calls: []row{},
-		Trouble: tell(p.history.troubles(), q.access, nil), Failover: stats.Node != nil}
+		Trouble: tell(p.history.troubles(), q.access, nil), Failover: stats.Node != nil, Always: p.history.always}
 	var ids []dialogstore.ID
 	var many int
 	if q.search != "" {

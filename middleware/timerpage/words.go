@@ -21,6 +21,19 @@ func methodName(method string) string {
 	return method
 }
 
+// partyName returns a refresher as operators call it.
+func partyName(refresher string) string {
+	switch refresher {
+	case "local":
+		return "us"
+	case "peer":
+		return "the peer"
+	case "none":
+		return "nobody"
+	}
+	return "either" // auto
+}
+
 // nextMethod is the method of our next refresh, and why it is that one.
 func nextMethod(d *dialogstore.Dialog) (name, because string) {
 	m := indialog.Method(d)
@@ -206,11 +219,19 @@ func meaning(status int) string {
 
 // endText says why a call ended.
 func endText(r sessiontimer.Reason) string {
-	switch r.Cause {
+	if r.Cause == sessiontimer.CauseRefreshAnswered && r.Status != 0 {
+		return fmt.Sprintf("its refresh was answered %d%s", r.Status, meaning(r.Status))
+	}
+	return causeText(r.Cause)
+}
+
+// causeText is a cause in plain words.
+func causeText(c sessiontimer.Cause) string {
+	switch c {
 	case sessiontimer.CauseExpired:
 		return "nobody refreshed it in time"
 	case sessiontimer.CauseRefreshAnswered:
-		return fmt.Sprintf("its refresh was answered %d%s", r.Status, meaning(r.Status))
+		return "its refresh was answered 481 or 408"
 	case sessiontimer.CauseRefreshUnanswered:
 		return "nothing answered its refresh"
 	case sessiontimer.CauseNoACK:
@@ -224,5 +245,5 @@ func endText(r sessiontimer.Reason) string {
 	case sessiontimer.CauseTakenOver:
 		return "the node that served it died"
 	}
-	return r.String()
+	return c.String()
 }

@@ -71,7 +71,7 @@ type site struct {
 	url    string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, opts ...middleware.Option) *site {
 	t.Helper()
 	needBrowser(t)
 	ua, err := sipgo.NewUA()
@@ -79,7 +79,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ua.Close() })
-	timers, err := middleware.New(ua, middleware.WithJitter(0), middleware.WithLogger(slog.New(slog.DiscardHandler)))
+	timers, err := middleware.New(ua, append(opts, middleware.WithJitter(0), middleware.WithLogger(slog.New(slog.DiscardHandler)))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
 // What counts down does so each second, without news from the server.
@@ -83,21 +86,26 @@ func TestExpires(t *testing.T) {
 	}
 }
 
-// No view is wider than the window, on a desk or on a phone; light and dark differ.
+// No view is wider than the window, on a desk, on a phone or between; light and dark differ,
+// and the text stands out from what is behind it (WCAG 2.2, 1.4.3).
 func TestLayout(t *testing.T) {
-	s := newSite(t)
-	s.call("a-rather-long-call-id-0123456789abcdef0123456789abcdef@switchboard.example.org", 30*time.Minute, sessiontimer.Local)
+	long := strings.Repeat("0123456789abcdef", 4)
+	s := newSite(t, middleware.WithFailover(failover.NewMemory(), failover.WithName("node-"+long)))
+	s.call("a-rather-long-call-id-"+long+"@switchboard.example.org", 30*time.Minute, sessiontimer.Local)
 	s.call("anna", 30*time.Minute, sessiontimer.Peer)
-	for _, path := range []string{"", callPath("anna"), "totals"} {
+	for _, path := range []string{"", callPath("anna"), "totals", "nodes"} {
 		b := s.open(path)
 		colours := make(map[string]bool)
-		for _, width := range []int64{360, 1200} {
-			for _, scheme := range []string{"light", "dark"} {
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{320, 500, 640, 760, 860, 970, 1200} {
 				b.size(width, scheme)
 				if w := b.eval(`document.documentElement.scrollWidth`); w != fmt.Sprint(width) {
 					t.Errorf("%q in a window of %d is %s wide", path, width, w)
 				}
-				colours[b.eval(`getComputedStyle(document.body).backgroundColor`)] = true
+			}
+			colours[b.eval(`getComputedStyle(document.body).backgroundColor`)] = true
+			if faint := b.eval(faint); faint != "" {
+				t.Errorf("%q, %s: hard to read: %s", path, scheme, faint)
 			}
 		}
 		if len(colours) != 2 {
@@ -105,6 +113,24 @@ func TestLayout(t *testing.T) {
 		}
 	}
 }
+
+// faint is the texts whose contrast with what is behind them is below 4.5.
+const faint = `(() => {
+	const rgb = (c) => c.match(/[\d.]+/g).map(Number);
+	const light = (c) => rgb(c).slice(0, 3).map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+		.reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+	const behind = (e) => {
+		const c = getComputedStyle(e).backgroundColor;
+		return rgb(c)[3] === 0 ? behind(e.parentElement) : c;
+	};
+	const found = [];
+	for (const e of document.body.querySelectorAll("*")) {
+		if (!Array.from(e.childNodes).some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+		const a = light(getComputedStyle(e).color), b = light(behind(e));
+		if ((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5) found.push(e.textContent.trim());
+	}
+	return found.join("; ");
+})()`
 
 // A page that is not seen lets go of its stream, and takes it up again.
 func TestHidden(t *testing.T) {
