@@ -22,21 +22,25 @@ func RouteSet(m Message, reversed bool) []string {
 	return set
 }
 
-// splitRoutes splits a list of name-addrs at the commas outside <>.
+// splitRoutes splits a list of name-addrs at the commas outside <> and quotes. sipgo's
+// parser has done so, but an application may have one that leaves the field as it is.
 func splitRoutes(list string) []string {
 	var out []string
-	depth, start := 0, 0
+	var quoted, escaped, inURI bool
+	start := 0
 	for i, c := range list {
-		switch c {
-		case '<':
-			depth++
-		case '>':
-			depth--
-		case ',':
-			if depth == 0 {
-				out = append(out, strings.TrimSpace(list[start:i]))
-				start = i + 1
-			}
+		switch {
+		case quoted:
+			quoted, escaped = escaped || c != '"', !escaped && c == '\\'
+		case c == '"':
+			quoted = true
+		case c == '<':
+			inURI = true
+		case c == '>':
+			inURI = false
+		case c == ',' && !inURI:
+			out = append(out, strings.TrimSpace(list[start:i]))
+			start = i + 1
 		}
 	}
 	return append(out, strings.TrimSpace(list[start:]))
