@@ -83,19 +83,22 @@ func TestForksForgottenApart(t *testing.T) {
 
 // One that is hung up before its ACK becomes no dialog, and the others are not concerned.
 func TestForkEnded(t *testing.T) {
-	bubble.Test(t, func(t *testing.T) {
-		f := newForked()
-		for _, tag := range []string{"one", "two", "three"} {
-			f.answer(tag)
-		}
-		f.mu.Lock()
-		f.endFork("two")
-		f.endFork("unknown")
-		f.mu.Unlock()
-		f.answer("two")
-		for _, tag := range []string{"three", "two", "one"} {
-			f.TakeFork(t.Context(), tag)
-		}
-		f.want(t, "three", "one")
-	})
+	tags := []string{"one", "two", "three"}
+	for _, ended := range tags {
+		bubble.Test(t, func(t *testing.T) {
+			f := newForked()
+			for _, tag := range tags {
+				f.answer(tag)
+			}
+			f.mu.Lock()
+			f.endFork(ended)
+			f.endFork("unknown")
+			f.mu.Unlock()
+			f.answer(ended)
+			for _, tag := range tags {
+				f.TakeFork(t.Context(), tag)
+			}
+			f.want(t, slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return tag == ended })...)
+		})
+	}
 }
