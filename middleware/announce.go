@@ -75,8 +75,7 @@ func (a *announcer) next() (what announcement, ok bool) {
 
 func (a *announcer) run() {
 	limits, done := a.t.opts.limits, a.t.calls.Context.Done()
-	pace := time.NewTicker(max(time.Nanosecond, time.Second/time.Duration(limits.PerSecond)))
-	defer pace.Stop()
+	pace := time.Tick(max(time.Nanosecond, time.Second/time.Duration(limits.PerSecond)))
 	places := make(chan struct{}, min(limits.Unanswered, mostAnnouncing))
 	for {
 		what, ok := a.next()
@@ -96,7 +95,7 @@ func (a *announcer) run() {
 			}
 		})
 		select {
-		case <-pace.C:
+		case <-pace:
 		case <-done:
 		}
 	}
@@ -104,10 +103,8 @@ func (a *announcer) run() {
 
 // later adds an announcement once more.
 func (a *announcer) later(what announcement, wait time.Duration) {
-	pause := time.NewTimer(wait)
-	defer pause.Stop()
 	select {
-	case <-pause.C:
+	case <-time.After(wait):
 		a.add(what)
 	case <-a.t.calls.Context.Done():
 	}

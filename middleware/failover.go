@@ -41,11 +41,10 @@ const listenPatience = time.Second
 // taken over leaves from its socket, and the peers' answers find it. An application that
 // only calls may never listen.
 func (t *Timers) startNode() {
-	look := time.NewTicker(10 * time.Millisecond)
-	defer look.Stop()
+	look := time.Tick(10 * time.Millisecond)
 	for begun := time.Now(); !t.listens() && time.Since(begun) < listenPatience; {
 		select {
-		case <-look.C:
+		case <-look:
 		case <-t.calls.Context.Done():
 			return
 		}

@@ -23,11 +23,9 @@ import (
 // ends.
 func (c *Calls) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason, sent <-chan struct{}) {
 	c.Workers.Run(func() {
-		patience := time.NewTimer(sip.T1)
-		defer patience.Stop()
 		select {
 		case <-sent:
-		case <-patience.C:
+		case <-time.After(sip.T1):
 		}
 		c.byeApplication(d, reason)
 	})

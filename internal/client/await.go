@@ -15,10 +15,7 @@ import (
 // challenge. It gives up if there is no response at all by the end of p.
 func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) {
 	answered := 0
-	look, stop := a.lookEverySecond()
-	defer stop()
-	silence, stopWaiting := p.over()
-	defer stopWaiting()
+	look, silence := a.lookEverySecond(), p.over()
 	for {
 		tx := a.transaction()
 		select {
@@ -87,8 +84,7 @@ func (a *attempt) giveUp(tx *sip.ClientTx) {
 	}
 	go func() {
 		defer tx.Terminate()
-		limit := time.NewTimer(64 * sip.T1)
-		defer limit.Stop()
+		limit := time.After(64 * sip.T1)
 		for {
 			select {
 			case res := <-tx.Responses():
@@ -105,21 +101,19 @@ func (a *attempt) giveUp(tx *sip.ClientTx) {
 				return
 			case <-a.r.c.calls.Context.Done():
 				return
-			case <-limit.C:
+			case <-limit:
 				return
 			}
 		}
 	}()
 }
 
-// lookEverySecond returns a ticker for checking the connection, and a function that stops
-// it. It never ticks over UDP.
-func (a *attempt) lookEverySecond() (<-chan time.Time, func()) {
+// lookEverySecond returns a ticker for checking the connection. It never ticks over UDP.
+func (a *attempt) lookEverySecond() <-chan time.Time {
 	if !sip.IsReliable(a.d.Transport) {
-		return nil, func() {}
+		return nil
 	}
-	look := time.NewTicker(time.Second)
-	return look.C, look.Stop
+	return time.Tick(time.Second)
 }
 
 // connected reports whether a response can still arrive. When a stream closes, sipgo does
@@ -138,8 +132,7 @@ func (a *attempt) abandon(tx *sip.ClientTx) {
 		return
 	}
 	go func() {
-		limit := time.NewTimer(64 * sip.T1)
-		defer limit.Stop()
+		limit := time.After(64 * sip.T1)
 		for {
 			select {
 			case res := <-tx.Responses():
@@ -153,7 +146,7 @@ func (a *attempt) abandon(tx *sip.ClientTx) {
 			case <-tx.Done():
 				a.unanswered()
 				return
-			case <-limit.C:
+			case <-limit:
 				tx.Terminate()
 			}
 		}

@@ -187,13 +187,11 @@ func (c *clientTx) deliver(x *exchange, n answered, tx *sip.ClientTx, res *sip.R
 // deliverLast delivers a final response after the timers were closed, if the application
 // takes it within 64*T1.
 func (c *clientTx) deliverLast(res *sip.Response) bool {
-	patience := time.NewTimer(64 * sip.T1)
-	defer patience.Stop()
 	select {
 	case c.responses <- res:
 		return true
 	case <-c.done:
-	case <-patience.C:
+	case <-time.After(64 * sip.T1):
 		c.finish(sip.ErrTransactionTimeout, sip.ErrTransactionTimeout)
 	}
 	return false

@@ -41,13 +41,12 @@ type patience struct {
 	err   error     // the error if there is none by then
 }
 
-// over returns a channel that fires when patience ends, and a function that stops it.
-func (p patience) over() (<-chan time.Time, func()) {
+// over returns a channel that fires when patience ends.
+func (p patience) over() <-chan time.Time {
 	if p.until.IsZero() {
-		return nil, func() {}
+		return nil
 	}
-	over := time.NewTimer(time.Until(p.until))
-	return over.C, func() { over.Stop() }
+	return time.After(time.Until(p.until))
 }
 
 var (

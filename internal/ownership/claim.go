@@ -35,7 +35,6 @@ type claimer struct {
 func (n *Node) claims() {
 	c := &claimer{Node: n, estates: make(map[failover.Node]*estate), mine: nameHash(n.me.Name)}
 	wait := time.NewTimer(0)
-	defer wait.Stop()
 	for {
 		select {
 		case <-n.looked:

@@ -80,11 +80,9 @@ func (s *Server) awaitAck(req *sip.Request) {
 	if had == nil {
 		return
 	}
-	patience := time.NewTimer(4 * sip.T1)
-	defer patience.Stop()
 	select {
 	case <-had:
-	case <-patience.C:
+	case <-time.After(4 * sip.T1):
 	case <-s.calls.Context.Done():
 	}
 }

@@ -108,10 +108,8 @@ func (l *laterRequest) resendUntilAck(invite *dialogset.PeerInvite) bool {
 		return true
 	}
 	limit := stall.NewDeadline(64 * sip.T1)
-	defer limit.Stop()
 	interval := sip.T1
 	timer := time.NewTimer(interval)
-	defer timer.Stop()
 	for {
 		select {
 		case <-invite.Acked():

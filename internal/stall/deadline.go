@@ -26,6 +26,3 @@ func (d *Deadline) Over(now time.Time) bool {
 	d.timer.Reset(Settling)
 	return false
 }
-
-// Stop stops the timer: C does not fire any more.
-func (d *Deadline) Stop() { d.timer.Stop() }

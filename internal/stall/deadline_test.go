@@ -23,7 +23,6 @@ func TestDeadline(t *testing.T) {
 			bubble.Test(t, func(t *testing.T) {
 				start := time.Now()
 				d := NewDeadline(time.Minute)
-				defer d.Stop()
 				// The clock of a bubble goes on while the process stands still: what was due
 				// moves back instead.
 				d.due = d.due.Add(-c.late)

@@ -36,11 +36,9 @@ func (c *Crew) leave() {
 // WaitFor waits for at most d and returns how many goroutines are left, 0 as soon as all
 // have ended.
 func (c *Crew) WaitFor(d time.Duration) (left int) {
-	limit := time.NewTimer(d)
-	defer limit.Stop()
 	select {
 	case <-c.over():
-	case <-limit.C:
+	case <-time.After(d):
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -46,7 +46,6 @@ func (w *Workers) WaitFor(d time.Duration) (left int) { return w.crew.WaitFor(d)
 // work runs a job and the ones after it.
 func (w *Workers) work(job func()) {
 	idle := time.NewTimer(IdleFor)
-	defer idle.Stop()
 	for {
 		job()
 		idle.Reset(IdleFor)

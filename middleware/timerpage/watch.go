@@ -86,8 +86,7 @@ func (w *watch) listen(notices <-chan middleware.Notice) {
 }
 
 func (w *watch) run() {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	tick := time.Tick(time.Second)
 	for {
 		stats := w.page.timers.Stats()
 		w.page.history.sample(sampleOf(&stats, time.Now()))
@@ -97,7 +96,7 @@ func (w *watch) run() {
 		w.Signal()
 		w.Unlock()
 		select {
-		case <-tick.C:
+		case <-tick:
 		case <-w.ctx.Done():
 			return
 		}
