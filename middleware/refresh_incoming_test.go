@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -45,6 +46,7 @@ func wantStatus(l *lab, p *sipnet.Peer, what string, want int) *sip.Response {
 		case res.StatusCode != want:
 			l.Errorf("%s got %s, want %d", what, res.StartLine(), want)
 		}
+		synctest.Wait() // until the sender has finished with it
 		return res
 	}
 }
