@@ -11,12 +11,16 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+	"github.com/sipgo-contrib/sessiontimer/internal/fresh"
 )
 
 // The memory of the timers for an idle call, including map entries and its share of the
 // schedule, but not their header fields in the messages that sipgo keeps until the call is
 // over: the twin of that end writes the same fields.
 func TestIdleCallMemory(t *testing.T) {
+	if !fresh.Process(t) {
+		return
+	}
 	const most = 512
 	idleCall(t, stock, stock) // what is kept for further calls is there from now on
 	for _, c := range []struct {

@@ -1,9 +1,16 @@
 package middleware_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/fresh"
+)
 
 // What is kept of an idle call more where it is shared, without what the registry keeps.
 func TestSharedCallMemory(t *testing.T) {
+	if !fresh.Process(t) {
+		return
+	}
 	const most = 250
 	idleCall(t, hooked, hooked)
 	for _, c := range []struct {

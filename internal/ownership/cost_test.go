@@ -11,6 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/fresh"
 )
 
 // idle is a node of which nothing is written: it has not started.
@@ -60,6 +61,9 @@ func TestCommitAllocations(t *testing.T) {
 // What a call takes more than in memory alone: nothing once it is written; little while
 // it waits for a registry that is out of reach; little where it was taken over.
 func TestMemoryPerCall(t *testing.T) {
+	if !fresh.Process(t) {
+		return
+	}
 	const calls, most = 20_000, 250
 	ids := make([]dialogstore.ID, calls)
 	for i := range ids {
