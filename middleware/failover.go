@@ -75,12 +75,17 @@ func newNode(t *Timers) *ownership.Node {
 	return ownership.New(ownership.Config{Registry: t.opts.failover.registry, Settings: s, Host: takeovers{t}, Policy: t.opts.policy, Logger: t.log})
 }
 
+// Expect implements ownership.Host.
+func (h takeovers) Expect(a *ownership.Adoption) (forget func()) {
+	return h.t.calls.Expect(a.Dialog.ID, a.From.Name, a.Decision.Restored && !a.Decision.End)
+}
+
 // Adopt implements ownership.Host.
 func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	t, d := h.t, &a.Dialog
 	change := a.Change()
 	t.calls.Count(&change)
-	t.calls.Adopt(d, a.From.Name, a.Decision.Restored && !a.Decision.End)
+	t.calls.Adopt(d)
 	t.log.Info("call taken over", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"from", a.From.Name, "how", a.How.String(), "interval", d.Session.Interval, "expires", d.Session.ExpiresAt())
 	t.calls.Tell(sessiontimer.TakenOver{Call: d.Call(time.Now()), From: a.From.Name})
@@ -131,6 +136,10 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 // once, instead of waiting for the lease of this node to run out. From then on this node
 // refreshes nothing, and no call has timers here. Only the BYEs of calls that have ended
 // before still go out. Call Close afterwards.
+//
+// Once the calls are handed over, or the registry may believe so, a peer's re-INVITE or UPDATE that still arrives here gets
+// a 500 with Retry-After (RFC 3261 §14.2): the node that has the call by then answers the
+// next one. Other requests, a BYE for instance, still reach the application.
 //
 // Leave first writes what the registry does not have yet. If ctx ends before that is
 // done, or the registry cannot be reached, Leave returns the error, and the other nodes

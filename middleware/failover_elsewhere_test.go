@@ -46,3 +46,37 @@ func TestRequestBeforeTakeover(t *testing.T) {
 		})
 	}
 }
+
+// A node that has let a call go is no judge of it: a peer that still sends its requests
+// there is told to try again.
+func TestRequestAfterRelease(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE, sip.INFO} {
+		t.Run(string(method), func(t *testing.T) {
+			inCluster(t, func(l *cluster) {
+				a, b := l.alice(), l.bob()
+				l.callPeer(a.UA, l.peer, allow, timerHeader, "Session-Expires: 1800;refresher=uas")
+				l.at(100 * time.Second)
+				a.cutOff()
+				l.at(100*time.Second + takenBy)
+				b.wantSaw(0, "TakenOver")
+				l.asks(sip.UPDATE, timerHeader, "Session-Expires: 1800;refresher=uac") // so that alice has a transaction of the call
+				now := l.net.Elapsed()
+				l.at(now + time.Second)
+				a.reconnect()
+				l.at(now + 10*time.Second)
+				a.wantSaw(now+time.Second, "Released")
+				for range 2 { // at once, and when no transaction of the call is left here
+					res := l.asks(method, timerHeader, "Session-Expires: 1800;refresher=uac")
+					if res.StatusCode != 500 {
+						l.Errorf("got %s", res.StartLine())
+					}
+					if res.CSeq().MethodName == sip.INVITE {
+						l.peer.Ack(res)
+					}
+					l.at(l.net.Elapsed() + time.Minute)
+				}
+				l.wantOwner("bob")
+			})
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -56,6 +57,45 @@ func TestLeaveHandsOver(t *testing.T) {
 	}
 }
 
+// A peer's refresh that still comes to a node that has left is not accepted there: the node
+// that has the call would not know, and hang up when the former session expires.
+func TestRequestAfterLeave(t *testing.T) {
+	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
+		t.Run(string(method), func(t *testing.T) {
+			inCluster(t, func(l *cluster) {
+				a, b := l.alice(), l.bob()
+				d := l.callPeer(a.UA, l.peer, allow, timerHeader, "Session-Expires: 1800;refresher=uas")
+				l.at(100 * time.Second)
+				if err := a.Timers.Leave(context.Background()); err != nil {
+					l.Errorf("Leave: %v", err)
+				}
+				l.at(1500 * time.Second)
+				refresh := func(want int) {
+					res := l.asks(method, timerHeader, "Session-Expires: 1800;refresher=uac", sipnet.SDP)
+					if res.StatusCode != want || want == 500 && field(res, "Retry-After") == "" {
+						l.Errorf("got %s, Retry-After %q, want %d", res.StartLine(), field(res, "Retry-After"), want)
+					}
+					if method == sip.INVITE {
+						l.peer.Ack(res)
+					}
+				}
+				refresh(500)
+				l.wantAlive("alice", d)
+				l.peer.Outbound = bobAddr
+				refresh(200)
+				l.at(1790 * time.Second)
+				l.wantSent(bobAddr, sip.BYE)
+				b.wantSaw(time.Second, "TakenOver", "Refreshed")
+				l.peer.Outbound = aliceAddr
+				if res := l.asks(sip.BYE); res.StatusCode != 200 {
+					l.Errorf("the BYE got %s", res.StartLine())
+				}
+				l.wantEnded("alice", d)
+			})
+		})
+	}
+}
+
 // What is not written yet is before the others may claim it.
 func TestLeaveWritesFirst(t *testing.T) {
 	inCluster(t, func(l *cluster) {
@@ -87,6 +127,9 @@ func TestLeaveOutOfReach(t *testing.T) {
 		defer cancel()
 		if err := a.Timers.Leave(ctx); err == nil || l.net.Elapsed() > 103*time.Second {
 			l.Errorf("Leave returned %v at %v", err, l.net.Elapsed())
+		}
+		if res := l.asks(sip.UPDATE, timerHeader, se1800); res.StatusCode != 500 {
+			l.Errorf("the registry may have been told, but a refresh got %s", res.StartLine())
 		}
 		l.at(100*time.Second + takenBy)
 		b.wantSaw(0, "TakenOver")

@@ -83,7 +83,7 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 	if o.failover != nil {
 		t.node, t.announcer.t = newNode(t), t
 		store, owner = t.node, t.node
-		c.Proved, c.Elsewhere = t.node.Proved, t.node.Elsewhere
+		c.Proved, c.Elsewhere, c.HandedOver = t.node.Proved, t.node.Elsewhere, t.node.Left
 	}
 	c.Store = dialogstore.Observe(store, t.refresher, c.Observer())
 	t.client = client.New(c, owner, o.credentials, t.invited)

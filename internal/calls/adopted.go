@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"context"
 	"sync"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -20,18 +21,34 @@ type adoption struct {
 	unreachable bool   // the peer could not be reached, and the application was notified
 }
 
-// Adopt adds a call that was taken over. Its dialog d is in the store already. from is the
-// name of the node that served it. restored says that the application has a dialog for it;
-// if not, the timers answer the peer's requests. If this node has served the call before
-// and still has state of it, CSeq continues after that of d.
-func (c *Calls) Adopt(d *dialogstore.Dialog, from string, restored bool) {
+// Expect notes a call that is about to be taken over, before its dialog is in the store.
+// from is the name of the node that served it. restored says that the application has a
+// dialog for it; if not, the timers answer the peer's requests. The application still has
+// that of a call that this node began and has not let go. forget undoes it.
+func (c *Calls) Expect(id dialogstore.ID, from string, restored bool) (forget func()) {
+	_, err := c.Store.Load(context.Background(), id)
 	a := &c.adopted
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.all == nil {
 		a.all = make(map[dialogstore.ID]adoption)
 	}
-	a.all[d.ID] = adoption{from: from, restored: restored}
-	a.mu.Unlock()
+	before, known := a.all[id]
+	here := err == nil && (!known || before.restored)
+	a.all[id] = adoption{from: from, restored: restored || here}
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if delete(a.all, id); known {
+			a.all[id] = before
+		}
+	}
+}
+
+// Adopt prepares a call that was expected, and that is in the store by now, for its next
+// request. If this node has served the call before and still has state of it, CSeq continues
+// after that of d.
+func (c *Calls) Adopt(d *dialogstore.Dialog) {
 	set, dialog := c.Sets.Resume(*d)
 	if !set.Lives(d.RemoteTag) { // it ended here a moment ago, and begins anew
 		c.Sets.Drop(set)

@@ -37,6 +37,8 @@ type Calls struct {
 	// Elsewhere reports whether another node has a call that this one does not; nil if
 	// calls are not shared.
 	Elsewhere func(context.Context, dialogstore.ID) bool
+	// HandedOver reports whether other nodes own all calls from now on.
+	HandedOver func() bool
 
 	Relays    Relays
 	OwnTimers OwnTimers
@@ -52,7 +54,7 @@ type Calls struct {
 
 // New returns Calls that end with ctx. The caller must set Store and Proved.
 func New(ctx context.Context, config Config) *Calls {
-	c := &Calls{Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config, Figures: newFigures(config.StatsBy)}
+	c := &Calls{HandedOver: func() bool { return false }, Sets: dialogset.New(), Log: config.Log, Workers: workers.New(), Context: ctx, config: config, Figures: newFigures(config.StatsBy)}
 	c.SetApplication(Application{})
 	return c
 }

@@ -166,6 +166,12 @@ func (s *Set) Lives(remoteTag string) bool {
 	return m != nil && m.is(confirmed)
 }
 
+// Released reports whether a dialog goes on elsewhere: it was given up here without a reason.
+func (s *Set) Released(remoteTag string) bool {
+	m := s.Dialog(remoteTag)
+	return m != nil && m.is(terminated) && m.EndedFor() == sessiontimer.Reason{}
+}
+
 // Early reports whether there is an early dialog with the remote tag, and returns what we
 // have told its peer.
 func (s *Set) Early(remoteTag string) (what Told, ok bool) {

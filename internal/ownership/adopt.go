@@ -71,7 +71,10 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 	if addr := n.cfg.Settings.Address; addr != "" {
 		a.Dialog.LocalAddr = addr
 	}
+	defer n.turns.wait(a.Dialog.ID)()
+	forget := n.cfg.Host.Expect(a)
 	if !n.keep(a, c.Epoch) {
+		forget()
 		return false
 	}
 	outcome := &n.stats.kept

@@ -12,6 +12,11 @@ import (
 // for different calls and one at a time for each call. They may call any method of the Node
 // except Leave, Close and Resume, which wait for it.
 type Host interface {
+	// Expect is called before the call of an adoption is in the store. From then on, peers'
+	// requests in it may arrive, for which the application may have no dialog. Adopt
+	// follows, or forget if the call has ended meanwhile.
+	Expect(a *Adoption) (forget func())
+
 	// Adopt begins to serve a call that was taken over. The call is in the store already.
 	// Adopt sends only what the Decision asks for. ctx ends with the node.
 	Adopt(ctx context.Context, a *Adoption)

@@ -63,6 +63,8 @@ type labNode struct {
 	adopted  []*Adoption
 	at       []time.Duration // since the start of the lab
 	released []*Release
+	host     []string       // see hostTold
+	slowly   func(*Release) // what Release waits for; may be nil
 	stopped  bool
 }
 
@@ -100,8 +102,15 @@ func (n *labNode) stop() {
 	}
 }
 
+// Expect implements Host.
+func (n *labNode) Expect(a *Adoption) (forget func()) {
+	n.told("expect", a.Dialog.ID)
+	return func() { n.told("forget", a.Dialog.ID) }
+}
+
 // Adopt implements Host.
 func (n *labNode) Adopt(_ context.Context, a *Adoption) {
+	n.told("adopt", a.Dialog.ID)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.adopted, n.at = append(n.adopted, a), append(n.at, time.Since(n.lab.start))
@@ -109,9 +118,30 @@ func (n *labNode) Adopt(_ context.Context, a *Adoption) {
 
 // Release implements Host.
 func (n *labNode) Release(r *Release) {
+	if n.slowly != nil {
+		n.slowly(r)
+	}
+	n.told("release", r.Dialog.ID)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.released = append(n.released, r)
+}
+
+// told notes what the host is told, and whether the call is in the store then.
+func (n *labNode) told(what string, id dialogstore.ID) {
+	if _, err := n.Load(context.Background(), id); err == nil {
+		what += " stored"
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.host = append(n.host, what)
+}
+
+// hostTold is what the host was told so far, with "stored" if the call was in the store.
+func (n *labNode) hostTold() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return strings.Join(n.host, ", ")
 }
 
 // took is what was adopted so far, and when.

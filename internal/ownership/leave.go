@@ -37,6 +37,11 @@ func (n *Node) Leave(ctx context.Context) error {
 	if err := n.drain(ctx); err != nil {
 		return err
 	}
+	n.left.Store(true)
+	if err := n.drain(ctx); err != nil { // what has changed until then
+		n.left.Store(false)
+		return err
+	}
 	for {
 		_, err := ask(ctx, n, n.places, n.patience(), func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, n.cfg.Registry.Leave(ctx, n.me)
@@ -50,6 +55,10 @@ func (n *Node) Leave(ctx context.Context) error {
 		}
 	}
 }
+
+// Left reports whether the calls are handed over, or the registry may believe so: other
+// nodes may own them, and would not learn of a change that is made here.
+func (n *Node) Left() bool { return n.left.Load() }
 
 // drain waits until nothing is left to write.
 func (n *Node) drain(ctx context.Context) error {

@@ -39,6 +39,7 @@ type Node struct {
 	places   places
 	confirms confirms
 	sweeps   sweeps
+	turns    turns
 	seen     atomic.Pointer[view] // the other nodes at the latest good beat; nil before the first
 	stats    counters
 
@@ -49,6 +50,7 @@ type Node struct {
 
 	started atomic.Bool
 	serving atomic.Bool // requests may be sent: the node has neither left nor closed
+	left    atomic.Bool // see Left
 	over    atomic.Bool // nothing is written any more
 	ctx     context.Context
 	cancel  context.CancelFunc

@@ -7,8 +7,15 @@ import (
 )
 
 // release forgets a call that another node owns, if we still hold it in the epoch of k.
-// Nothing is sent.
+// Nothing is sent. If the call is just being adopted, the next write says whether it is to
+// be released after all.
 func (n *Node) release(k failover.Key, to failover.Ownership, by Fence) {
+	done, ok := n.turns.try(k.ID)
+	if !ok {
+		n.changed(k.ID, false)
+		return
+	}
+	defer done()
 	n.mu.Lock()
 	h := n.held[k.ID]
 	if h.epoch() != k.Epoch {

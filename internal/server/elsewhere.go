@@ -13,15 +13,17 @@ import (
 // taken over in a moment. A 481 would end the call (RFC 3261 §12.2.1.2, RFC 5057 §5.1);
 // after a 500 the peer tries again.
 //
-// The registry is asked only about dialogs that are not known here, and only if the
-// application cannot have calls that the timers do not know.
+// Or another node has taken it over, and the peer has not learnt of its new Contact yet.
+//
+// The registry is asked only about dialogs that neither ring nor have ended here, and only
+// if the application cannot have calls that the timers do not know.
 func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	c := s.calls
 	if c.Elsewhere == nil || sipmsg.ToTag(req) == "" || c.LeavesCallsAlone() {
 		return false
 	}
 	id, ctx := within(req), context.Background()
-	if c.Sets.Find(id.CallID, id.LocalTag) != nil {
+	if set := c.Sets.Find(id.CallID, id.LocalTag); set != nil && !set.Lives(id.RemoteTag) && !set.Released(id.RemoteTag) {
 		return false
 	}
 	if _, err := c.Store.Load(ctx, id); err == nil || !c.Elsewhere(ctx, id) {
@@ -29,4 +31,15 @@ func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	}
 	respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	return true
+}
+
+// handedOver answers a request that would change a call with 500, if this node has handed
+// its calls over, and reports whether it did. The node that has the call by now would not
+// learn of the change, and would hang up a session that was refreshed here.
+func (s *Server) handedOver(req *sip.Request, tx sip.ServerTransaction) bool {
+	over := s.calls.HandedOver()
+	if over {
+		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
+	}
+	return over
 }

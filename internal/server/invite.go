@@ -62,7 +62,7 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 		}
 		return
 	}
-	if l.outOfOrder(d) {
+	if s.handedOver(req, tx) || l.outOfOrder(d) {
 		return
 	}
 	defer l.count(d)

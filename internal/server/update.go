@@ -32,7 +32,7 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 		s.otherUpdate(req, tx)
 		return
 	}
-	if l.outOfOrder(d) {
+	if s.handedOver(req, tx) || l.outOfOrder(d) {
 		return
 	}
 	defer l.count(d)
