@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -67,6 +68,7 @@ func anHour(t *testing.T) (text string) {
 		p.Reply(p.ExpectRequest(t, sip.INVITE), 422, "Too Small", "Min-SE: 100000")
 		p.ExpectRequest(t, sip.ACK)
 		time.Sleep(time.Minute)
+		synctest.Wait() // the beat of this moment
 		text = scrape(t, collector(t, alice.Timers, promtimer.WithLabel("trunk")))
 	})
 	return text
