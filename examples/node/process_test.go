@@ -39,15 +39,42 @@ func (p *process) output() string {
 	return p.out.String()
 }
 
-// events counts the events of a name that the process has printed.
-func (p *process) events(name string) (n int) {
+// event is one that a node prints.
+type event struct {
+	Event  string
+	CallID string `json:"call_id"`
+	Time   time.Time
+}
+
+// all yields the events that the process has printed.
+func (p *process) all(yield func(event) bool) {
 	for line := range strings.Lines(p.output()) {
-		var e struct{ Event string }
-		if json.Unmarshal([]byte(line), &e) == nil && e.Event == name {
+		var e event
+		if json.Unmarshal([]byte(line), &e) == nil && !yield(e) {
+			return
+		}
+	}
+}
+
+// events counts those of a name.
+func (p *process) events(name string) (n int) {
+	for e := range p.all {
+		if e.Event == name {
 			n++
 		}
 	}
 	return n
+}
+
+// ended returns which calls have ended, and when.
+func (p *process) ended() map[string]time.Time {
+	calls := make(map[string]time.Time)
+	for e := range p.all {
+		if e.Event == "ended" {
+			calls[e.CallID] = e.Time
+		}
+	}
+	return calls
 }
 
 func (p *process) start() {
@@ -84,10 +111,7 @@ func launch(t *testing.T, name string, args ...string) *process {
 // redisServer starts the registry of the nodes on a free port.
 func redisServer(t *testing.T) (addr string, p *process) {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("redis-server is not installed: apt-get install redis-server")
-	}
+	path := need(t, "redis-server", "redis-server", ".ci/redis")
 	addr = freeTCP(t)
 	_, port, _ := net.SplitHostPort(addr)
 	p = launch(t, "redis-server", path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always")

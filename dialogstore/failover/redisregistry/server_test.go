@@ -20,6 +20,7 @@ import (
 type server struct {
 	t    testing.TB
 	addr string
+	file string // of its configuration; empty without
 	args []string
 	cmd  *exec.Cmd
 	done chan struct{}
@@ -33,7 +34,13 @@ func startServer(t testing.TB, args ...string) *server {
 		}
 		t.Skip("redis-server is not installed: apt-get install redis-server")
 	}
-	s := &server{t: t, args: append([]string{"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, args...)}
+	return startServerWith(t, "", args...)
+}
+
+// startServerWith starts one that is configured by a file.
+func startServerWith(t testing.TB, file string, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, file: file, args: append([]string{"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, args...)}
 	t.Cleanup(s.kill)
 	for range 5 { // somebody else may be faster to use a free port
 		s.addr = freeAddr(t)
@@ -59,7 +66,11 @@ func freeAddr(t testing.TB) string {
 func (s *server) start(args ...string) bool {
 	s.t.Helper()
 	_, port, _ := net.SplitHostPort(s.addr)
-	cmd := exec.Command("redis-server", append(append([]string{"--port", port}, s.args...), args...)...)
+	args = append(append([]string{"--port", port}, s.args...), args...)
+	if s.file != "" {
+		args = append([]string{s.file}, args...)
+	}
+	cmd := exec.Command("redis-server", args...)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
