@@ -10,7 +10,7 @@ import (
 // link is the way of one life of n to the registry.
 func (r *registry) link(n *node) failover.Registry {
 	life := n.lives
-	f := failovertest.NewFaulty(&witness{r.Memory, r, n, life})
+	f := failovertest.NewFaulty(&witness{r.Shared, r, n, life})
 	f.Set(func(string) failovertest.Fault { return r.condition(n, life) })
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,10 +10,19 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 )
 
-// registry is the one that the nodes of a run share, its troubles, and what it has
-// granted.
+// Shared is a registry that the nodes of a run share. It can lose what it has, and its
+// clock can be set: see [failover.Memory].
+type Shared interface {
+	failover.Registry
+	Flush()
+	Snapshot() (restore func())
+	Advance(by time.Duration)
+	Len() int
+}
+
+// registry is the one of a run, its troubles, and what it has granted.
 type registry struct {
-	*failover.Memory
+	Shared
 	w     *world
 	links []*failovertest.Faulty
 
@@ -63,7 +72,7 @@ type grant struct {
 }
 
 func newRegistry(w *world, seed uint64) *registry {
-	return &registry{Memory: failover.NewMemory(), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]cut),
+	return &registry{Shared: w.stack.registry(w.T), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]cut),
 		runs: make(map[failover.Node]life), pulses: make(map[failover.Node]pulse), grants: make(map[string][]grant), dropped: make(map[string]time.Duration)}
 }
 

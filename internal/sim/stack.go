@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -23,8 +24,17 @@ type Stack struct {
 	// Shared reports whether calls outlive their node, so that what is said of a
 	// registry is judged.
 	Shared bool
+	// Registry makes the one that they share. Nil: a failover.Memory.
+	Registry func(*testing.T) Shared
 	// Plant is a fault put in on purpose. Mostly nil.
 	Plant Plant
+}
+
+func (s *Stack) registry(t *testing.T) Shared {
+	if s.Registry == nil {
+		return failover.NewMemory()
+	}
+	return s.Registry(t)
 }
 
 // Alone is a node without failover: its calls end with it.

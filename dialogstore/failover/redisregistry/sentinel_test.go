@@ -34,6 +34,7 @@ func startSentinel(t *testing.T, primary *server) *server {
 // The primary is killed, a sentinel promotes the replica, and the registry goes on: the
 // calls are owned by whom they were, and all that the contract says holds.
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	primary := startServer(t, "--repl-diskless-sync-delay", "0")
 	replica := startServer(t, "--repl-diskless-sync-delay", "0", "--replicaof", fmt.Sprintf("127.0.0.1 %d", primary.port()))
 	sentinel := startSentinel(t, primary)
