@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -44,6 +45,7 @@ func TestDTLSRole(t *testing.T) {
 			p.Reply(req, 200, "OK", "Require: timer", "Session-Expires: 1800;refresher=uac", sipnet.SDP+fingerprint+"passive\r\n")
 			p.ExpectRequest(l, sip.ACK)
 		}
+		synctest.Wait() // until that refresh is over
 		if !strings.Contains(sent, "o=bob 1 2 ") {
 			l.Errorf("a description that changed keeps its version:\n%s", sent)
 		}
