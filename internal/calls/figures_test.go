@@ -16,6 +16,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/tally"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -126,17 +127,26 @@ func TestClassOf(t *testing.T) {
 	}
 }
 
-// BenchmarkCounting is all that is counted of a refresh, but for its times.
+// BenchmarkCounting is all that is counted of a refresh: the calls, who sent it, and its
+// duration, lateness and slack.
 func BenchmarkCounting(b *testing.B) {
 	for name, by := range map[string]func(dialogstore.Dialog) string{"none": nil, "trunk": func(dialogstore.Dialog) string { return "trunk" }} {
 		b.Run("by="+name, func(b *testing.B) {
 			c, d := newCounted(by), counted("call")
 			change := &dialogstore.Change{Before: *d, After: *d}
+			var bounds []time.Duration
+			for i := range 12 {
+				bounds = append(bounds, time.Millisecond<<i)
+			}
+			duration, lateness, slack := tally.New(bounds), tally.New(bounds), tally.New(bounds)
 			b.ReportAllocs()
 			for b.Loop() {
 				c.Count(change) // the number
 				c.Count(change) // the session
 				c.CountRefreshed(sessiontimer.Local, sip.UPDATE, d)
+				duration.Observe(40 * time.Millisecond)
+				lateness.Observe(time.Microsecond)
+				slack.Observe(15 * time.Minute)
 			}
 		})
 	}

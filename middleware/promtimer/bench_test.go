@@ -13,6 +13,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/inside"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
@@ -20,9 +21,10 @@ import (
 )
 
 // filled returns timers with calls that have nothing due for long.
-func filled(t testing.TB, calls int, opts ...middleware.Option) *middleware.Timers {
+func filled(t testing.TB, calls int) *middleware.Timers { return fill(t, newTimers(t), calls) }
+
+func fill(t testing.TB, timers *middleware.Timers, calls int) *middleware.Timers {
 	t.Helper()
-	timers := newTimers(t, opts...)
 	store := inside.StoreOf(timers)
 	for i := range calls {
 		d := dialogstore.Dialog{
@@ -36,20 +38,42 @@ func filled(t testing.TB, calls int, opts ...middleware.Option) *middleware.Time
 	return timers
 }
 
-// BenchmarkScrape is a scrape of a node: counts are kept as calls come, change and go, and
-// none is looked for.
+// shared returns such timers of a node of a cluster, when the registry has all of its calls.
+func shared(t testing.TB, calls int) *middleware.Timers {
+	t.Helper()
+	timers := fill(t, newTimers(t, middleware.WithFailover(failover.NewMemory(), failover.WithName("one"))), calls)
+	if _, err := timers.NewServer(); err != nil { // the node starts
+		t.Fatal(err)
+	}
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for n := timers.Stats().Node; n.LeaseAge < 0 || n.Waiting > 0; n = timers.Stats().Node {
+		<-look.C
+	}
+	return timers
+}
+
+// BenchmarkScrape is a scrape of a node, with and without other nodes to share calls with:
+// counts are kept as calls come, change and go, and none is looked for.
 func BenchmarkScrape(b *testing.B) {
 	for _, calls := range []int{0, 1_000_000} {
-		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {
-			r := prometheus.NewRegistry()
-			r.MustRegister(collector(b, filled(b, calls)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := r.Gather(); err != nil {
-					b.Fatal(err)
+		for _, with := range []string{"no", "yes"} {
+			b.Run(fmt.Sprintf("calls=%d/failover=%s", calls, with), func(b *testing.B) {
+				timers := filled
+				if with == "yes" {
+					timers = shared
 				}
-			}
-		})
+				r := prometheus.NewRegistry()
+				r.MustRegister(collector(b, timers(b, calls)))
+				runtime.GC() // of what made the calls
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := r.Gather(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }
 
@@ -172,10 +196,11 @@ func next(t testing.TB, events <-chan middleware.Notice) {
 }
 
 // BenchmarkRefreshCounted is a refresh with and without a collector that nobody scrapes.
+// What is counted of a refresh is counted with both: see BenchmarkCounting.
 func BenchmarkRefreshCounted(b *testing.B) {
-	for _, registered := range []bool{false, true} {
-		b.Run(fmt.Sprintf("registered=%t", registered), func(b *testing.B) {
-			events := refreshes(b, registered)
+	for _, with := range []string{"no", "registered"} {
+		b.Run("collector="+with, func(b *testing.B) {
+			events := refreshes(b, with == "registered")
 			for range 2000 {
 				next(b, events)
 			}

@@ -135,6 +135,55 @@ func TestScrapeAlone(t *testing.T) {
 	}
 }
 
+// No lock is held while a scrape goes on: one that is not read to its end holds up no call,
+// no node and no other scrape.
+func TestScrapeHoldsNoLock(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		n := sipnet.New()
+		alice := sipua.New(t, n, "alice", "10.0.0.1:5060", "udp", middleware.WithJitter(0),
+			middleware.WithStatsBy(func(dialogstore.Dialog) string { return "north" }),
+			middleware.WithFailover(failover.NewMemory(), failover.WithName("one")))
+		defer sipua.Stop(n, alice)
+		c := collector(t, alice.Timers, promtimer.WithLabel("trunk"))
+		metrics, over := make(chan prometheus.Metric), false
+		go func() {
+			c.Collect(metrics)
+			over = true
+		}()
+		<-metrics
+
+		p := n.Peer("10.0.0.9:5060")
+		const timer = "Session-Expires: 1800;refresher=uac"
+		go func() {
+			_, _ = alice.TryURI(t.Context(), sip.Uri{Scheme: "sip", User: "peer", Host: "10.0.0.9", Port: 5060})
+		}()
+		p.Reply(p.ExpectRequest(t, sip.INVITE), 200, "OK", timer, "Require: timer", "Allow: UPDATE")
+		p.ExpectRequest(t, sip.ACK)
+		time.Sleep(899 * time.Second)
+		p.Reply(p.ExpectRequest(t, sip.UPDATE), 200, "OK", timer)
+		time.Sleep(time.Second)
+		text := scrape(t, c)
+		for _, want := range []string{
+			`sessiontimer_refreshes_total{by="local",method="UPDATE",trunk="north"} 1`,
+			`sessiontimer_owned 1`,
+			`sessiontimer_queue{queue="registry"} 0`,
+		} {
+			if !strings.Contains(text, want+"\n") {
+				t.Errorf("another scrape lacks %s:\n%s", want, text)
+			}
+		}
+		if synctest.Wait(); over {
+			t.Error("the scrape is over though nobody has read it")
+		}
+		go func() {
+			for range metrics {
+			}
+		}()
+		synctest.Wait()
+		close(metrics)
+	})
+}
+
 // Two user agents of a process are told apart by the application.
 func TestTwoUserAgents(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()

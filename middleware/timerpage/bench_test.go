@@ -39,7 +39,7 @@ func BenchmarkShared(b *testing.B) {
 	}
 }
 
-func timersWith(b *testing.B, calls int) *middleware.Timers {
+func timersWith(b testing.TB, calls int) *middleware.Timers {
 	ua, err := sipgo.NewUA()
 	if err != nil {
 		b.Fatal(err)

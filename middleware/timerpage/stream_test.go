@@ -7,6 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+	"github.com/sipgo-contrib/sessiontimer/internal/inside"
 	"github.com/sipgo-contrib/sessiontimer/middleware/timerpage"
 )
 
@@ -103,6 +106,38 @@ func TestGoroutines(t *testing.T) {
 		l.at(3 * time.Minute)
 		if n := goroutines(); n != 0 {
 			l.Errorf("%d goroutines after all have left, want 0", n)
+		}
+	})
+}
+
+// While nobody looks, a change of a call costs what it costs without a page: nothing is
+// told to the page, and nothing kept.
+func TestUnseen(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		timers := timersWith(t, 1)
+		store := inside.StoreOf(timers)
+		var d dialogstore.Dialog
+		for d = range store.All(t.Context()) {
+			break
+		}
+		d.CallID = "another"
+		cost := func() float64 {
+			return testing.AllocsPerRun(200, func() {
+				_ = store.Create(t.Context(), d)
+				_, _ = store.Delete(t.Context(), d.ID)
+			})
+		}
+		without := cost()
+		page := timerpage.New(timers)
+		get(page, "/")
+		before := cost()
+		viewer := look(page, "/calls.events")
+		synctest.Wait()
+		during := cost()
+		viewer.leave()
+		synctest.Wait()
+		if after := cost(); before != without || after != without || during <= without {
+			t.Errorf("%v allocations before somebody looks, %v meanwhile, %v after; want %v, more, %v", before, during, after, without, without)
 		}
 	})
 }
