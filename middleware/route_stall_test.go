@@ -125,6 +125,28 @@ func TestStalledDial(t *testing.T) {
 	}
 }
 
+// A BYE that cannot be written gives its place back after 64*T1, and that of another call
+// leaves.
+func TestStalledByeLeavesItsPlace(t *testing.T) {
+	inLab(t, func(l *lab) {
+		alice, carol, bob := l.stocked(append(alone(sessiontimer.MethodReInvite), middleware.WithRefreshLimits(1000, 1))...)
+		l.net.ConnectTCP(aliceAddr, carolAddr)
+		synctest.Wait()
+		carol.ReInvite = func(req *sip.Request, tx sip.ServerTransaction) {
+			_ = tx.Respond(sip.NewResponseFromRequest(req, 481, "Gone", nil))
+		}
+		alice.Call(bob)
+		l.net.Stall(bobAddr)
+		l.at(55 * time.Second)
+		alice.Call(carol)
+		// The BYE to bob is due at 90 s, that to carol at 100 s.
+		l.at(140 * time.Second)
+		l.wantSent(aliceAddr, sip.BYE, 90*time.Second+64*sip.T1)
+		l.net.Resume(bobAddr)
+		synctest.Wait()
+	})
+}
+
 // The 2xx to our re-INVITE counts although its ACK cannot be written yet, and the ACK leaves
 // when it can.
 func TestStalledAck(t *testing.T) {
