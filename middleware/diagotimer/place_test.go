@@ -104,7 +104,7 @@ func count(msgs []sipnet.Message, from, label string) (n int) {
 func TestServerAndMiddlewareStay(t *testing.T) {
 	t.Parallel()
 	var messages, invites atomic.Int32
-	callee := makeDesk(t, quick(sessiontimer.Auto), func(ua *sipgo.UserAgent, timers *middleware.Timers) (*diago.Diago, error) {
+	callee := makeDesk(t, quick(sessiontimer.Local), func(ua *sipgo.UserAgent, timers *middleware.Timers) (*diago.Diago, error) {
 		server := must(sipgo.NewServer(ua))
 		server.OnMessage(func(req *sip.Request, tx sip.ServerTransaction) {
 			messages.Add(1)
@@ -120,7 +120,7 @@ func TestServerAndMiddlewareStay(t *testing.T) {
 				}
 			}))
 	})
-	caller := newDesk(t, quick(sessiontimer.Auto), port0("udp", ""))
+	caller := newDesk(t, lenient, port0("udp", ""))
 	callee.serve(t)
 	caller.serve(t)
 	d := caller.calls(t, callee, diago.NewDialogOptions{})
