@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -225,4 +226,37 @@ func TestAnswerDelayed(t *testing.T) {
 			l.wantSent(aliceAddr, sip.BYE, (920+1768)*time.Second)
 		})
 	})
+}
+
+// A 2xx within the dialog that has another Call-ID or From tag (RFC 3261 §8.2.6.2) is no
+// refresh, whether the request is ours or the application's: the session expires as if it
+// had not come.
+func TestAnswerOfAnotherCall(t *testing.T) {
+	for _, wrong := range []string{"Call-ID: other", "From: <sip:alice@10.0.0.1>;tag=other"} {
+		for _, r := range refreshes {
+			for _, own := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%.7s, %s, the application's %v", wrong, r.method, own), func(t *testing.T) {
+					inLab(t, func(l *lab) {
+						alice, p := l.alice(), l.peer()
+						d := l.callPeer(alice, p, r.allow, "Session-Expires: 1800;refresher=uac")
+						before := stored(alice)[0].Session
+						if own {
+							l.at(100 * time.Second)
+							go func() { _, _ = alice.Send(d, peerAddr, r.method, "") }()
+						} else {
+							l.at(900 * time.Second)
+						}
+						p.Reply(p.ExpectRequest(l, r.method), 200, "OK", "Session-Expires: 7200;refresher=uac", wrong)
+						synctest.Wait()
+						if got := stored(alice)[0].Session; !got.Equal(before) {
+							l.Errorf("the session is %+v after it, want %+v as before", got, before)
+						}
+						if got := strings.Join(events(alice), " "); got != "Negotiated" {
+							l.Errorf("events are %s, want Negotiated alone", got)
+						}
+					})
+				})
+			}
+		}
+	}
 }
