@@ -44,6 +44,8 @@ type UA struct {
 	// Password makes the caller answer digest challenges.
 	Password string
 	SDP      string
+	// Names resolves names; the default knows none and sends no queries.
+	Names *net.Resolver
 
 	t         testing.TB
 	net       *sipnet.Network
@@ -88,10 +90,10 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 
 // newUA is the application without timers.
 func newUA(t testing.TB, n *sipnet.Network, name, addr, transport string) (*UA, *sipgo.Server) {
-	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1")}
+	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1"), Names: nowhere()}
 	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
 	u.ReInvite = u.again
-	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)), sipgo.WithUserAgentDNSResolver(nowhere()),
+	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)), sipgo.WithUserAgentDNSResolver(u.Names),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(Quiet), sip.WithTransportLayerTransports(inMemory(n))),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(Quiet))))
 	server := must(sipgo.NewServer(u.UA, sipgo.WithServerLogger(Quiet)))
