@@ -196,6 +196,46 @@ func TestNoOfferNoAnswer(t *testing.T) {
 	}
 }
 
+// D-13: an offer of ours without an answer is withdrawn, so that the next one counts.
+func TestChangeAfterOfferWithoutAnswer(t *testing.T) {
+	unanswered := func(method sip.RequestMethod) func(*lab, *sipua.UA, sipua.Dialog, *sipnet.Peer) {
+		return func(l *lab, alice *sipua.UA, d sipua.Dialog, p *sipnet.Peer) {
+			go func() { _, _ = alice.Send(d, peerAddr, method, sdpOf("alice", 2, "10.0.0.1", 40900)) }()
+			p.ExpectRequest(l, method)
+			l.at(l.net.Elapsed() + 64*sip.T1 + time.Second)
+			for ok := true; ok; _, ok = p.Recv(time.Millisecond) { // its copies
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		do   func(*lab, *sipua.UA, sipua.Dialog, *sipnet.Peer)
+	}{
+		{"UPDATE unanswered", unanswered(sip.UPDATE)},
+		{"INVITE unanswered", unanswered(sip.INVITE)},
+		{"UPDATE too long to be sent", func(l *lab, alice *sipua.UA, d sipua.Dialog, _ *sipnet.Peer) {
+			long := sdpOf("alice", 2, "10.0.0.1", 40900, "a=x:"+strings.Repeat("x", int(sip.UDPMTUSize)))
+			if _, err := alice.Send(d, peerAddr, sip.UPDATE, long); err == nil {
+				l.Error("sent")
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				alice, p := l.alice(), l.peer()
+				d := l.callPeer(alice, p, timerHeader, se1800)
+				c.do(l, alice, d, p)
+				ours := sdpOf("alice", 3, "10.0.0.1", 40020)
+				l.change(alice, d, p, "our UPDATE", ours, sdpOf("peer", 3, "10.0.0.9", 4020))
+				l.at(l.net.Elapsed() + 900*time.Second)
+				if re := l.refreshed(p, sip.INVITE); string(re.Body()) != ours {
+					l.Errorf("refresh with\n%s\nwant\n%s", re.Body(), ours)
+				}
+			})
+		})
+	}
+}
+
 // D-13, D-14: of a multipart body only the session description counts.
 func TestDescriptionAmongOthers(t *testing.T) {
 	multipart := func(description, other string) string {

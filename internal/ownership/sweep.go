@@ -23,12 +23,11 @@ type sweeps struct {
 	over bool // the last batch is being written
 }
 
-// writeAll requests a sweep that begins at the given time.
+// writeAll requests a sweep, to begin at the given time or with the beat after it.
 func (n *Node) writeAll(from time.Time) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.sweeps.wanted = from
-	n.mu.Unlock()
-	poke(n.work)
 }
 
 // sweepInto fills a batch with calls of the sweep.

@@ -46,6 +46,9 @@ func TestCalls(t *testing.T) {
 		if peer.Refresher != "peer" || peer.Next != "hang up, unless refreshed" {
 			l.Errorf("the second: %+v, want one that the peer refreshes", peer)
 		}
+		if html := get(page, "/call?"+peer.query()).Body.String(); !strings.Contains(html, "<td>the peer’s choice</td>") {
+			l.Errorf("the view of the second does not leave the method to the peer:\n%s", html)
+		}
 	})
 }
 
@@ -102,7 +105,7 @@ func TestCall(t *testing.T) {
 		synctest.Wait()
 		html := get(page, "/call?"+one).Body.String()
 		for _, want := range []string{
-			"re-INVITE, because the peer&#39;s Allow lacks UPDATE",
+			"<td>re-INVITE, because the peer&#39;s Allow lacks UPDATE</td>",
 			"Refreshed by re-INVITE, because the peer&#39;s Allow lacks UPDATE.",
 			"The call began, with a timer of 30 min that we refresh.",
 			"sip:10.0.0.9", "last chance for a refresh", "the peer gives up", "expiry",
