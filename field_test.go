@@ -2,6 +2,7 @@ package sessiontimer
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ var goodSessionExpires = []struct {
 	{"A-09 never wraps to 1", "4294967297;refresher=uas", SessionExpires{seconds(math.MaxUint32), UAS}},
 	{"A-09 beyond 64 bits", "99999999999999999999", SessionExpires{seconds(math.MaxUint32), NoRole}},
 	{"A-09 a thousand digits", strings.Repeat("9", 1000), SessionExpires{seconds(math.MaxUint32), NoRole}},
+	{"A-09 as many zeros as are read", strings.Repeat("0", maxFieldLength-2) + "90", SessionExpires{seconds(90), NoRole}},
 	{"A-09 a thousand zeros", strings.Repeat("0", 1000) + "90", SessionExpires{seconds(90), NoRole}},
 	{"A-21 zero is a value", "0", SessionExpires{0, NoRole}},
 	{"A-21 below 90 is a value", "50;refresher=uac", SessionExpires{seconds(50), UAC}},
@@ -149,9 +151,15 @@ func TestMalformedShowsValue(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"18 00"`) {
 		t.Errorf("error is %v, should quote the value", err)
 	}
-	_, err = ParseMinSE(strings.Repeat("1", 4000))
-	if err == nil || len(err.Error()) > 200 {
-		t.Errorf("error for 4000 digits is %v, should not repeat them", err)
+	for _, n := range []int{64, 65, 4000} {
+		value := strings.Repeat("x", n)
+		want := fmt.Sprintf("%q", value)
+		if n > 64 {
+			want = fmt.Sprintf("%d bytes beginning with %q", n, value[:64])
+		}
+		if _, err := ParseMinSE(value); err == nil || !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("error for %d letters is %v, should end with %s", n, err, want)
+		}
 	}
 }
 

@@ -112,6 +112,11 @@ func TestFieldsMended(t *testing.T) {
 		{"A-01 semicolon and blanks", " 1800 ; \t", SessionExpires{seconds(1800), NoRole}},
 		{"A-12 parameter behind a comma", "1800,refresher=uas", SessionExpires{seconds(1800), NoRole}},
 		{"A-12 the same with blanks", "1800 , Refresher = uac ; foo", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 the first letter", "1800,a=1", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 the last letter", "1800,z=1", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 the first capital", "1800,A=1", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 the last capital", "1800,Z=1", SessionExpires{seconds(1800), NoRole}},
+		{"A-12 as long as is read", "1800," + strings.Repeat("a", maxFieldLength-len("1800,")), SessionExpires{seconds(1800), NoRole}},
 		{"A-12 comma and nothing", "1800, ", SessionExpires{seconds(1800), NoRole}},
 		{"A-08 fraction of nothing", "1800.0", SessionExpires{seconds(1800), NoRole}},
 		{"A-08 point and nothing", "1800.", SessionExpires{seconds(1800), NoRole}},
@@ -142,7 +147,7 @@ func TestFieldsMended(t *testing.T) {
 func TestFieldsNotMended(t *testing.T) {
 	for _, value := range []string{"1800, 90", "1800,90;refresher=uas", "1800;refresher=uac, 90;refresher=uas", "1,800", "1.800", "1.000", "1800.5",
 		"18.0.0", ".0", ".", ";", ",", ",refresher=uac", "-1.0", "18 00;", "1e3;", `1800;q="open`, `1800,"`, "١٨٠٠;",
-		"1800," + strings.Repeat("a", 1024)} {
+		"1800,@=1", "1800,[=1", "1800,`=1", "1800,{=1", "1800," + strings.Repeat("a", 1025-len("1800,"))} {
 		if f := message(header{"Session-Expires", value}, header{"Min-SE", value}); f.HasSessionExpires || f.MinSE != 0 || f.Malformed == nil {
 			t.Errorf("%.40q says %+v, should say nothing but that it is malformed", value, f)
 		}
