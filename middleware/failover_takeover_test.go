@@ -111,6 +111,9 @@ func TestTakeoverAnnouncesAddress(t *testing.T) {
 					if d.LocalAddr != bobAddr {
 						l.Errorf("local address %s, want ours", d.LocalAddr)
 					}
+					if d.NoUpdate != (c.refuse > 0) {
+						l.Errorf("refreshes may be UPDATEs: %v, want %v", !d.NoUpdate, c.refuse == 0)
+					}
 				}
 				before := len(l.sent(bobAddr, sip.UPDATE)) + len(l.sent(bobAddr, sip.INVITE))
 				l.at(900 * time.Second)

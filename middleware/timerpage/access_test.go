@@ -96,7 +96,8 @@ func TestWithoutNumbers(t *testing.T) {
 	})
 }
 
-// Each answer forbids the browser to load from elsewhere, to be framed, and to keep it.
+// Each answer forbids the browser to load from elsewhere, to be framed, to keep it, to take it
+// for another type, and to tell where it leads from.
 func TestGuard(t *testing.T) {
 	inLab(t, func(l *lab) {
 		page := timerpage.New(l.alice.Timers)
@@ -104,6 +105,9 @@ func TestGuard(t *testing.T) {
 			h := get(page, path).Header()
 			if csp := h.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none';") || !strings.Contains(csp, "frame-ancestors 'none'") {
 				l.Errorf("%s: policy %q", path, csp)
+			}
+			if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+				l.Errorf("%s: %v", path, h)
 			}
 			if path != "/other" && h.Get("Cache-Control") != "no-store" {
 				l.Errorf("%s may be kept: %v", path, h)
