@@ -67,31 +67,33 @@ func guard(h http.Header) {
 
 // shown returns a name-addr or URI as a viewer may see it, without its parameters.
 func (a Access) shown(addr string) string {
-	name, rest, bracketed := strings.Cut(addr, "<")
-	uri, _, _ := strings.Cut(rest, ">")
-	if !bracketed {
-		name, uri = "", addr
+	name, uri := "", addr
+	if i := strings.LastIndexByte(addr, '<'); i >= 0 { // a quoted name may have one, too
+		name = strings.Trim(addr[:i], ` "`)
+		uri, _, _ = strings.Cut(addr[i+1:], ">")
 	}
-	uri, _, _ = strings.Cut(uri, ";")
 	scheme, rest, ok := strings.Cut(uri, ":")
-	if a == Everything {
-		name = strings.Trim(name, ` "`)
-		if user, _, _ := strings.Cut(rest, "@"); name == user {
-			name = "" // it says nothing more
-		}
+	// A user may have semicolons and question marks in it (RFC 3261 §25.1), and ends at the @.
+	user, host, found := strings.Cut(rest, "@")
+	if !found {
+		user, host = "", rest
+	}
+	if i := strings.IndexAny(host, ";?"); i >= 0 {
+		uri, host = uri[:len(uri)-len(host)+i], host[:i]
+	}
+	switch {
+	case a == Everything && name == user: // it says nothing more
+		return uri
+	case a == Everything:
 		return strings.TrimSpace(name + " " + uri)
-	}
-	if !ok {
+	case !ok:
 		return "…"
+	case strings.EqualFold(scheme, "tel"):
+		return scheme + ":…"
+	case !found:
+		return scheme + ":" + host
 	}
-	host := ""
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		host = rest[at:]
-	} else if !strings.EqualFold(scheme, "tel") {
-		return scheme + ":" + rest
-	}
-	host, _, _ = strings.Cut(host, "?")
-	return scheme + ":…" + host
+	return scheme + ":…@" + host
 }
 
 // text returns what may have a number anywhere in it.
