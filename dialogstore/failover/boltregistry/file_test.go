@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -61,6 +62,27 @@ func TestFileEmpties(t *testing.T) {
 	}
 	if n := r.Len(); n != 1 {
 		t.Errorf("%d keys are left, want the node that beats", n)
+	}
+}
+
+// A call that is written again after it has expired leaves nothing of before in the indexes,
+// although a write removes only a part of what has expired.
+func TestWrittenAgainAfterExpiry(t *testing.T) {
+	const many = 500
+	r := open(t, newFile(t))
+	timed := calls("call-", many, 1)
+	for i := range timed {
+		timed[i].Dialog.Session = sessiontimer.Session{Interval: time.Hour, Refresher: sessiontimer.Local}
+	}
+	mustPut(t, r, alice, timed...)
+	before := r.Len()
+	r.Advance(10 * failover.KeepUntimed)
+	mustPut(t, r, alice, timed...)
+	for range 3 {
+		mustBeat(t, r, alice)
+	}
+	if n := r.Len() - 1; n != before { // the node
+		t.Errorf("%d keys, want %d as at first", n, before)
 	}
 }
 
