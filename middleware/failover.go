@@ -9,6 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
@@ -72,7 +73,8 @@ func newNode(t *Timers) *ownership.Node {
 	if s.Address != "" {
 		s.Takeover = atAddress(s.Takeover, s.Address)
 	}
-	return ownership.New(ownership.Config{Registry: t.opts.failover.registry, Settings: s, Host: takeovers{t}, Policy: t.opts.policy, Logger: t.log})
+	return ownership.New(ownership.Config{Registry: t.opts.failover.registry, Settings: s, Host: takeovers{t}, Usable: indialog.Usable,
+		Policy: t.opts.policy, Logger: t.log})
 }
 
 // Expect implements ownership.Host.

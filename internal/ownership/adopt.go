@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +59,7 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 		return false // another node was faster, or the call has ended
 	}
 	defer n.contain(c.Dialog.ID)
-	if err := c.Dialog.Check(); err != nil {
+	if err := n.cfg.Usable(&c.Dialog); err != nil {
 		n.refuse(c, err)
 		return false
 	}
@@ -90,7 +89,7 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 // contain anything.
 func (n *Node) refuse(c *failover.Claimed, err error) {
 	n.stats.refused.Add(1)
-	n.cfg.Logger.Error("stored dialog refused", "call_id", strconv.Quote(c.Dialog.CallID), "error", err)
+	n.cfg.Logger.Error("stored dialog refused", "call_id", c.Dialog.CallID, "local_tag", c.Dialog.LocalTag, "remote_tag", c.Dialog.RemoteTag, "error", err)
 	n.mu.Lock()
 	n.marks.drop(c.Dialog.ID, c.Epoch)
 	n.mu.Unlock()

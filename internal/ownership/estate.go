@@ -128,7 +128,7 @@ func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
 		return 0, err
 	}
 	for i := range claimed {
-		if err := claimed[i].Err; err != nil && !lost(err) {
+		if err := claimed[i].Err; err != nil && !lost(err) && !corrupt(err) {
 			c.cfg.Logger.Error("call not taken over", "call_id", keys[i].CallID, "local_tag", keys[i].LocalTag,
 				"remote_tag", keys[i].RemoteTag, "error", err)
 		}
@@ -142,6 +142,13 @@ func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
 func lost(err error) bool {
 	var fenced *failover.FencedError
 	return errors.As(err, &fenced) || errors.Is(err, failover.ErrUnknown)
+}
+
+// corrupt reports whether err means that what is stored of the call cannot be used. adopt
+// reports and drops it.
+func corrupt(err error) bool {
+	var c *failover.CorruptError
+	return errors.As(err, &c)
 }
 
 // settleUnsure is for claims that got no answer. It asks the registry who owns the calls, and

@@ -83,7 +83,7 @@ func (l *lab) prepare(name string, opts ...failover.Option) *labNode {
 		l.Fatal(err)
 	}
 	n := &labNode{lab: l, way: &way{Memory: l.registry, lab: l}, logs: new(logged)}
-	n.Node = New(Config{Registry: n.way, Settings: s, Host: n, Policy: sessiontimer.DefaultPolicy(),
+	n.Node = New(Config{Registry: n.way, Settings: s, Host: n, Usable: (*dialogstore.Dialog).Check, Policy: sessiontimer.DefaultPolicy(),
 		Logger: slog.New(slog.NewTextHandler(n.logs, nil))})
 	l.nodes = append(l.nodes, n)
 	return n

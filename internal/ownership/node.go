@@ -21,6 +21,8 @@ type Config struct {
 	Host     Host
 	Policy   sessiontimer.Policy // for calls taken over whose own policy is invalid
 	Logger   *slog.Logger
+	// Usable returns why no request may be made from a stored dialog; nil if one may.
+	Usable func(*dialogstore.Dialog) error
 }
 
 // Node is one node of a cluster. It implements dialogstore.Store. Its methods may be called

@@ -1,6 +1,7 @@
 package redisregistry_test
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -84,18 +85,38 @@ func pages(n, size int) (sizes []int) {
 	return sizes
 }
 
-// cost starts the timer. The function that it returns stops it and reports the server's
-// time and traffic.
+// cost starts the timer. The function that it returns stops it, and reports what the
+// server has had to do: scripts, its time, and bytes in both directions.
 func (s *server) cost(b *testing.B) (report func()) {
-	cpu := func() float64 { return s.info("cpu", "used_cpu_user") + s.info("cpu", "used_cpu_sys") }
-	in := func() float64 { return s.info("stats", "total_net_input_bytes") }
-	cpu0, in0 := cpu(), in()
+	figures := map[string]func() float64{
+		"scripts/op":    s.scripts,
+		"server-µs/op":  func() float64 { return 1e6 * (s.info("cpu", "used_cpu_user") + s.info("cpu", "used_cpu_sys")) },
+		"sent-B/op":     func() float64 { return s.info("stats", "total_net_input_bytes") },
+		"received-B/op": func() float64 { return s.info("stats", "total_net_output_bytes") },
+	}
+	before := make(map[string]float64)
+	for unit, figure := range figures {
+		before[unit] = figure()
+	}
 	b.ResetTimer()
 	return func() {
 		b.StopTimer()
-		b.ReportMetric((cpu()-cpu0)*1e6/float64(b.N), "server-µs/op")
-		b.ReportMetric((in()-in0)/float64(b.N), "sent-B/op")
+		for unit, figure := range figures {
+			b.ReportMetric((figure()-before[unit])/float64(b.N), unit)
+		}
 	}
+}
+
+// scripts is how many the server has run.
+func (s *server) scripts() (n float64) {
+	text, _ := s.do("INFO", "commandstats").(string)
+	for line := range strings.Lines(text) {
+		var calls float64
+		if _, err := fmt.Sscanf(line, "cmdstat_evalsha:calls=%g,", &calls); err == nil {
+			n += calls
+		}
+	}
+	return n
 }
 
 // info returns a figure of INFO.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
@@ -18,6 +19,21 @@ var (
 // call returns a state of a call.
 func call(callID string, epoch, version uint64) failover.Entry {
 	return failover.Entry{Epoch: epoch, Dialog: sample.Practice(callID, version)}
+}
+
+// Where a node that serves calls is, and its peer.
+const (
+	nodeAddr = "10.0.0.1:5060"
+	peerAddr = "10.0.0.2:5060"
+)
+
+// toPeer returns a call with the peer, which a node elsewhere has begun.
+func toPeer(callID string) dialogstore.Dialog {
+	d := sample.Practice(callID, 1)
+	d.RouteSet, d.RemoteTarget = nil, "sip:peer@"+peerAddr
+	d.Contact, d.LocalAddr = "<sip:node@10.0.0.3:5060>", "10.0.0.3:5060"
+	d.PeerTimer, d.PeerUpdate = true, true
+	return d
 }
 
 func calls(n int, version uint64) []failover.Entry {
