@@ -62,7 +62,8 @@ func New(ctx context.Context, config Config) *Calls {
 // CameInAt notes our socket at which a call came in, as host:port.
 func (c *Calls) CameInAt(addr string) {
 	if last := c.socket.Load(); addr != "" && (last == nil || *last != addr) {
-		c.socket.Store(&addr)
+		kept := addr // a pointer to addr would allocate for each call
+		c.socket.Store(&kept)
 	}
 }
 
