@@ -41,8 +41,14 @@ var cast = []part{
 	{name: "lost-signal", interval: 45 * time.Second, calls: true, vanishes: 5 * time.Second, lasts: 50 * time.Second},
 }
 
+// annexed are the peers of the annex.
+var annexed = []part{
+	{name: "hanna", interval: 50 * time.Second, lasts: 2 * time.Minute},
+	{name: "ivan", interval: 40 * time.Second, noUpdate: true, lasts: 3 * time.Minute},
+}
+
 func partOf(name string) part {
-	for _, p := range cast {
+	for _, p := range append(annexed, cast...) {
 		if p.name == name {
 			return p
 		}
@@ -54,9 +60,7 @@ func partOf(name string) part {
 func (p part) play(ctx context.Context, board *switchboard, nth int, failed func(error)) {
 	pause := time.Duration(nth) * 700 * time.Millisecond // not all at once
 	for {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if wait(ctx, pause); ctx.Err() != nil {
 			return
 		}
 		if err := p.scene(ctx, board); err != nil && ctx.Err() == nil {

@@ -1,10 +1,12 @@
 // Monitor shows the page of timerpage with something on it: a switchboard whose calls are
-// healthy, go silent, or have their refreshes refused.
+// healthy, go silent, or have their refreshes refused, and that takes over the calls of
+// another node, which dies again and again.
 //
 //	go run ./examples/monitor
 //
 // Then open http://127.0.0.1:8028. What an application adds to have the page is in serve;
-// switchboard.go is the application; cast.go and peer.go play its peers.
+// switchboard.go is the application; annex.go, cast.go and peer.go play the other node and
+// the peers.
 package main
 
 import (
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -46,7 +49,8 @@ func run(ctx context.Context, cmd *cli.Command, addr string) error {
 	recorder := timerpage.NewRecorder(100) // for the ladders; the page does without, too
 	sip.SIPDebugTracer(recorder)
 	sip.SIPDebug = true
-	board, err := newSwitchboard()
+	registry := failover.NewMemory() // its nodes are all in this process
+	board, err := newSwitchboard(registry, "switchboard")
 	if err != nil {
 		return err
 	}
@@ -64,6 +68,9 @@ func run(ctx context.Context, cmd *cli.Command, addr string) error {
 			part.play(ctx, board, i, func(err error) { cmd.Say("%s: %s", part.name, phone.Why(err)) })
 		})
 	}
+	scenes.Go(func() {
+		playAnnex(ctx, registry, func(err error) { cmd.Say("annex: %s", phone.Why(err)) })
+	})
 	<-ctx.Done()
 	scenes.Wait()
 	return nil

@@ -31,7 +31,7 @@ func TestMonitor(t *testing.T) {
 	go func() { _, _ = io.Copy(io.Discard, said) }()
 	address := regexp.MustCompile(`http://\S+`).FindString(string(line[:n]))
 
-	for path, want := range map[string]string{"/": `<html lang="en">`, "/metrics": "sessiontimer_dialogs{", "/calls.json": "sip:anna@"} {
+	for path, want := range map[string]string{"/": `<html lang="en">`, "/metrics": "sessiontimer_dialogs{", "/calls.json": "sip:anna@", "/nodes.json": `"annex"`} {
 		if text := await(ctx, t, address+path, want); text == "" {
 			t.Errorf("%s of %s never had %q", path, address, want)
 		}

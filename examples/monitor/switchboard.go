@@ -8,11 +8,13 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// switchboard is the application that is watched: it calls, and answers every call.
+// switchboard is the application that is watched: it calls, and answers every call. It is
+// one node of several.
 type switchboard struct {
 	ua      *sipgo.UserAgent
 	timers  *middleware.Timers
@@ -21,7 +23,7 @@ type switchboard struct {
 	answers *sipgo.DialogServerCache
 }
 
-func newSwitchboard() (*switchboard, error) {
+func newSwitchboard(registry failover.Registry, name string) (*switchboard, error) {
 	socket, err := phone.Open("udp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -30,7 +32,8 @@ func newSwitchboard() (*switchboard, error) {
 	if err != nil {
 		return nil, err
 	}
-	timers, err := middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithPolicyFunc(interval))
+	timers, err := middleware.New(ua, middleware.WithUnsafeIntervals(), middleware.WithMinSE(20*time.Second), middleware.WithPolicyFunc(interval),
+		middleware.WithFailover(registry, failover.WithName(name), failover.WithAddress(socket.Addr), failover.WithLease(2*time.Second)))
 	if err != nil {
 		return nil, err
 	}

@@ -103,12 +103,12 @@ func barOf(c *middleware.Call) []milestone {
 	if !s.Active() {
 		return nil
 	}
-	refreshAt, who := s.RefreshAt(), "our refresh is due"
-	if c.Plan.Action == sessiontimer.Refresh && c.Plan.Attempts == 0 {
-		refreshAt = c.Plan.At // with the jitter
-	}
-	if s.Refresher == sessiontimer.Peer {
+	refreshAt, who := s.RefreshAt(), "half of the interval"
+	switch {
+	case s.Refresher == sessiontimer.Peer:
 		who = "the peer’s refresh is due"
+	case c.Plan.Action == sessiontimer.Refresh && c.Plan.Attempts == 0:
+		refreshAt, who = c.Plan.At, "our refresh is due" // with the jitter
 	}
 	bar := []milestone{
 		{Name: "the last refresh, or the answer", At: s.Since, Kind: "start"},

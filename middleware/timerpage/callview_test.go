@@ -35,7 +35,7 @@ func TestBar(t *testing.T) {
 		{"ours, tried", local, func(c *middleware.Call) {
 			c.Plan.Action, c.Plan.At, c.Plan.Attempts = sessiontimer.Refresh, at(40*time.Minute), 1
 		},
-			[]milestone{start, mark("our refresh is due", "half", 30*time.Minute, 498), last, peerGivesUp, expiry}},
+			[]milestone{start, mark("half of the interval", "half", 30*time.Minute, 498), last, peerGivesUp, expiry}},
 		{"the peer's", peer, func(c *middleware.Call) { c.Plan.Action, c.Plan.At = sessiontimer.Hangup, at(59*time.Minute) },
 			[]milestone{start, mark("the peer’s refresh is due", "half", 30*time.Minute, 498), mark("we give up", "gives-up", time.Hour-32*time.Second, 988), expiry}},
 		{"nobody's", sessiontimer.Nobody, func(*middleware.Call) {}, nil},

@@ -15,21 +15,19 @@ func (s span) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), nil
 }
 
-// String returns "90 s", "30 min", "2 h" or what else is exact.
+// String returns "90 s", "30 min" or "2 h"; other times in seconds or milliseconds.
 func (s span) String() string {
 	switch d := time.Duration(s); {
-	case d == 0:
-		return "none"
-	case d%time.Hour == 0:
+	case d != 0 && d%time.Hour == 0:
 		return fmt.Sprintf("%d h", d/time.Hour)
 	case d%time.Minute == 0 && d > 2*time.Minute:
 		return fmt.Sprintf("%d min", d/time.Minute)
 	case d%time.Second == 0:
 		return fmt.Sprintf("%d s", d/time.Second)
 	case d < time.Second:
-		return d.Round(time.Millisecond).String()
+		return fmt.Sprintf("%d ms", d.Round(time.Millisecond)/time.Millisecond)
 	default:
-		return d.Round(10 * time.Millisecond).String()
+		return fmt.Sprintf("%g s", d.Round(10*time.Millisecond).Seconds())
 	}
 }
 

@@ -12,7 +12,7 @@ func TestSpan(t *testing.T) {
 		d          time.Duration
 		text, json string
 	}{
-		{0, "none", "0"},
+		{0, "0 s", "0"},
 		{90 * time.Second, "90 s", "90"},
 		{2 * time.Minute, "120 s", "120"},
 		{3 * time.Minute, "3 min", "180"},
@@ -21,9 +21,9 @@ func TestSpan(t *testing.T) {
 		{2 * time.Hour, "2 h", "7200"},
 		{90 * time.Minute, "90 min", "5400"},
 		{1801 * time.Second, "1801 s", "1801"},
-		{1234567 * time.Nanosecond, "1ms", "0.001234567"},
-		{1500 * time.Millisecond, "1.5s", "1.5"},
-		{1504 * time.Millisecond, "1.5s", "1.504"},
+		{1234567 * time.Nanosecond, "1 ms", "0.001234567"},
+		{1500 * time.Millisecond, "1.5 s", "1.5"},
+		{1504 * time.Millisecond, "1.5 s", "1.504"},
 	} {
 		if got := span(c.d).String(); got != c.text {
 			t.Errorf("%v is %q, want %q", c.d, got, c.text)

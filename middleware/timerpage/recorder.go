@@ -36,6 +36,7 @@ type Recorder struct {
 // tape is what was recorded of a call.
 type tape struct {
 	callID   string
+	local    string // our socket, as of when somebody last looked
 	messages []message
 }
 
@@ -159,7 +160,7 @@ func (m *message) request() bool { return m.Label != "" && m.Label[0] > '9' }
 
 // ladder returns the messages of a call, the oldest first: those of the socket at local, if
 // there are any. Where the other party is in this process too, each message is recorded
-// twice.
+// twice. Of a call that has ended local is empty, and what was given before counts.
 func (r *Recorder) ladder(callID, local string) []message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,8 +168,12 @@ func (r *Recorder) ladder(callID, local string) []message {
 	if e == nil {
 		return nil
 	}
-	all := slices.Clone(e.Value.(*tape).messages)
-	ours := slices.DeleteFunc(slices.Clone(all), func(m message) bool { return m.Local != local })
+	t := e.Value.(*tape)
+	if local != "" {
+		t.local = local
+	}
+	all := slices.Clone(t.messages)
+	ours := slices.DeleteFunc(slices.Clone(all), func(m message) bool { return m.Local != t.local })
 	if len(ours) > 0 {
 		return ours
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -80,6 +81,34 @@ func TestLadder(t *testing.T) {
 				l.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 			}
 		}
+	})
+}
+
+// Where both ends of a call are in this process, the ladder has the messages of ours, also
+// when the call has ended.
+func TestLadderOfOurEnd(t *testing.T) {
+	inLab(t, func(l *lab) {
+		r := timerpage.NewRecorder(10)
+		page := timerpage.New(l.alice.Timers, timerpage.WithRecorder(r))
+		d := l.call(ours, allow)
+		one := read[list](l, page, "/calls.json").Calls[0]
+		bye := text("BYE x SIP/2.0", one.CallID, "2 BYE")
+		want := func(when string, want int) {
+			l.Helper()
+			v := read[struct{ Ladder []struct{ Sent bool } }](l, page, "/call.json?"+one.query())
+			if len(v.Ladder) != want || !v.Ladder[0].Sent {
+				l.Errorf("%s: %+v, want %d messages that were sent", when, v.Ladder, want)
+			}
+		}
+		r.SIPTraceWrite("udp", here, there, bye)
+		r.SIPTraceRead("udp", there, here, bye)
+		want("the call is up", 1)
+		go func() { _ = d.Bye(l.Context()) }()
+		l.peer.Reply(l.peer.ExpectRequest(l, sip.BYE), 200, "OK")
+		synctest.Wait()
+		r.SIPTraceWrite("udp", here, there, bye)
+		r.SIPTraceRead("udp", there, here, bye)
+		want("the call is over", 2)
 	})
 }
 

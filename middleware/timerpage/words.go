@@ -57,7 +57,7 @@ func nextStep(c *middleware.Call) string {
 	method, _ := nextMethod(&c.Dialog)
 	switch p := c.Plan; {
 	case p.UnderWay:
-		return "awaiting the answer"
+		return "hang up, unless answered"
 	case p.Waiting:
 		return "waiting for its turn"
 	case p.Action == sessiontimer.Refresh && p.Attempts > 0:

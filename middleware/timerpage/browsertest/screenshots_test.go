@@ -33,13 +33,16 @@ func TestScreenshots(t *testing.T) {
 		{"calls", "", "light", 1100},
 		{"call", "", "light", 1100},
 		{"totals", "totals", "dark", 1100},
+		{"nodes", "nodes", "light", 1100},
 		{"phone", "", "dark", 390},
 	} {
 		b := s.open(shot.path)
 		b.size(shot.width, shot.scheme)
 		b.await(`document.querySelector("#state").textContent === "live"`)
 		if shot.name == "call" {
-			b.do(chromedp.Navigate(b.eval(`document.querySelector("tr:has(.condition.bad) a, tbody a").href`)))
+			const unplugged = `Array.from(document.querySelectorAll("tr:has(.condition.bad)")).find((r) => r.innerText.includes("unplugged"))`
+			b.await(unplugged + " !== undefined")
+			b.do(chromedp.Navigate(b.eval(unplugged + `.querySelector("a").href`)))
 			b.await(`document.querySelector("#state").textContent === "live"`)
 		}
 		picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
