@@ -58,6 +58,22 @@ func TestLadder(t *testing.T) {
 		{"two in a piece of a stream", func(r *timerpage.Recorder) {
 			r.SIPTraceRead("tcp", here, there, append(append(ok, "v=0\n"...), bye...))
 		}, []string{"false 200 OK Session-Expires: 1800", "false BYE Reason: SIP;cause=408"}},
+		{"compact names", func(r *timerpage.Recorder) {
+			compact := "SIP/2.0 200 OK\r\ni: c\r\nCSeq: 2 UPDATE\r\nX : 90\r\nl: 4\r\n\r\nv=0\n"
+			r.SIPTraceRead("tcp", here, there, append([]byte(compact), bye...))
+		}, []string{"false 200 OK Session-Expires: 90", "false BYE Reason: SIP;cause=408"}},
+		{"a length that is none", func(r *timerpage.Recorder) {
+			for _, length := range []string{"-1", "x", "99999999999999999999"} {
+				r.SIPTraceRead("tcp", here, there, text("BYE sip:x SIP/2.0", "c", "3 BYE", "l: "+length))
+			}
+		}, []string{"false BYE", "false BYE", "false BYE"}},
+		{"what to wait for", func(r *timerpage.Recorder) {
+			r.SIPTraceRead("udp", here, there, text("SIP/2.0 503 Busy", "c", "2 UPDATE", "RETRY-AFTER: 5"))
+		}, []string{"false 503 Busy Retry-After: 5"}},
+		{"a long field", func(r *timerpage.Recorder) {
+			r.SIPTraceRead("udp", here, there, text("SIP/2.0 200 "+strings.Repeat("K", 200), "c", "2 BYE"))
+			r.SIPTraceRead("udp", here, there, text("BYE x SIP/2.0", strings.Repeat("c", 513), "1 BYE"))
+		}, []string{"false 200 " + strings.Repeat("K", 128-len("200 "))}},
 		{"a piece that begins within a message", func(r *timerpage.Recorder) {
 			r.SIPTraceRead("tcp", here, there, ok[20:])
 			r.SIPTraceRead("tcp", here, there, ok[:20])
