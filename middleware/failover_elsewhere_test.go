@@ -80,3 +80,39 @@ func TestRequestAfterRelease(t *testing.T) {
 		})
 	}
 }
+
+// While the registry does not answer, nobody can say that a call is over: a refresh in one
+// that is unknown is tried again. Other requests are not held up; they may belong to what
+// only the application knows.
+func TestRequestWithoutRegistry(t *testing.T) {
+	for method, want := range map[sip.RequestMethod]int{sip.UPDATE: 500, sip.INVITE: 500, sip.INFO: 200, sip.BYE: 481} {
+		t.Run(string(method), func(t *testing.T) {
+			inCluster(t, func(l *cluster) {
+				a := l.alice()
+				l.callPeer(a.UA, l.peer, allow, timerHeader, "Session-Expires: 1800;refresher=uas")
+				l.at(100 * time.Second)
+				a.crash()
+				l.net.Restore(aliceAddr)
+				again := l.node("other", aliceAddr, nil)
+				again.cutOff()
+				ask := func(want int) {
+					l.Helper()
+					res := l.asks(method, timerHeader, "Session-Expires: 1800;refresher=uac")
+					if res.StatusCode != want {
+						l.Errorf("got %s, want %d", res.StartLine(), want)
+					}
+					if method == sip.INVITE {
+						l.peer.Ack(res)
+					}
+				}
+				ask(want)
+				if method == sip.BYE {
+					return
+				}
+				again.reconnect()
+				l.at(120 * time.Second)
+				ask(map[bool]int{true: 200, false: 405}[want == 500])
+			})
+		})
+	}
+}

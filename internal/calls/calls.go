@@ -34,9 +34,9 @@ type Calls struct {
 
 	// Proved is called when the peer of a dialog has proved that it is there.
 	Proved func(dialogstore.ID)
-	// Elsewhere reports whether another node has a call that this one does not; nil if
-	// calls are not shared.
-	Elsewhere func(context.Context, dialogstore.ID) bool
+	// Elsewhere reports whether another node has a call that this one does not, and whether
+	// that is sure; nil if calls are not shared.
+	Elsewhere func(context.Context, dialogstore.ID) (is, sure bool)
 	// HandedOver reports whether other nodes own all calls from now on.
 	HandedOver func() bool
 

@@ -104,15 +104,17 @@ func (n *Node) Refused(ctx context.Context, k failover.Key) (a Answer, jump bool
 }
 
 // Elsewhere reports whether the registry has a call that this node does not, and waits up to
-// 200 ms. The owner may have just died, so that the call is about to be taken over.
-func (n *Node) Elsewhere(ctx context.Context, id dialogstore.ID) bool {
+// 200 ms. The owner may have just died, so that the call is about to be taken over. sure is
+// false if the registry does not answer.
+func (n *Node) Elsewhere(ctx context.Context, id dialogstore.ID) (is, sure bool) {
 	if at := n.confirms.silent.Load(); at != nil && time.Since(*at) < silentFor {
-		return false
+		return false, false
 	}
 	owners, err := ask(ctx, n, n.confirms.places, confirmWithin, func(ctx context.Context) ([]failover.Ownership, error) {
 		return n.cfg.Registry.Owner(ctx, []dialogstore.ID{id})
 	})
-	return err == nil && len(owners) == 1 && owners[0].Owner != (failover.Node{})
+	sure = err == nil && len(owners) == 1
+	return sure && owners[0].Owner != (failover.Node{}), sure
 }
 
 // confirm asks the registry who owns a call, and releases it if that is another node.

@@ -10,10 +10,10 @@ import (
 
 // elsewhere answers a request within a dialog that another node owns with 500, and reports
 // whether it did. The request came here because that node has died, and the call will be
-// taken over in a moment. A 481 would end the call (RFC 3261 §12.2.1.2, RFC 5057 §5.1);
-// after a 500 the peer tries again.
-//
-// Or another node has taken it over, and the peer has not learnt of its new Contact yet.
+// taken over in a moment; or because it has taken the call over from this node, and the peer
+// does not know yet. A 481 would end the call (RFC 3261 §12.2.1.2, RFC 5057 §5.1); after a
+// 500 the peer tries again. If the registry does not answer, nobody can say that the call is
+// over: a refresh gets the 500, too.
 //
 // The registry is asked only about dialogs that neither ring nor have ended here, and only
 // if the application cannot have calls that the timers do not know.
@@ -26,12 +26,20 @@ func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	if set := c.Sets.Find(id.CallID, id.LocalTag); set != nil && !set.Lives(id.RemoteTag) && !set.Released(id.RemoteTag) {
 		return false
 	}
-	if _, err := c.Store.Load(ctx, id); err == nil || !c.Elsewhere(ctx, id) {
+	if _, err := c.Store.Load(ctx, id); err == nil {
+		return false
+	}
+	// Requests of another kind may belong to a dialog that only the application knows, such
+	// as a subscription.
+	if is, sure := c.Elsewhere(ctx, id); !is && (sure || !refreshes(req)) {
 		return false
 	}
 	respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	return true
 }
+
+// refreshes reports whether a request is one that keeps a session up.
+func refreshes(req *sip.Request) bool { return req.IsInvite() || req.Method == sip.UPDATE }
 
 // handedOver answers a request that would change a call with 500, if this node has handed
 // its calls over, and reports whether it did. The node that has the call by now would not
