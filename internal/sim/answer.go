@@ -39,7 +39,7 @@ func (p *peer) request(m message, from string) {
 	case p.kind.Filters && from != c.remote && c.alive():
 		c.Ledger = append(c.Ledger, e)
 		return
-	case m.number < c.heard && !p.kind.LaxCSeq: // RFC 3261 §12.2.2
+	case m.number <= c.heard && !p.kind.LaxCSeq: // RFC 3261 §12.2.2; most refuse an equal one, too
 		p.final(c, m, from, e, 500, "Out of Order")
 	default:
 		c.heard = max(c.heard, m.number)

@@ -6,53 +6,67 @@ import (
 	"time"
 )
 
-// cuts are S3 and S5: who hung up, and whether there was a reason. A BYE that the peer
-// refuses is none.
+// cuts are S3 and S5: who ended the call, and whether there was a reason. A BYE that the
+// peer refuses, or does not take, is none.
 func (v *view) cuts() {
 	hung := false
 	for _, e := range v.exchanges {
-		if e.own || e.method != "BYE" || hung || e.written > 0 && e.status >= 300 {
+		if e.own || e.method != "BYE" || hung || e.written > 0 && e.status >= 300 && (v.Ended == 0 || e.written < v.Ended) {
 			continue
 		}
-		if v.livesAt(e.sent) && v.lets(e.node) {
-			if !v.excused(e) && !v.blind(e) {
+		if v.livesAt(e.sent) && v.lets(e.node, e.sent) {
+			if !v.excused(e) {
 				v.fail("S3", e.sent, "%s hangs up (%s), and the peer has %v", e.node.name, e.reason, v.sessionAt(e.sent))
 			}
 			if strings.Contains(e.reason, "expired") {
-				v.neglected(e.sent)
+				v.neglected(e.sent, true)
 			}
 		}
 		hung = true
 	}
 	switch {
 	case hung:
+	case v.Why == Unknown && !v.lost(v.Ended):
+		v.fail("S3", v.Ended, "the peer's refresh is answered 481, and it has %v", v.session)
 	case v.Why == Expired && !v.session.ours:
-		v.neglected(v.Ended)
+		v.neglected(v.Ended, false)
 	case v.Ended == 0 && v.session.interval > 0 && !v.session.ours && v.session.since+v.session.interval < v.now():
-		v.neglected(v.now())
+		v.neglected(v.now(), false)
 	}
 }
 
 // blind reports whether the sender had lost the call and could not know, and the peer is
 // none of those that would refuse it.
-func (v *view) blind(bye *exchange) bool {
+func (v *view) blind(e *exchange) bool {
 	if v.registry == nil || !v.peer.kind.LaxCSeq {
 		return false
 	}
-	owner, _, _ := v.holder(bye.sent)
-	return owner.n != bye.node && !v.registry.healthy(bye.node, bye.sent-lease, bye.sent)
+	owner, _, _ := v.holder(e.sent)
+	return owner.n != e.node && !v.registry.healthy(e.node, e.sent-lease, e.sent)
 }
 
 // excused reports whether there is a reason for a node to hang up.
 func (v *view) excused(bye *exchange) bool {
-	if v.AppEnds > 0 && v.AppEnds <= bye.sent {
+	if v.AppEnds > 0 && v.AppEnds <= bye.sent || v.endedByTakeover(bye) {
 		return true
 	}
 	if s := v.known(bye.node, bye.sent); s.interval > 0 && bye.sent >= s.since+s.interval-margin(s.interval) {
 		return true // S5 looks why
 	}
 	return slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
-		return e.sent < bye.sent && (e.proof(bye.sent) || e.unacknowledged(bye.sent))
+		return e.node == bye.node && e.sent < bye.sent && (e.proof(bye.sent) && !v.refuted(e, bye) || e.unacknowledged(bye.sent))
+	})
+}
+
+// refuted reports whether the node that hangs up has heard after e that the peer is there:
+// one of the two has accepted a later refresh.
+func (v *view) refuted(e, bye *exchange) bool {
+	return slices.ContainsFunc(v.exchanges, func(o *exchange) bool {
+		heard := o.final
+		if o.own {
+			heard = o.written
+		}
+		return o.node == bye.node && o.refresh() && o.sent > e.sent && o.status/100 == 2 && heard > 0 && heard < bye.sent
 	})
 }
 
@@ -98,38 +112,54 @@ func (e *exchange) unacknowledged(at time.Duration) bool {
 		(e.acked == 0 || e.acked > e.written+timeout)
 }
 
-// unheard reports whether the 2xx to a re-INVITE of a node's, from which the peer counts,
-// was lost for as long as the peer repeats it. The peer may hang up then (RFC 3261
-// §13.3.1.4), and the node may not send another INVITE (§14.1).
-func (e *exchange) unheard(since time.Duration) bool {
-	return !e.own && e.method == "INVITE" && e.sent <= since && since-e.sent < timeout && (e.final == 0 || e.final-since >= timeout-time.Second)
-}
-
 // enough is how long a node must reach a peer to refresh a call for sure.
 const enough = 15 * time.Second
 
 // neglected is S5: the session ran out before the given moment though a node that may
-// serve it could have reached the peer between the half and the last chance, and has not
-// tried for as long as a transaction lasts.
-func (v *view) neglected(at time.Duration) {
+// serve it could have reached the peer between the half and the last chance. A node may
+// have had proof that the peer is gone. Then it hung up, unless it died before, or could not
+// ask whether the call was its own.
+func (v *view) neglected(at time.Duration, hung bool) {
 	s := v.sessionAt(at)
-	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool { return e.sent > s.since && e.proof(at) }) {
-		return
-	}
-	if slices.ContainsFunc(v.exchanges, func(e *exchange) bool { return e.unheard(s.since) }) {
+	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
+		return (e.sent > s.since || e.began(s.since)) && e.proof(at) && (hung || !v.wellOff(e.node, e.sent, at))
+	}) {
 		return
 	}
 	half, last := s.since+s.interval/2, s.since+s.interval-margin(s.interval)*11/10
 	for from := half; from+enough <= last; from += time.Second {
-		if n := v.server(from, from+enough); n != nil && v.wire.reached(n, v.peer, from, from+enough) && v.lets(n) {
+		if n := v.server(from, from+enough); n != nil && v.wire.reached(n, v.peer, from, from+enough) && v.lets(n, from) {
 			v.fail("S5", at, "%v has run out, but %s could have reached the peer from %.3f s on", s, n.name, from.Seconds())
 			return
 		}
 	}
 }
 
-// lets reports whether the peer takes packets of n.
-func (v *view) lets(n *node) bool { return !v.peer.kind.Filters || v.remote == n.addr }
+// wellOff reports whether n ran and reached the registry all the time from one moment to
+// another.
+func (v *view) wellOff(n *node, from, to time.Duration) bool {
+	return !n.died(from, to) && (v.registry == nil || v.registry.healthy(n, from, to))
+}
+
+// began reports whether e is the refresh of ours from which the peer counts: it has accepted
+// it then.
+func (e *exchange) began(since time.Duration) bool {
+	return !e.own && e.refresh() && e.sent <= since && since < e.sent+timeout && e.written > 0
+}
+
+// lets reports whether the peer takes packets of n at a moment.
+func (v *view) lets(n *node, at time.Duration) bool {
+	if !v.peer.kind.Filters {
+		return true
+	}
+	told := v.exchanges[0].node.addr
+	for i := range v.Ledger {
+		if e := &v.Ledger[i]; e.At < at && e.Accepted() && e.Contact != "" {
+			told = addrOf(uriOf(e.Contact))
+		}
+	}
+	return told == n.addr
+}
 
 // server is a node that may serve the call all the time from one moment to another: it
 // owns it, or could have taken it over by then. Nil if there is none.
@@ -143,7 +173,7 @@ func (v *view) server(from, to time.Duration) *node {
 			return owner.n
 		}
 		return nil
-	case v.registry == nil || len(v.grants) == 0 || v.registry.lost(since) || !owner.n.died(since, early):
+	case v.registry == nil || v.lost(from) || !owner.n.died(since, early):
 		return nil
 	}
 	// Whoever ran and reached the registry for long enough could have claimed it.

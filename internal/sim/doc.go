@@ -31,12 +31,12 @@
 //
 //	S1  the CSeqs that a peer accepts rise strictly
 //	S2  after the first accepted request of a taker none of the former owner is accepted
-//	S3  no BYE to a peer that is alive and refreshed, unless the application, End or RFC 4028 §10 says so
+//	S3  no BYE to a peer that is alive and refreshed, unless the application, End or RFC 4028 §10 says so, and no 481 to it
 //	S4  no two accepted refreshes of ours within 40 % of the interval without a cause
 //	S5  no call runs out though a node that may serve it could reach the peer between the half and the last chance
 //	S6  one owner for each epoch; epochs rise; nobody takes calls from a node that lives
-//	S7  each 2xx to an INVITE is acknowledged; what reaches a node that announced itself is answered
-//	L1  when the faults have stopped, each live call is soon owned by a live node
+//	S7  each 2xx to an INVITE is acknowledged; a node announces itself, and what reaches it is answered
+//	L1  each call of a node that crashed is soon claimed by whoever is well; when the faults have stopped, each live call has a live owner
 //	L2  each dead call is gone by its expiry and 64*T1
 //	L3  the registry and the memories agree
 //	L4  no goroutine, call or key is left

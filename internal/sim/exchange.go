@@ -15,7 +15,8 @@ type exchange struct {
 	branch  string
 	reason  string
 	sent    time.Duration // first
-	arrived time.Duration // the request, first
+	left    time.Duration // the copy of the request that arrived first was sent
+	arrived time.Duration // it arrived
 	written time.Duration // a final response, first
 	final   time.Duration // it arrived, first
 	status  int           // of the final response that arrived, else of the one that was written
@@ -57,12 +58,14 @@ func (w *world) exchanges(p *peer, only string) map[string][]*exchange {
 func request(all []*exchange, m message, own bool, n *node, p packet) []*exchange {
 	for _, e := range all {
 		if e.branch == m.branch && e.method == m.method {
-			e.arrived = earlier(e.arrived, p.arrives)
+			if first := earlier(e.arrived, p.arrives); first != e.arrived {
+				e.left, e.arrived = p.at, first
+			}
 			return all
 		}
 	}
 	return append(all, &exchange{node: n, own: own, method: m.method, number: m.number, branch: m.branch,
-		reason: m.reason, sent: p.at, arrived: p.arrives})
+		reason: m.reason, sent: p.at, left: p.at, arrived: p.arrives})
 }
 
 func respond(all []*exchange, m message, p packet) {

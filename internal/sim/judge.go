@@ -18,11 +18,14 @@ func (w *world) judge() {
 			}
 			if c.Began > 0 && v.established() {
 				v.former()
+				v.taken()
 				v.numbers()
 				v.pace()
 				v.cuts()
+				v.spared()
 				v.acknowledged()
 				v.answered()
+				v.reachable()
 			}
 		}
 		p.mu.Unlock()
@@ -69,51 +72,61 @@ func (v *view) numbers() {
 	}
 }
 
-// sent is when the request was first sent.
-func (v *view) sent(entry *Entry) time.Duration {
+// exchangeOf is the transaction of an entry. There is none on the wire only for ledgers that
+// are written by hand.
+func (v *view) exchangeOf(entry *Entry) *exchange {
 	for _, e := range v.exchanges {
-		if e.branch == entry.Branch && e.method == entry.Method {
-			return e.sent
+		if e.branch == entry.Branch && e.method == entry.Method && e.own == entry.Own {
+			return e
 		}
 	}
-	return entry.At
+	return &exchange{own: entry.Own, method: entry.Method, sent: entry.At}
 }
 
-// pace is S4: no two accepted refreshes of ours within 40 % of the interval without a
-// cause.
+// sent is when the request was first sent.
+func (v *view) sent(entry *Entry) time.Duration { return v.exchangeOf(entry).sent }
+
+// pace is S4: after an accepted refresh of either side, none of ours is accepted within
+// 40 % of the interval without a cause.
 func (v *view) pace() {
 	var last *Entry
 	for i := range v.Ledger {
 		e := &v.Ledger[i]
-		if !e.Refresh() || e.Own || !e.Accepted() || e.At <= v.Began {
+		if !e.Refresh() || !e.Accepted() {
 			continue
 		}
-		if last != nil && last.Session.interval > 0 && e.At-last.At < last.Session.interval*2/5 && !v.hurried(last, e) {
+		if last != nil && !e.Own && last.Session.interval > 0 && e.At-last.At < last.Session.interval*2/5 && !v.hurried(last, e) {
 			v.fail("S4", e.At, "a refresh is accepted again, after that at %.3f s and with an interval of %v", last.At.Seconds(), last.Session.interval)
 		}
 		last = e
 	}
 }
 
-// announcing is how long a taker that has many calls may take to announce itself.
-const announcing = 10 * time.Second
-
-// hurried reports whether there is a cause for b so soon after a: it took long until a
-// refresh was answered, one was refused, the peer sent something, or the owner changed
-// or stood still.
+// hurried reports whether there is a cause for our b so soon after a: it tells the peer of
+// a takeover, was under way already, or follows a refresh that failed or took long.
 func (v *view) hurried(a, b *Entry) bool {
-	from := v.sent(a)
-	// A takeover announces itself, beside what is due at that time.
-	if slices.ContainsFunc(v.grants, func(g grant) bool { return g.served > from-announcing && g.at <= b.At }) {
+	from, to := v.exchangeOf(a), v.exchangeOf(b)
+	if v.announces(b) || to.sent < a.At || from.node != to.node && (v.blind(from) || v.blind(to)) {
 		return true
 	}
-	if a.Node != b.Node || v.sent(b) < a.At || !v.wire.nodes[a.Node].ran(from, b.At) {
-		return true
-	}
-	for _, e := range v.exchanges {
+	return slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
+		within := e.refresh() && e.sent < b.At && (e.final == 0 || e.final >= from.sent) && e != to
 		slow := e.final == 0 || e.final-e.sent > time.Second
-		within := e.sent < b.At && (e.final == 0 || e.final >= from) && e.branch != b.Branch
-		if within && (slow || e.own || e.sent > a.At) {
+		return within && (slow || e.status >= 300 || e.own && e != from)
+	})
+}
+
+// announces reports whether b is the first accepted request of its node since that took the
+// call over.
+func (v *view) announces(b *Entry) bool {
+	n := v.exchangeOf(b).node
+	for _, g := range v.grants {
+		if g.from.Name == "" || g.at > b.At || v.registry.lifeOf(g.to).n != n {
+			continue
+		}
+		if !slices.ContainsFunc(v.Ledger, func(e Entry) bool {
+			return !e.Own && e.Accepted() && e.At >= g.at && e.At < b.At && v.exchangeOf(&e).node == n
+		}) {
 			return true
 		}
 	}
@@ -124,7 +137,7 @@ func (v *view) hurried(a, b *Entry) bool {
 // transaction is acknowledged.
 func (v *view) acknowledged() {
 	for _, e := range v.exchanges {
-		if !e.own && e.method == "INVITE" && e.status/100 == 2 && e.final > 0 && e.final-e.sent < timeout && e.ack == 0 && e.node.ran(e.final-timeout, e.final+2*time.Second) {
+		if !e.own && e.method == "INVITE" && e.status/100 == 2 && e.final > 0 && e.final-e.sent < timeout && e.ack == 0 && !e.node.died(e.sent, e.final+2*time.Second) {
 			v.fail("S7", e.final, "the 2xx to INVITE %d reaches %s and is not acknowledged", e.number, e.node.name)
 		}
 	}
@@ -133,8 +146,18 @@ func (v *view) acknowledged() {
 // answered is S7, too: what reaches a node that announced itself is answered.
 func (v *view) answered() {
 	for _, e := range v.exchanges {
-		if e.own && e.arrived > 0 && e.written == 0 && e.node != nil && e.node.ran(e.arrived-time.Second, e.arrived+timeout) && e.arrived+timeout < v.now() {
+		if e.own && e.arrived > 0 && e.written == 0 && !e.node.died(e.left, e.arrived+timeout) && e.arrived+timeout < v.now() {
 			v.fail("S7", e.arrived, "%s %d of the peer reaches %s and is not answered", e.method, e.number, e.node.name)
+		}
+	}
+}
+
+// reachable is S7, too: a node announces itself, and no other one.
+func (v *view) reachable() {
+	for i := range v.Ledger {
+		e := &v.Ledger[i]
+		if n := v.exchangeOf(e).node; e.Accepted() && e.Contact != "" && addrOf(uriOf(e.Contact)) != n.addr {
+			v.fail("S7", e.At, "%s %d of %s announces %s", e.Method, e.Number, n.name, e.Contact)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (v *view) owned() {
 	}
 	owner := v.registry.lifeOf(owners[0].Owner)
 	switch {
-	case owner.n == nil && v.mayBeLost():
+	case owner.n == nil && v.lost(v.now()):
 	case owner.n == nil:
 		v.fail("L1", v.now(), "nobody owns it")
 	case !owner.runs():
@@ -55,20 +55,6 @@ func (v *view) owned() {
 	case !owner.n.has(v.id()):
 		v.fail("L1", v.now(), "%s owns it, and does not have it", owner.n.name)
 	}
-}
-
-// mayBeLost reports whether the node that had the call died before it was written, or
-// after the registry had lost it.
-func (v *view) mayBeLost() bool {
-	owner, since, _ := v.holder(v.now())
-	since = max(since, v.Began)
-	if !owner.n.died(since, v.now()) {
-		return false
-	}
-	if len(v.grants) == 0 {
-		return !v.registry.healthy(owner.n, v.Began, v.Began+10*time.Second)
-	}
-	return v.registry.lost(since)
 }
 
 // has reports whether a call is in the memory of n.
@@ -88,8 +74,8 @@ func (w *world) judgeMemories() {
 		for d := range n.ua.Timers.Calls(context.Background()) {
 			ids[d.ID] = true
 			owners, err := w.registry.Owner(context.Background(), []dialogstore.ID{d.ID})
-			if c := calls[d.CallID]; c != nil && c.Ended > 0 && !d.Session.Active() {
-				continue // nothing but a BYE, or the next time that all calls are written, ends it here
+			if c := calls[d.CallID]; c != nil && owners[0].Owner == (failover.Node{}) && !d.Session.Active() && !w.registry.kept(c, w.now()) {
+				continue // only the next time that all calls are written mends it
 			}
 			if owner := w.registry.lifeOf(owners[0].Owner); err != nil || owner.n != n || !owner.runs() {
 				w.violated("L3", calls[d.CallID], w.now(), "%s has call %s, which the registry says is %+v (%v)", n.name, d.CallID, owners[0], err)

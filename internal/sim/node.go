@@ -174,7 +174,17 @@ func (n *node) ran(from, to time.Duration) bool {
 
 // died reports whether a life of n ended between two moments.
 func (n *node) died(from, to time.Duration) bool {
+	_, died := n.deathAfter(from, to)
+	return died
+}
+
+// deathAfter is when a life of n first ended between two moments.
+func (n *node) deathAfter(from, to time.Duration) (at time.Duration, died bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.ContainsFunc(n.deaths, func(at time.Duration) bool { return from <= at && at <= to })
+	i := slices.IndexFunc(n.deaths, func(at time.Duration) bool { return from <= at && at <= to })
+	if i < 0 {
+		return 0, false
+	}
+	return n.deaths[i], true
 }

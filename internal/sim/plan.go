@@ -18,6 +18,7 @@ type Plan struct {
 	CallLength time.Duration       // on average
 	Beat       time.Duration       // of nodes that share calls
 	Options    []middleware.Option // of all nodes
+	Takeover   Takeover            // of nodes that share calls
 	Faults     []Fault             // in order
 }
 
@@ -83,6 +84,7 @@ func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	random = rand.New(rand.NewPCG(seed, 5))
 	p.Beat = pick(random, lease/12, lease/6, lease/3, lease/3, lease/3, lease/3)
 	p.Options = drawOptions(random)
+	p.Takeover = drawTakeover(rand.New(rand.NewPCG(seed, 6)))
 	for _, k := range kinds {
 		if k.ofTheRegistry && !registry || random.IntN(2) == 0 {
 			continue

@@ -24,7 +24,7 @@ func TestPlanted(t *testing.T) {
 			stack.Plant = c.plant
 			for seed := uint64(1); seed <= c.within; seed++ {
 				found := make(map[string]int)
-				alarm := time.AfterFunc(time.Minute, func() { panic(fmt.Sprintf("seed %d does not end", seed)) })
+				alarm := time.AfterFunc(patience, func() { panic(fmt.Sprintf("seed %d does not end", seed)) })
 				inspect(t, stack, seed, func(v Violation) {
 					found[v.Rule]++
 				})

@@ -40,9 +40,10 @@ type registry struct {
 	undone   []span          // what was written in it is lost
 	runs     map[failover.Node]life
 	pulses   map[failover.Node]pulse
-	grants   map[string][]grant       // by Call-ID, in order
-	dropped  map[string]time.Duration // by Call-ID
-	fenced   int                      // writes refused
+	grants   map[string][]grant         // by Call-ID, in order
+	dropped  map[string]time.Duration   // by Call-ID
+	begins   map[string]int             // by Call-ID, where the grants begin that the registry has not forgotten
+	writes   map[string][]time.Duration // by Call-ID, those that were accepted, in order
 }
 
 // cut is a time in which a node does not reach the registry.
@@ -73,7 +74,8 @@ type grant struct {
 
 func newRegistry(w *world, seed uint64) *registry {
 	return &registry{Shared: w.stack.registry(w.T), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]cut),
-		runs: make(map[failover.Node]life), pulses: make(map[failover.Node]pulse), grants: make(map[string][]grant), dropped: make(map[string]time.Duration)}
+		runs: make(map[failover.Node]life), pulses: make(map[failover.Node]pulse), grants: make(map[string][]grant),
+		dropped: make(map[string]time.Duration), begins: make(map[string]int), writes: make(map[string][]time.Duration)}
 }
 
 func (s span) has(at time.Duration) bool { return s.from <= at && at < s.to }
@@ -85,11 +87,9 @@ func (s span) meets(from, to time.Duration) bool { return s.from < to && from < 
 func (r *registry) put(me failover.Node, k failover.Key, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil {
-		r.fenced++
-		return
+	if err == nil {
+		r.grant(grant{at: r.w.now(), to: me, epoch: k.Epoch, served: r.w.now()}, k)
 	}
-	r.grant(grant{at: r.w.now(), to: me, epoch: k.Epoch, served: r.w.now()}, k)
 }
 
 // claimed notes a claim that was granted.
@@ -130,12 +130,13 @@ func (r *registry) ended(c *Call) bool {
 // one owner, unless the registry has lost what it granted, or has forgotten the call when
 // it had ended. r.mu is held.
 func (r *registry) grant(g grant, k failover.Key) {
+	r.writes[k.CallID] = append(r.writes[k.CallID], g.at)
 	all := r.grants[k.CallID]
 	if at, ok := r.dropped[k.CallID]; ok && g.at-at > failover.KeepDropped {
 		delete(r.dropped, k.CallID)
-		all = nil
+		r.begins[k.CallID] = len(all)
 	}
-	for i := len(all) - 1; i >= 0; i-- {
+	for i := len(all) - 1; i >= r.begins[k.CallID]; i-- {
 		if all[i].to == g.to && all[i].epoch == g.epoch {
 			if all[i].served == 0 {
 				all[i].served = g.served

@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/inside"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -26,6 +27,15 @@ func TestSabotage(t *testing.T) {
 		s.Started = w
 		return s
 	}
+	shared := func(p Plant, opts ...failover.Option) Stack {
+		s := small
+		s.Plant = p
+		s.Options = func(n *node) []middleware.Option {
+			all := append([]failover.Option{failover.WithName(n.name), failover.WithAddress(n.addr)}, opts...)
+			return []middleware.Option{middleware.WithFailover(n.w.registry.link(n), all...)}
+		}
+		return s
+	}
 	for _, c := range []struct {
 		name, rule string
 		stack      Stack
@@ -33,20 +43,35 @@ func TestSabotage(t *testing.T) {
 		{"refreshes far too early", "S4", with(middleware.WithJitter(0.5))},
 		{"hangs up for no reason", "S3", now(func(n *node) { n.each(time.Hour, n.bye) })},
 		{"forgets calls", "S5", now(func(n *node) { n.each(time.Hour, n.forget) })},
+		{"knows no call", "S3", now(func(n *node) {
+			n.ua.Server.OnUpdate(func(req *sip.Request, tx sip.ServerTransaction) {
+				_ = tx.Respond(sip.NewResponseFromRequest(req, 481, "No such call", nil))
+			})
+		})},
+		{"takes nothing over", "L1", shared(func(r failover.Registry) failover.Registry { return timid{r} })},
+		{"announces another node", "S7", shared(nil, failover.WithAddress("127.0.9.9:5060"))},
+		{"keeps what was to end", "S3", shared(nil, failover.WithTakeover(failover.Keep))},
 		{"answers no BYE", "S7", now(func(n *node) { n.ua.Server.Server.OnBye(func(*sip.Request, sip.ServerTransaction) {}) })},
 		{"keeps calls", "L2", now(func(n *node) { n.each(30*time.Minute, n.invent) })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			found := make(map[string]int)
-			alarm := time.AfterFunc(time.Minute, func() { panic("does not end") })
+			alarm := time.AfterFunc(patience, func() { panic("does not end") })
 			defer alarm.Stop()
-			inspect(t, c.stack, 1, func(v Violation) { found[v.Rule]++ })
+			for seed := uint64(1); seed <= 8 && found[c.rule] == 0; seed++ {
+				inspect(t, c.stack, seed, func(v Violation) { found[v.Rule]++ })
+			}
 			if found[c.rule] == 0 {
 				t.Errorf("found %v, want %s", found, c.rule)
 			}
 		})
 	}
 }
+
+// timid has a node take no other one for dead.
+type timid struct{ failover.Registry }
+
+func (timid) Bury(context.Context, failover.Node, uint64) (bool, error) { return false, nil }
 
 // each does something to each call of n once, after a while.
 func (n *node) each(after time.Duration, do func(dialogstore.Dialog)) {

@@ -48,7 +48,8 @@ var Cluster = Stack{
 	Name: "cluster", Nodes: [2]int{2, 5}, Peers: [2]int{50, 500}, Shared: true,
 	Options: func(n *node) []middleware.Option {
 		return []middleware.Option{middleware.WithFailover(n.w.registry.link(n),
-			failover.WithName(n.name), failover.WithAddress(n.addr), failover.WithBeat(n.w.plan.Beat))}
+			failover.WithName(n.name), failover.WithAddress(n.addr), failover.WithBeat(n.w.plan.Beat),
+			failover.WithTakeover(n.w.plan.Takeover.decide))}
 	},
 	Leave: func(ctx context.Context, t *middleware.Timers) error { return t.Leave(ctx) },
 }
