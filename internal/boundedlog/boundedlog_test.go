@@ -53,6 +53,28 @@ func TestLongValuesAreCut(t *testing.T) {
 	}
 }
 
+// A value is cut at the bound, and not within a character.
+func TestWhereValuesAreCut(t *testing.T) {
+	const most = boundedlog.Length
+	for _, c := range []struct{ value, want string }{
+		{strings.Repeat("x", most), strings.Repeat("x", most)},
+		{strings.Repeat("x", most+1), strings.Repeat("x", most) + "…"},
+		{strings.Repeat("x", most-1) + "ü", strings.Repeat("x", most-1) + "…"},
+		{strings.Repeat("x", most-2) + "üü", strings.Repeat("x", most-2) + "ü…"},
+	} {
+		for _, value := range []any{c.value, errors.New(c.value)} {
+			var out bytes.Buffer
+			slog.New(boundedlog.New(slog.NewJSONHandler(&out, nil))).Warn("text", "call_id", value)
+			var got struct {
+				CallID string `json:"call_id"`
+			}
+			if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.CallID != c.want {
+				t.Errorf("%q is logged as %q, %v; want %q", c.value, got.CallID, err, c.want)
+			}
+		}
+	}
+}
+
 func TestFloodIsSuppressed(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var out strings.Builder

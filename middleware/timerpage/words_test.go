@@ -91,6 +91,20 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
+// The words of JSON as operators say them.
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{"local": "us", "peer": "the peer", "none": "nobody", "auto": "either"} {
+		if got := partyName(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"INVITE": "re-INVITE", "UPDATE": "UPDATE"} {
+		if got := methodName(name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}
+
 // The method of our next refresh has a reason.
 func TestNextMethod(t *testing.T) {
 	const auto, update, invite = sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite
