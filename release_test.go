@@ -13,14 +13,50 @@ import (
 )
 
 // released are the modules that are released together, and where they are.
-var released = map[string]string{ours: ".", ours + "/middleware/diagotimer": "middleware/diagotimer"}
+var released = map[string]string{
+	ours:                            ".",
+	ours + "/middleware/diagotimer": "middleware/diagotimer",
+	ours + "/middleware/promtimer":  "middleware/promtimer",
+	ours + "/dialogstore/failover/redisregistry": "dialogstore/failover/redisregistry",
+	ours + "/dialogstore/failover/boltregistry":  "dialogstore/failover/boltregistry",
+}
+
+var goGet = regexp.MustCompile(`(?m)^go (get \S+)`)
 
 // TestREADMEGoGet follows the README in a new module, as after a release: the
-// commands that fetch the library, and then each program as it stands there.
+// commands that fetch the library, and then each program as it stands there. The other
+// modules are fetched as their pages say.
 func TestREADMEGoGet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("unpacks every module that diago needs")
 	}
+	env := afterRelease(t)
+	gets := getsOf(t, "README.md")
+	if len(gets) != 2 {
+		t.Fatalf("README has %d go get, want one for sipgo and one for diago", len(gets))
+	}
+	programs := blocksOf(t, "README.md", goBlock)[:2]
+	fetched := map[string]bool{ours: true, ours + "/middleware/diagotimer": true}
+	for i, stack := range []string{"sipgo", "diago"} {
+		t.Run(stack, func(t *testing.T) { fetch(t, env, gets[i], programs[i]) })
+	}
+	for _, get := range append(getsOf(t, "docs/failover.md"), getsOf(t, "docs/metrics.md")...) {
+		module := strings.TrimPrefix(get, "get ")
+		fetched[module] = true
+		t.Run(filepath.Base(module), func(t *testing.T) {
+			fetch(t, env, get, fmt.Sprintf("package main\n\nimport _ %q\n\nfunc main() {}\n", module))
+		})
+	}
+	for module := range released {
+		if !fetched[module] {
+			t.Errorf("no page says how to get %s", module)
+		}
+	}
+}
+
+// afterRelease returns an environment in which all modules are released.
+func afterRelease(t *testing.T) (env []string) {
+	t.Helper()
 	proxy := t.TempDir()
 	for module, dir := range released {
 		publish(t, proxy, module, dir)
@@ -29,31 +65,36 @@ func TestREADMEGoGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "GOWORK=off", "GOSUMDB=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+t.TempDir(),
+	return append(os.Environ(), "GOWORK=off", "GOSUMDB=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+t.TempDir(),
 		"GOPROXY=file://"+proxy+",file://"+filepath.Join(strings.TrimSpace(string(cached)), "cache", "download"))
-	readme, err := os.ReadFile("README.md")
+}
+
+// getsOf returns the commands of a page that fetch modules.
+func getsOf(t *testing.T, page string) (gets []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	gets := regexp.MustCompile(`(?m)^go (get \S+)`).FindAllStringSubmatch(string(readme), -1)
-	if len(gets) != 2 {
-		t.Fatalf("README has %d go get, want one for sipgo and one for diago", len(gets))
+	for _, m := range goGet.FindAllStringSubmatch(string(text), -1) {
+		gets = append(gets, m[1])
 	}
-	programs := blocksOf(t, "README.md", goBlock)[:2]
-	for i, stack := range []string{"sipgo", "diago"} {
-		t.Run(stack, func(t *testing.T) {
-			app := t.TempDir()
-			if err := os.WriteFile(filepath.Join(app, "main.go"), []byte(programs[i]), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for _, args := range []string{"mod init example.org/app", gets[i][1], "list -deps ."} {
-				cmd := exec.Command("go", strings.Fields(args)...)
-				cmd.Dir, cmd.Env = app, env
-				if out, err := cmd.CombinedOutput(); err != nil {
-					t.Fatalf("go %s: %v\n%s", args, err, out)
-				}
-			}
-		})
+	return gets
+}
+
+// fetch runs a go get in a new module that has a program, and finds all that it needs.
+func fetch(t *testing.T, env []string, get, program string) {
+	t.Helper()
+	app := t.TempDir()
+	if err := os.WriteFile(filepath.Join(app, "main.go"), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"mod init example.org/app", get, "list -deps ."} {
+		cmd := exec.Command("go", strings.Fields(args)...)
+		cmd.Dir, cmd.Env = app, env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", args, err, out)
+		}
 	}
 }
 
@@ -92,7 +133,7 @@ func publish(t *testing.T, proxy, module, dir string) {
 	}
 }
 
-// pack writes the sources of a module, without the modules below it.
+// pack writes the files of a module, without the modules below it.
 func pack(z *zip.Writer, dir, prefix string) error {
 	root := os.DirFS(dir)
 	return fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
@@ -104,8 +145,6 @@ func pack(z *zip.Writer, dir, prefix string) error {
 			if other == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
-			return nil
-		case !strings.HasSuffix(path, ".go") && path != "go.mod":
 			return nil
 		}
 		text, err := fs.ReadFile(root, path)
