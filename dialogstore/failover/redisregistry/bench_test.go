@@ -19,7 +19,7 @@ func BenchmarkPutNew(b *testing.B) {
 	for batch := range batches(b.N, 500) {
 		mustPut(b, r, alice, all[batch[0]:batch[1]]...)
 	}
-	cost()
+	cost(b.N, "op")
 	b.ReportMetric((s.info("memory", "used_memory")-before)/float64(b.N), "server-B/call")
 }
 
@@ -36,7 +36,7 @@ func BenchmarkPutRefreshed(b *testing.B) {
 		}
 		mustPut(b, r, alice, next[:batch]...)
 	}
-	cost()
+	cost(b.N, "op")
 }
 
 func BenchmarkClaim(b *testing.B) {
@@ -49,7 +49,7 @@ func BenchmarkClaim(b *testing.B) {
 	for batch := range batches(b.N, 200) {
 		mustClaim(b, r, bob, alice, keys[batch[0]:batch[1]]...)
 	}
-	cost()
+	cost(b.N, "op")
 }
 
 // BenchmarkOwned lists the first 1024 of 100 thousand calls, as a claimer does.
@@ -66,7 +66,7 @@ func BenchmarkOwned(b *testing.B) {
 			b.Fatal(len(held), err)
 		}
 	}
-	cost()
+	cost(b.N, "op")
 }
 
 // batches yields the bounds of batches.
@@ -86,25 +86,30 @@ func pages(n, size int) (sizes []int) {
 }
 
 // cost starts the timer. The function that it returns stops it, and reports what the
-// server has had to do: scripts, its time, and bytes in both directions.
-func (s *server) cost(b *testing.B) (report func()) {
+// server has had to do for each of n: scripts, its time, and bytes in both directions.
+func (s *server) cost(b *testing.B) (report func(n int, unit string)) {
 	figures := map[string]func() float64{
-		"scripts/op":    s.scripts,
-		"server-µs/op":  func() float64 { return 1e6 * (s.info("cpu", "used_cpu_user") + s.info("cpu", "used_cpu_sys")) },
-		"sent-B/op":     func() float64 { return s.info("stats", "total_net_input_bytes") },
-		"received-B/op": func() float64 { return s.info("stats", "total_net_output_bytes") },
+		"scripts":    s.scripts,
+		"server-µs":  s.processor,
+		"sent-B":     func() float64 { return s.info("stats", "total_net_input_bytes") },
+		"received-B": func() float64 { return s.info("stats", "total_net_output_bytes") },
 	}
 	before := make(map[string]float64)
-	for unit, figure := range figures {
-		before[unit] = figure()
+	for name, figure := range figures {
+		before[name] = figure()
 	}
 	b.ResetTimer()
-	return func() {
+	return func(n int, unit string) {
 		b.StopTimer()
-		for unit, figure := range figures {
-			b.ReportMetric((figure()-before[unit])/float64(b.N), unit)
+		for name, figure := range figures {
+			b.ReportMetric((figure()-before[name])/float64(n), name+"/"+unit)
 		}
 	}
+}
+
+// processor is what the server has used of it, in µs.
+func (s *server) processor() float64 {
+	return 1e6 * (s.info("cpu", "used_cpu_user") + s.info("cpu", "used_cpu_sys"))
 }
 
 // scripts is how many the server has run.
