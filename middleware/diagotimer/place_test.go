@@ -202,6 +202,41 @@ func TestRefusedOption(t *testing.T) {
 	}
 }
 
+// TestRefusedOptionChangesNothing: a Diago whose timers were refused serves calls on the
+// application's server, through its middleware.
+func TestRefusedOptionChangesNothing(t *testing.T) {
+	logged := listen(t)
+	var invites atomic.Int32
+	callee := makeDesk(t, nil, func(ua *sipgo.UserAgent, timers *middleware.Timers) (*diago.Diago, error) {
+		server := must(sipgo.NewServer(ua))
+		server.OnUpdate(func(*sip.Request, sip.ServerTransaction) {})
+		dg := diago.NewDiago(ua, port0("udp", ""), diagotimer.WithServer(server),
+			diagotimer.WithServerRequestMiddleware(func(next sipgo.RequestHandler) sipgo.RequestHandler {
+				return func(req *sip.Request, tx sip.ServerTransaction) {
+					if req.IsInvite() {
+						invites.Add(1)
+					}
+					next(req, tx)
+				}
+			}), diagotimer.Option(timers, nil))
+		if !slices.Contains(server.RegisteredMethods(), string(sip.INVITE)) {
+			t.Errorf("diago has registered no handler with the server, only %v", server.RegisteredMethods())
+		}
+		return dg, nil
+	})
+	logged.want(t, "level=ERROR", "calls have no session timers", "UPDATE")
+	caller := newDesk(t, lenient, port0("udp", ""))
+	callee.serve(t)
+	caller.serve(t)
+	d := caller.calls(t, callee, diago.NewDialogOptions{})
+	if got := invites.Load(); got != 1 {
+		t.Errorf("the application's middleware got %d INVITEs, want 1", got)
+	}
+	if err := d.Hangup(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOptionTooEarly: an option of diago's that takes the place of ours is logged
 // loudly, and a call that comes in is one without timers, instead of one that they
 // cut.
