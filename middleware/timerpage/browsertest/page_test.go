@@ -144,3 +144,24 @@ func TestHidden(t *testing.T) {
 	b.eval(`(() => {` + fmt.Sprintf(seen, false) + `})()`)
 	b.await(`document.querySelectorAll("tbody tr").length === 1`)
 }
+
+// A node dies before one's eyes.
+func TestNodeDies(t *testing.T) {
+	registry := failover.NewMemory()
+	node := func(name string) middleware.Option {
+		return middleware.WithFailover(registry, failover.WithName(name), failover.WithLease(2*time.Second))
+	}
+	s, other := newSite(t, node("here")), newSite(t, node("there"))
+	for _, timers := range []*middleware.Timers{s.timers, other.timers} {
+		if _, err := timers.NewServer(); err != nil { // from now on it can take calls over
+			t.Fatal(err)
+		}
+	}
+	b := s.open("nodes")
+	state := func(of string) string {
+		return `Array.from(document.querySelectorAll(".nodes tbody tr")).find((r) => r.cells[0].textContent.startsWith("` + of + `"))?.cells[1].textContent`
+	}
+	b.await(state("here") + ` === "alive" && ` + state("there") + ` === "alive"`)
+	_ = other.timers.Close()
+	b.await(state("there") + ` === "dead"`)
+}
