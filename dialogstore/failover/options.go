@@ -21,6 +21,7 @@ type Settings struct {
 	Name     string
 	Lease    time.Duration
 	Beat     time.Duration
+	Flush    time.Duration
 	Takeover Takeover
 	Eligible func(dialogstore.Dialog) bool // nil: every call
 	Address  string                        // empty: calls taken over keep theirs
@@ -30,6 +31,12 @@ type Settings struct {
 const (
 	DefaultLease = 6 * time.Second
 	MinLease     = 50 * time.Millisecond
+)
+
+// The default and the maximum of WithFlush.
+const (
+	DefaultFlush = 50 * time.Millisecond
+	MaxFlush     = time.Second
 )
 
 // beatsInLease is how many beats a lease has by default.
@@ -51,6 +58,11 @@ func WithLease(d time.Duration) Option { return func(s *Settings) { s.Lease = d 
 // others. A takeover starts at the latest when the lease and one beat are over. The range is
 // 1 ms to a third of the lease; the default is a twelfth of the lease, which is 500 ms.
 func WithBeat(d time.Duration) Option { return func(s *Settings) { s.Beat = d } }
+
+// WithFlush sets how often this node writes to the registry at most: all calls that have
+// changed since, each in its latest state. A crash loses what is younger, and Leave may
+// take that long. The default is 50 ms, the range 1 ms to 1 s.
+func WithFlush(d time.Duration) Option { return func(s *Settings) { s.Flush = d } }
 
 // WithTakeover says what happens to a call that was taken over: Keep, the default, End, or
 // a function that decides for each call. The function may set another Contact and session
@@ -75,7 +87,7 @@ func WithAddress(hostport string) Option { return func(s *Settings) { s.Address 
 // Configure applies options to the defaults. The error is a *sessiontimer.ConfigError for
 // the first value out of range.
 func Configure(opts ...Option) (Settings, error) {
-	s := Settings{Lease: DefaultLease, Takeover: Keep}
+	s := Settings{Lease: DefaultLease, Flush: DefaultFlush, Takeover: Keep}
 	for _, opt := range opts {
 		opt(&s)
 	}
@@ -118,6 +130,8 @@ func (s *Settings) validate() error {
 		return &sessiontimer.ConfigError{Option: "Lease", Value: s.Lease, Allowed: fmt.Sprintf("%v or more", MinLease)}
 	case s.Beat < time.Millisecond || s.Beat > s.Lease/3:
 		return &sessiontimer.ConfigError{Option: "Beat", Value: s.Beat, Allowed: fmt.Sprintf("1 ms to a third of the lease, which is %v", s.Lease)}
+	case s.Flush < time.Millisecond || s.Flush > MaxFlush:
+		return &sessiontimer.ConfigError{Option: "Flush", Value: s.Flush, Allowed: fmt.Sprintf("1 ms to %v", MaxFlush)}
 	case s.Takeover == nil:
 		return &sessiontimer.ConfigError{Option: "Takeover", Value: nil, Allowed: "Keep, End or a function"}
 	}

@@ -17,7 +17,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, _ := failover.Configure()
-	if a.Lease != 6*time.Second || a.Beat != 500*time.Millisecond || a.Eligible != nil || a.Address != "" {
+	if a.Lease != 6*time.Second || a.Beat != 500*time.Millisecond || a.Flush != 50*time.Millisecond || a.Eligible != nil || a.Address != "" {
 		t.Errorf("defaults are %+v", a)
 	}
 	if a.Name == "" || a.Name == b.Name {
@@ -43,6 +43,8 @@ func TestOptionsOutOfRange(t *testing.T) {
 		{"Lease", []failover.Option{failover.WithLease(-time.Second)}, "50ms or more"},
 		{"Beat", []failover.Option{failover.WithBeat(-1)}, "a third of the lease, which is 6s"},
 		{"Beat", []failover.Option{failover.WithBeat(2*time.Second + 1)}, "a third of the lease"},
+		{"Flush", []failover.Option{failover.WithFlush(0)}, "1 ms to 1s"},
+		{"Flush", []failover.Option{failover.WithFlush(time.Second + 1)}, "1 ms to 1s"},
 		{"Takeover", []failover.Option{failover.WithTakeover(nil)}, "Keep, End or a function"},
 		{"Address", []failover.Option{failover.WithAddress("192.0.2.1")}, "host:port"},
 		{"Address", []failover.Option{failover.WithAddress(":5060")}, "host:port"},
@@ -55,6 +57,7 @@ func TestOptionsOutOfRange(t *testing.T) {
 		}
 	}
 	good := []failover.Option{failover.WithName("a"), failover.WithLease(50 * time.Millisecond), failover.WithBeat(time.Millisecond),
+		failover.WithFlush(time.Second),
 		failover.WithTakeover(failover.End), failover.WithAddress("[2001:db8::1]:5060")}
 	if _, err := failover.Configure(good...); err != nil {
 		t.Errorf("values within range are refused: %v", err)

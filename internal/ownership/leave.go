@@ -50,7 +50,7 @@ func (n *Node) Leave(ctx context.Context) error {
 			n.over.Store(true)
 			return nil
 		}
-		if !pause(ctx, flushEvery) {
+		if !pause(ctx, n.cfg.Settings.Flush) {
 			return err
 		}
 	}

@@ -10,11 +10,9 @@ import (
 )
 
 const (
-	// flushEvery is the shortest time between two batches. A crash loses the changes of
-	// about that time.
-	flushEvery = 50 * time.Millisecond
-	// backlogEvery takes its place while more calls wait than fit into a batch. It limits
-	// the load after an outage, when all nodes have much to write at the same time.
+	// backlogEvery takes the place of Settings.Flush while more calls wait than fit into a
+	// batch. It limits the load after an outage, when all nodes have much to write at the
+	// same time.
 	backlogEvery = 15 * time.Millisecond
 	batchSize    = 500
 	// longestBackoff is the longest time between two attempts while writes fail.
@@ -39,14 +37,14 @@ func (n *Node) writeBehind() {
 		}
 		err := n.write(batch)
 		n.written(batch, err)
-		wait := flushEvery
+		wait := n.cfg.Settings.Flush
 		switch {
 		case err != nil:
 			n.trouble.begin(time.Now(), err)
 			failures++
-			wait = min(longestBackoff, flushEvery<<min(failures, 10))
+			wait = min(longestBackoff, wait<<min(failures, 10))
 		case len(batch) == batchSize:
-			failures, wait = 0, backlogEvery
+			failures, wait = 0, min(wait, backlogEvery)
 		default:
 			failures = 0
 		}

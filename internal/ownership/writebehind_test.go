@@ -38,6 +38,34 @@ func TestLatestStateIsWritten(t *testing.T) {
 	})
 }
 
+// WithFlush sets how often a call that changes every 10 ms is written.
+func TestFlush(t *testing.T) {
+	for flush, want := range map[time.Duration]time.Duration{
+		time.Millisecond: 10 * time.Millisecond, 200 * time.Millisecond: 200 * time.Millisecond, time.Second: time.Second,
+	} {
+		inLab(t, func(l *lab) {
+			a := l.node("a", failover.WithFlush(flush))
+			d := call("one")
+			a.create(d)
+			l.pass(2 * time.Second)
+			before := len(a.way.requests("Put"))
+			for range 400 {
+				a.refresh(d.ID)
+				l.pass(10 * time.Millisecond)
+			}
+			puts := a.way.requests("Put")[before:]
+			if len(puts) < 3 {
+				t.Errorf("%d writes in 4 s", len(puts))
+			}
+			for i := 1; i < len(puts); i++ {
+				if gap := puts[i].at - puts[i-1].at; gap != want {
+					t.Errorf("writes %v apart, want them %v apart", gap, want)
+				}
+			}
+		})
+	}
+}
+
 // Nobody waits for the registry, however long it takes, and no more of it is kept than
 // that it has to hear of a call.
 func TestNobodyWaitsForTheRegistry(t *testing.T) {
