@@ -208,6 +208,35 @@ func TestPanicOfTheByeHandler(t *testing.T) {
 	}
 }
 
+// So does a host's media handler, or its ACK handler, that panics when media have moved: the
+// call goes on.
+func TestPanicOfTheMediaHandler(t *testing.T) {
+	fails := func(*sip.Request, sip.ServerTransaction) { panic("of the test") }
+	accepts := func(req *sip.Request, tx sip.ServerTransaction) {
+		_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
+	}
+	for name, host := range map[string]middleware.Host{"media": {Media: fails}, "ACK": {Media: accepts, Ack: fails}} {
+		t.Run(name, func(t *testing.T) {
+			var log syncBuffer
+			inLab(t, func(l *lab) {
+				alice, p := l.alice(middleware.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))), l.peer()
+				host.Bye, host.Methods = func(*sip.Request, sip.ServerTransaction) {}, func() []string { return nil }
+				d := l.callPeer(alice, p, timerHeader, se1800)
+				alice.Timers.SetHost(host)
+				other := sdpOf("peer", 2, "10.0.0.77", 4000)
+				for _, at := range []time.Duration{900, 1800} {
+					l.at(at * time.Second)
+					l.refreshedWith(p, other)
+				}
+				l.wantAlive("alice", d)
+			})
+			if n := strings.Count(log.buf.String(), "panic in the application's media handler"); n != 1 {
+				t.Errorf("the log tells of %d panics, want one:\n%s", n, log.buf.String())
+			}
+		})
+	}
+}
+
 // stuck is a function that is called for two calls, and blocks for the first one once
 // told to.
 type stuck struct {
