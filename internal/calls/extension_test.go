@@ -7,7 +7,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// RFC 3261 §8.2.2.3: what is required and not known, each once.
+// E-41, RFC 3261 §8.2.2.3: what is required and not known, each once.
 func TestUnknown(t *testing.T) {
 	for _, c := range []struct {
 		require string

@@ -88,7 +88,7 @@ func begun(d dialogstore.Dialog) dialogstore.Dialog {
 	return d
 }
 
-// RFC 3261 §12.1.1: the dialog of an INVITE of the peer.
+// C-24, D-10, D-16, RFC 3261 §12.1.1: the dialog of an INVITE of the peer.
 func TestOpeningAnswered(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -142,7 +142,7 @@ func TestOpeningAnswered(t *testing.T) {
 	}
 }
 
-// RFC 3261 §12.1.2: the dialog of an INVITE of ours.
+// C-24, D-07, D-16, J-14, RFC 3261 §12.1.2: the dialog of an INVITE of ours.
 func TestOpeningAccepted(t *testing.T) {
 	for _, c := range []struct {
 		name       string

@@ -51,7 +51,8 @@ func renewalLines(method string, more []string) []string {
 	}, more...)
 }
 
-// RFC 4028 §9: a request of the peer and our 2xx, sent 50 s after the call began.
+// C-24, D-08, E-30, J-11, RFC 4028 §9: a request of the peer and our 2xx, sent 50 s after
+// the call began.
 func TestRenewalAnswered(t *testing.T) {
 	long := strings.Repeat("x", 120)
 	for _, c := range []struct {
@@ -178,8 +179,8 @@ func contactOf(t *testing.T, value string) *sip.ContactHeader {
 	return h
 }
 
-// RFC 4028 §7.2: a request of ours that was sent at 45 s, and the peer's 2xx, which came
-// at 50 s.
+// C-24, D-23, J-11, RFC 4028 §7.2: a request of ours that was sent at 45 s, and the peer's
+// 2xx, which came at 50 s.
 func TestRenewalAccepted(t *testing.T) {
 	ours := []string{"Session-Expires: 90;refresher=uac"}
 	elsewhere := "203.0.113.9:5060"

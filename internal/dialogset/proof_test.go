@@ -9,7 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
-// A call without an ACK is forgotten in time; where the process was stalled then, once
+// E-23: a call without an ACK is forgotten in time; where the process was stalled then, once
 // what lies in the sockets has been read.
 func TestProofAfterStall(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

@@ -14,6 +14,7 @@ const (
 	chosen  = "192.0.2.9:5061"
 )
 
+// D-27: which places are tried, in which order.
 func TestCandidates(t *testing.T) {
 	uris := Candidate{}
 	for _, c := range []struct {
@@ -59,6 +60,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// D-27: whose refusal counts.
 func TestBelieve(t *testing.T) {
 	f := Facts{Transport: "udp", URI: contact, Source: nat, Chosen: chosen}
 	stream := Candidate{Addr: nat, Open: true}

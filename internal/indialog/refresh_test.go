@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Trap11, D-13: a re-INVITE offers the very bytes that were sent last; an UPDATE has
-// no body. Both list what the first request listed.
+// Trap11, D-13: a re-INVITE offers the very bytes that were sent last. D-12: an UPDATE
+// has no body. D-07: both list what the first request listed.
 func TestRequestBody(t *testing.T) {
 	d := dialog("body")
 	d.SDP = []byte("v=0\r\no=l 1 7 IN IP4 10.0.0.1\r\na=sendonly\r\n\x00odd\n")
@@ -41,7 +41,7 @@ func TestRequestBody(t *testing.T) {
 	}
 }
 
-// RFC 4028 §7.4: which method comes first, and whether the other one may follow.
+// D-11, RFC 4028 §7.4: which method comes first, and whether the other one may follow.
 func TestMethod(t *testing.T) {
 	const update, invite = sessiontimer.MethodUpdate, sessiontimer.MethodReInvite
 	for _, c := range []struct {

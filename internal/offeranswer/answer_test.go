@@ -11,6 +11,7 @@ func desc(lines ...string) Description {
 
 const audio, video = "m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96"
 
+// D-29: each rule, by itself.
 func TestAnswer(t *testing.T) {
 	type lines = []string
 	for _, c := range []struct {
@@ -94,6 +95,7 @@ func TestAnswerLineEnds(t *testing.T) {
 	}
 }
 
+// D-14: which offers are unchanged.
 func TestRepeats(t *testing.T) {
 	a := Agreed{Ours: desc(audio), Peers: desc(audio, "a=setup:active", "a=sendonly")}
 	for _, c := range []struct {
@@ -131,6 +133,7 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// D-13: byte for byte, but for the DTLS role.
 func TestReoffer(t *testing.T) {
 	dtls := "a=fingerprint:sha-256 AA"
 	for _, c := range []struct {
@@ -155,6 +158,7 @@ func TestReoffer(t *testing.T) {
 	}
 }
 
+// D-28: which media is held.
 func TestHeld(t *testing.T) {
 	for _, c := range []struct {
 		ours, peers []string

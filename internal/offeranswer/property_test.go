@@ -8,7 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sdpcheck"
 )
 
-// TestTwoEnds lets two ends that keep their state here make random exchanges of
+// D-13, D-29, D-30: TestTwoEnds lets two ends that keep their state here make random exchanges of
 // offers and answers, and refresh in between. Both always agree on the same, and
 // what either sends as a refresh or as the answer to one is what RFC 3264 allows.
 func TestTwoEnds(t *testing.T) {
