@@ -14,8 +14,19 @@ func (a *alarm) stop() {
 	}
 }
 
-// wakeBy ensures a turn at that time or before; a zero time asks for none. Moving a
-// timer is expensive, and most times are later than the one it is set to. s.mu is held.
+// soonest returns the first of the times that are not zero; zero if all are.
+func soonest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// wakeBy ensures a turn at that time or before; a zero time asks for none. Most times are
+// later than the one the timer is set to. To move it is expensive: the runtime then looks
+// at each timer of the program. s.mu is held.
 func (s *Scheduler) wakeBy(at time.Time) {
 	if at.IsZero() || s.closed || !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
 		return

@@ -22,15 +22,23 @@ func (s *Scheduler) turn() {
 	s.takeDue(now)
 	// Refreshes come before BYEs: keeping a dead call a little longer is better than
 	// cutting off a healthy one.
-	s.wakeBy(s.startRefreshes(now))
-	s.wakeBy(s.sendByes(now))
-	s.wakeBy(s.reviewFar(now))
+	s.wakeBy(soonest(s.startRefreshes(now), s.sendByes(now), s.reviewFar(now), s.nextDue(), s.nextLook(now)))
+}
+
+// nextDue returns when something is due next. s.mu is held.
+func (s *Scheduler) nextDue() time.Time {
 	if c := s.due.first(); c != nil {
-		s.wakeBy(s.base.Add(s.dueAt(c)))
+		return s.base.Add(s.dueAt(c))
 	}
+	return time.Time{}
+}
+
+// nextLook returns when to look for a stall, if refreshes wait for answers.
+func (s *Scheduler) nextLook(now time.Time) time.Time {
 	if s.gate.underWay[sessiontimer.Refresh].Load() > 0 {
-		s.wakeBy(now.Add(stall.Least)) // to notice a stall while refreshes wait for answers
+		return now.Add(stall.Least)
 	}
+	return time.Time{}
 }
 
 // takeDue makes due refreshes ready, and ends sessions that are over, even if their

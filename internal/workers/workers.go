@@ -43,18 +43,30 @@ func (w *Workers) Wait() { <-w.crew.over() }
 // WaitFor waits for at most d and returns how many workers are left.
 func (w *Workers) WaitFor(d time.Duration) (left int) { return w.crew.WaitFor(d) }
 
-// work runs a job and the ones after it.
+// work runs a job and the ones after it, until none comes for IdleFor. The timer is set
+// again only after it has fired: to move one that runs is expensive.
 func (w *Workers) work(job func()) {
 	idle := time.NewTimer(IdleFor)
-	for {
+	for job != nil {
 		job()
-		idle.Reset(IdleFor)
+		job = w.next(idle, time.Now())
+	}
+}
+
+// next waits for a job, and returns nil if the worker is to end. It has been idle since then.
+func (w *Workers) next(idle *time.Timer, since time.Time) func() {
+	for {
 		select {
-		case job = <-w.jobs:
+		case job := <-w.jobs:
+			return job
 		case <-idle.C:
-			return
+			left := IdleFor - time.Since(since)
+			if left <= 0 {
+				return nil
+			}
+			idle.Reset(left)
 		case <-w.over:
-			return
+			return nil
 		}
 	}
 }
