@@ -1,9 +1,6 @@
 package dialogstore
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // Check returns an error that names a field of d with a control character. In a request
 // built from d, CR and LF would end a header field and begin another. Timers never
@@ -30,8 +27,10 @@ func (d *Dialog) Check() error {
 }
 
 func check(name, text string) error {
-	if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }) {
-		return fmt.Errorf("dialogstore: %s has a control character: %.100q", name, text)
+	for i := range len(text) { // by bytes: those of a longer character are all above
+		if c := text[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return fmt.Errorf("dialogstore: %s has a control character: %.100q", name, text)
+		}
 	}
 	return nil
 }
