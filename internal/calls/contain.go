@@ -19,14 +19,9 @@ import (
 // Contain recovers and logs a panic. It is deferred around such a call.
 func (c *Calls) Contain(what string, id dialogstore.ID) {
 	if v := recover(); v != nil {
-		LogPanic(c.Log, what, id, v)
+		c.Log.Error("panic in the application's "+what, "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+			"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
-}
-
-// LogPanic logs v, the value of a panic in a function of the application.
-func LogPanic(log *slog.Logger, what string, id dialogstore.ID, v any) {
-	log.Error("panic in the application's "+what, "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
-		"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
 // Tell sends an event to the event handler and the subscribers. The handler may block, so

@@ -25,6 +25,7 @@ type attempt struct {
 	key        failover.Key        // names the call and our epoch of it
 	may        permission
 	authorized authorizations
+	challenges int  // answered
 	responded  bool // there was a response; used by await and its caller only
 }
 

@@ -14,38 +14,17 @@ import (
 // await waits for the final response, and repeats the request after a 422, 420 or
 // challenge. It gives up if there is no response at all by the end of p.
 func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) {
-	answered := 0
 	look, silence := a.lookEverySecond(), p.over()
 	for {
 		tx := a.transaction()
 		select {
 		case res := <-tx.Responses():
 			a.responded, silence = true, nil
-			if a.req.IsInvite() && res.IsSuccess() {
-				a.acknowledge(res)
+			if more, err := a.receive(ctx, tx, res); err != nil {
+				return nil, err
+			} else if !more {
+				return res, nil
 			}
-			if res.IsSuccess() {
-				refresher.LeavePlace(ctx) // before the application is notified, which may take long
-			}
-			if a.handle(ctx, a, res) {
-				a.authorized.passed("", nil) // a 422 or 420 means that all answers were accepted
-				continue
-			}
-			if res.IsProvisional() {
-				continue
-			}
-			if answered < maxChallenges && a.authorize(res) {
-				answered++
-				sipmsg.NewBranch(a.req)
-				if err := a.send(ctx, a); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			if !a.req.IsInvite() {
-				tx.Terminate() // an INVITE transaction stays, for retransmitted responses
-			}
-			return res, nil
 		case <-tx.Done():
 			a.unanswered()
 			if err := tx.Err(); err != nil {
@@ -73,6 +52,31 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// receive handles a response. It returns true if another one is to come: the response is
+// provisional, or the request was sent again.
+func (a *attempt) receive(ctx context.Context, tx *sip.ClientTx, res *sip.Response) (more bool, err error) {
+	if res.IsSuccess() {
+		if a.req.IsInvite() {
+			a.acknowledge(res)
+		}
+		refresher.LeavePlace(ctx) // before the application is notified, which may take long
+	}
+	switch {
+	case a.handle(ctx, a, res):
+		a.authorized.passed("", nil) // a 422 or 420 means that all answers were accepted
+		return true, nil
+	case res.IsProvisional():
+		return true, nil
+	case a.challenges < maxChallenges && a.authorize(res):
+		a.challenges++
+		sipmsg.NewBranch(a.req)
+		return true, a.send(ctx, a)
+	case !a.req.IsInvite():
+		tx.Terminate() // an INVITE transaction stays, for retransmitted responses
+	}
+	return false, nil
 }
 
 // giveUp leaves the request to a goroutine: await returns, but a 2xx that comes late still

@@ -95,9 +95,6 @@ func (n *Node) Start() {
 	n.member.Go(n.claims)
 }
 
-// Me returns the identity of this run of the node.
-func (n *Node) Me() failover.Node { return n.me }
-
 // Settings returns the settings given to New.
 func (n *Node) Settings() failover.Settings { return n.cfg.Settings }
 
