@@ -330,6 +330,16 @@ func TestNodes(t *testing.T) {
 		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "in reach") || !strings.Contains(html, "this node") {
 			l.Errorf("nodes: %s", html)
 		}
+		for i := range 150 {
+			if _, err := registry.Beat(l.Context(), failover.Node{Name: fmt.Sprint("c", i), Run: "1"}); err != nil {
+				l.Fatal(err)
+			}
+		}
+		l.at(43 * time.Second)
+		v := read[nodes](l, page, "/nodes.json")
+		if first, last := v.Nodes[0], v.Nodes[len(v.Nodes)-1]; len(v.Nodes) != 100 || v.More != 53 || !first.Self || last.State.Word != "alive" {
+			l.Errorf("%d nodes are listed, from %+v to %+v, and %d more; want 100 and 53, this one first and then those that live", len(v.Nodes), first, last, v.More)
+		}
 	}, middleware.WithFailover(registry, failover.WithName("a")))
 }
 
