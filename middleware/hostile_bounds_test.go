@@ -201,6 +201,30 @@ func TestForksAreForgotten(t *testing.T) {
 	})
 }
 
+// What a ringing party says of itself counts for its call, of eight parties at most: the
+// ninth is refreshed as if it had not said that it allows UPDATE. sipgo's dialogs wait for
+// no more than ten responses.
+func TestRingingPartiesAreBounded(t *testing.T) {
+	for answered, want := range map[int]sip.RequestMethod{0: sip.UPDATE, 7: sip.UPDATE, 8: sip.INVITE} {
+		inLab(t, func(l *lab) {
+			alice, p := l.alice(), l.peer()
+			_, outcome := l.dial(alice)
+			invite := p.ExpectRequest(l, sip.INVITE)
+			of := func(i int) string { return fmt.Sprintf("To: %s;tag=party-%d", invite.To().Value(), i) }
+			for i := range 9 {
+				p.Reply(invite, 180, "Ringing", of(i), allow)
+				synctest.Wait()
+			}
+			p.Reply(invite, 200, "OK", of(answered), ours)
+			p.ExpectRequest(l, sip.ACK)
+			if err := <-outcome; err != nil {
+				l.Fatal(err)
+			}
+			l.wantNext(p, want, 900*time.Second)
+		})
+	}
+}
+
 // H-07: the application's dialog refuses a BYE with a repeated number and lives on, and so
 // does its timer; it is the same without timers.
 func TestOldByeEndsNothing(t *testing.T) {
