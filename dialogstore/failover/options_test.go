@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ func TestDefaults(t *testing.T) {
 	}
 	if a.Name == "" || a.Name == b.Name {
 		t.Errorf("two nodes without a name are %q and %q", a.Name, b.Name)
+	}
+	if host, err := os.Hostname(); err == nil && len(host) < 100 && !strings.HasPrefix(a.Name, host+"/") {
+		t.Errorf("a node of %s without a name is %q, want the host's name in it", host, a.Name)
 	}
 	if d := a.Takeover(dialogstore.Dialog{}); d.End || d.Contact != "" || d.SDP != nil {
 		t.Errorf("by default a takeover means %+v, should keep the call", d)

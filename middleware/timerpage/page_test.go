@@ -177,6 +177,10 @@ func TestManyCalls(t *testing.T) {
 		if len(v.Calls) != 100 || v.More != 0 {
 			l.Errorf("%d found and %d more, want the hundred from call-1000 on", len(v.Calls), v.More)
 		}
+		v = read[list](l, page, "/calls.json?search=call-")
+		if len(v.Calls) != 100 || v.More != many-100 || v.Calls[0].CallID != fmt.Sprintf("call-%04d", 705) {
+			l.Errorf("%d found and %d more, first %s; want a hundred of %d, the one with the least slack first", len(v.Calls), v.More, v.Calls[0].CallID, many)
+		}
 	})
 }
 
