@@ -96,13 +96,19 @@ func (a *attempt) over(res *sip.Response) { a.end(res) }
 func (a *attempt) acknowledge(res *sip.Response) {
 	d := *a.d
 	indialog.Locate(&d, indialog.SightingIn(res))
-	if err := a.sendAck(&d); err != nil {
+	err := a.sendAck(&d, a.place)
+	if err != nil && a.place == "" {
+		// The Contact of the 2xx leads nowhere, but without an ACK the peer hangs up.
+		err = a.sendAck(&d, res.Source())
+	}
+	if err != nil {
 		a.r.c.calls.Log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 			"status", res.StatusCode, "error", err)
 	}
 }
 
-func (a *attempt) sendAck(d *dialogstore.Dialog) error {
+// sendAck sends the ACK to place, or to where the dialog leads if that is empty.
+func (a *attempt) sendAck(d *dialogstore.Dialog, place string) error {
 	ack, err := indialog.Request(d, sip.ACK)
 	if err != nil {
 		return err
@@ -113,8 +119,8 @@ func (a *attempt) sendAck(d *dialogstore.Dialog) error {
 		return err
 	}
 	a.r.fromOpenSocket(ack, d)
-	if a.place != "" && (!sip.IsReliable(d.Transport) || a.r.has(d.Transport, a.place)) {
-		ack.SetDestination(a.place)
+	if place != "" && (!sip.IsReliable(d.Transport) || a.r.has(d.Transport, place)) {
+		ack.SetDestination(place)
 	}
 	return a.r.deliver(ack)
 }
