@@ -73,7 +73,7 @@ func (q *queue) clean() {
 	for i := len(q.all)/2 - 1; i >= 0; i-- {
 		q.down(i)
 	}
-	q.most = len(q.all)*5/4 + 1
+	q.most = len(q.all)*3/2 + 1
 }
 
 // first is nil if nothing is in the queue.
