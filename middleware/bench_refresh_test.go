@@ -14,6 +14,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/cputime"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
@@ -51,9 +52,11 @@ func BenchmarkRefresh(b *testing.B) {
 					<-done
 				}
 				b.ReportAllocs()
+				start := cputime.Used()
 				for b.Loop() {
 					<-done
 				}
+				cputime.Report(b, start)
 			})
 		}
 	}

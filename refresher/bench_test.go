@@ -12,6 +12,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/internal/cputime"
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
@@ -183,12 +184,14 @@ func BenchmarkSchedule(b *testing.B) {
 				runtime.GC() // what arming them has left is not what is measured
 				b.ReportAllocs()
 				i := 0
+				start := cputime.Used()
 				for b.Loop() {
 					sched.rearm(i)
 					sched.cancel(i)
 					sched.arm(i)
 					i = (i + 1) % n
 				}
+				cputime.Report(b, start)
 			})
 		}
 	}
