@@ -80,3 +80,31 @@ func FuzzUsable(f *testing.F) {
 		}
 	})
 }
+
+// The error names the field.
+func TestUnusableField(t *testing.T) {
+	long := strings.Repeat("a", maxBody+1)
+	for want, change := range map[string]func(d *dialogstore.Dialog){
+		"LocalURI has no URI: ":     func(d *dialogstore.Dialog) { d.LocalURI = "<>" },
+		"RemoteURI has no URI: ":    func(d *dialogstore.Dialog) { d.RemoteURI = "<>" },
+		"Contact has no URI: ":      func(d *dialogstore.Dialog) { d.Contact = "<>" },
+		"a route has no URI: ":      func(d *dialogstore.Dialog) { d.RouteSet = []string{"<sip:p;lr>", "<>"} },
+		"CallID has 65537 bytes":    func(d *dialogstore.Dialog) { d.CallID = long },
+		"LocalTag has 65537 bytes":  func(d *dialogstore.Dialog) { d.LocalTag = long },
+		"RemoteTag has 65537 bytes": func(d *dialogstore.Dialog) { d.RemoteTag = long },
+		"LocalURI has 65537 bytes":  func(d *dialogstore.Dialog) { d.LocalURI = long },
+		"RemoteURI has 65537 bytes": func(d *dialogstore.Dialog) { d.RemoteURI = long },
+		"RemoteTarget has 65537 ":   func(d *dialogstore.Dialog) { d.RemoteTarget = long },
+		"Contact has 65537 bytes":   func(d *dialogstore.Dialog) { d.Contact = long },
+		"RouteSet has 65537 bytes":  func(d *dialogstore.Dialog) { d.RouteSet = []string{long} },
+		"SDP has 65537 bytes":       func(d *dialogstore.Dialog) { d.SDP = []byte(long) },
+		"PeerSDP has 65537 bytes":   func(d *dialogstore.Dialog) { d.PeerSDP = []byte(long) },
+		"71 routes, more than 70":   func(d *dialogstore.Dialog) { d.RouteSet = make([]string, 71) },
+	} {
+		d := dialog("call")
+		change(&d)
+		if err := Usable(&d); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s…", err, want)
+		}
+	}
+}
