@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,7 +73,8 @@ func TestCallAllocations(t *testing.T) {
 }
 
 // A refresh allocates no more than one that an application sends by hand, including what
-// sipgo and the peer allocate.
+// sipgo and the peer allocate. Retransmissions disturb a measurement on a busy machine, so
+// if it fails the medians of several count.
 func TestRefreshAllocations(t *testing.T) {
 	withoutRace(t)
 	for _, c := range []struct {
@@ -89,13 +91,23 @@ func TestRefreshAllocations(t *testing.T) {
 			})
 			return n
 		}
-		stock, ours := of(c.stock), of(runRefresher)
+		all := [2][]float64{{of(c.stock)}, {of(runRefresher)}}
+		stock, ours := all[0][0], all[1][0]
+		for ours > stock && len(all[0]) < 7 {
+			for range 2 {
+				all[0], all[1] = append(all[0], of(c.stock)), append(all[1], of(runRefresher))
+			}
+			stock, ours = median(all[0]), median(all[1])
+		}
 		t.Logf("%s: %v allocations by hand, %v by the refresher", c.method, stock, ours)
 		if ours > stock {
 			t.Errorf("%s: %v allocations by the refresher, %v by hand", c.method, ours, stock)
 		}
 	}
 }
+
+// median returns the middle one of an odd number of values.
+func median(of []float64) float64 { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 // A refresh reads its dialog at most twice and writes it at most twice, whether the process
 // has state of the call or only the store has, and for each attempt. After two refusals the
