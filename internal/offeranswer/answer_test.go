@@ -177,3 +177,32 @@ func TestHeld(t *testing.T) {
 		}
 	}
 }
+
+// RFC 4145 §4.1: who opens the connection, if the offer and what was agreed leave it open.
+func TestSetupRole(t *testing.T) {
+	for _, c := range []struct{ ours, offered, before, want string }{
+		{"active", "active", "", "passive"},
+		{"passive", "passive", "", "active"},
+		{"active", "holdconn", "", "holdconn"},
+		{"active", "actpass", "passive", "active"},
+		{"passive", "actpass", "active", "passive"},
+		{"actpass", "actpass", "active", "passive"},
+		{"actpass", "actpass", "passive", "active"},
+		{"", "", "", "active"},
+	} {
+		if got := answering(c.ours, c.offered, c.before); got != c.want {
+			t.Errorf("%q offered, ours is %q and before the peer's was %q: %q, want %q", c.offered, c.ours, c.before, got, c.want)
+		}
+	}
+}
+
+// A Content-Type with control characters is not repeated in our own messages.
+func TestPrintableType(t *testing.T) {
+	const evil = "application/sdp;x=\"\n\""
+	if d, ok := Find(evil, []byte("v=0\r\n")); !ok || d.Type != SDP {
+		t.Errorf("found %v as %q, want %s", ok, d.Type, SDP)
+	}
+	if d, ok := Find("application/sdp;x=y", []byte("v=0\r\n")); !ok || d.Type != "application/sdp;x=y" {
+		t.Errorf("found %v as %q, want its own type", ok, d.Type)
+	}
+}

@@ -95,9 +95,6 @@ func (n *Node) Start() {
 	n.member.Go(n.claims)
 }
 
-// Settings returns the settings given to New.
-func (n *Node) Settings() failover.Settings { return n.cfg.Settings }
-
 // pause waits for d. It returns false if ctx has ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
