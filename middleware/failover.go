@@ -87,7 +87,7 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	t, d := h.t, &a.Dialog
 	change := a.Change()
 	t.calls.Count(&change)
-	t.calls.Adopt(d)
+	t.calls.Adopt(d, overtaken(a))
 	t.log.Info("call taken over", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"from", a.From.Name, "how", a.How.String(), "interval", d.Session.Interval, "expires", d.Session.ExpiresAt())
 	t.calls.Tell(sessiontimer.TakenOver{Call: d.Call(time.Now()), From: a.From.Name})
@@ -96,11 +96,22 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 		t.announcer.add(announcement{id: d.ID, news: hangUp})
 	case len(a.Decision.SDP) > 0:
 		t.announcer.add(announcement{id: d.ID, news: newDescription, next: refresher.Attempt{Method: sessiontimer.MethodReInvite}})
-	case a.Decision.Contact != "", overdue(d.Session):
+	case overdue(d.Session):
+		t.calls.Doubtful(d.ID, d.Session) // it is asked now
+		t.announcer.add(announcement{id: d.ID})
+	case a.Decision.Contact != "":
 		t.announcer.add(announcement{id: d.ID})
 	default:
 		t.refresher.DialogChanged(ctx, &change)
 	}
+}
+
+// overtaken reports whether a refresh of the peer was due when the former owner may have been
+// out of reach of the registry already, but not yet of the peer.
+func overtaken(a *ownership.Adoption) bool {
+	s, now := a.Dialog.Session, time.Now()
+	due := now.Sub(s.RefreshAt())
+	return a.How == ownership.Died && s.Active() && due >= 0 && due <= a.After
 }
 
 // overdue reports whether a session is over by what is stored of it. Its former owner may

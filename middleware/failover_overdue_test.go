@@ -57,3 +57,49 @@ func TestOverdueTakeover(t *testing.T) {
 		})
 	}
 }
+
+// F-27: if the peer's refresh was due when its call was taken over, the former owner may have
+// accepted one that it could not write. So the peer is asked before its call is hung up, once.
+func TestTakerAsksBeforeHangup(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status int           // of the answer; 0 for none
+		bye    time.Duration // 0 for none
+	}{
+		{"it lives", 200, 0},
+		{"it has no such call", 481, 1768 * time.Second},
+		{"it refuses for now", 491, 1800 * time.Second},
+		{"it does not answer", 0, 1800 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inCluster(t, func(l *cluster) {
+				a, b := l.alice(), l.bob()
+				l.callPeer(a.UA, l.peer, allow, timerHeader, "Session-Expires: 1800;refresher=uas")
+				l.at(898 * time.Second)
+				a.cutOff()
+				l.at(900 * time.Second)
+				l.asks(sip.UPDATE, timerHeader, "Session-Expires: 1800;refresher=uac")
+				a.crash()
+				l.at(900*time.Second + takenBy)
+				b.wantSaw(0, "TakenOver")
+				l.wantSent(bobAddr, sip.UPDATE)
+				l.at(1768 * time.Second)
+				update := l.peer.ExpectRequest(l, sip.UPDATE)
+				if c.status > 0 {
+					l.peer.Reply(update, c.status, "", timerHeader, se1800)
+				}
+				l.at(1820 * time.Second)
+				if c.bye == 0 {
+					l.wantSent(bobAddr, sip.BYE)
+					l.at(2768 * time.Second)
+					l.wantSent(bobAddr, sip.UPDATE, 1768*time.Second, 2668*time.Second)
+					return
+				}
+				if byes := l.sent(bobAddr, sip.BYE); len(byes) == 0 || byes[0] != c.bye {
+					l.Errorf("BYEs at %v, want one at %v", byes, c.bye)
+				}
+				l.wantOwner("")
+			})
+		})
+	}
+}

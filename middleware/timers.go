@@ -84,6 +84,7 @@ func newTimers(ua *sipgo.UserAgent, o options) *Timers {
 		t.node, t.announcer.t = newNode(t), t
 		store, owner = t.node, t.node
 		c.Proved, c.Elsewhere, c.HandedOver = t.node.Proved, t.node.Elsewhere, t.node.Left
+		c.Ask = func(id dialogstore.ID) { t.announcer.add(announcement{id: id}) }
 	}
 	c.Store = dialogstore.Observe(store, t.refresher, c.Observer())
 	t.client = client.New(c, owner, o.credentials, t.invited)

@@ -16,9 +16,11 @@ type adopted struct {
 }
 
 type adoption struct {
-	from        string // name of the node that served it before
-	restored    bool   // the application has a dialog for it
-	unreachable bool   // the peer could not be reached, and the application was notified
+	from        string               // name of the node that served it before
+	restored    bool                 // the application has a dialog for it
+	unreachable bool                 // the peer could not be reached, and the application was notified
+	session     sessiontimer.Session // as it was claimed, if the peer may have refreshed it since
+	asked       bool                 // the peer was asked whether session is still in force
 }
 
 // Expect notes a call that is about to be taken over, before its dialog is in the store.
@@ -48,7 +50,13 @@ func (c *Calls) Expect(id dialogstore.ID, from string, restored bool) (forget fu
 // Adopt prepares a call that was expected, and that is in the store by now, for its next
 // request. If this node has served the call before and still has state of it, CSeq continues
 // after that of d.
-func (c *Calls) Adopt(d *dialogstore.Dialog) {
+//
+// With overtaken, the peer may have refreshed the session at the former owner when that could
+// not write it any more: see Doubtful.
+func (c *Calls) Adopt(d *dialogstore.Dialog, overtaken bool) {
+	if overtaken {
+		c.adopted.change(d.ID, func(a *adoption) { a.session = d.Session })
+	}
 	set, dialog := c.Sets.Resume(*d)
 	if !set.Lives(d.RemoteTag) { // it ended here a moment ago, and begins anew
 		c.Sets.Drop(set)
@@ -94,19 +102,36 @@ func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
 	return found.from, found.unreachable
 }
 
+// Doubtful reports whether s, which the peer should have refreshed, may be older than what
+// the peer has: the call was taken over with s, see Adopt, and nothing was agreed on since.
+// first is true once for each takeover: ask the peer then.
+func (c *Calls) Doubtful(id dialogstore.ID, s sessiontimer.Session) (doubtful, first bool) {
+	c.adopted.change(id, func(a *adoption) {
+		doubtful = s.Refresher == sessiontimer.Peer && a.session.Equal(s)
+		first = doubtful && !a.asked
+		a.asked = a.asked || doubtful
+	})
+	return doubtful, first
+}
+
 // Unreachable notes that the peer of a call cannot be reached. It reports whether to notify
 // the application, which is true once for each call that was taken over.
-func (c *Calls) Unreachable(id dialogstore.ID) bool {
-	a := &c.adopted
+func (c *Calls) Unreachable(id dialogstore.ID) (first bool) {
+	c.adopted.change(id, func(a *adoption) {
+		first = !a.unreachable
+		a.unreachable = true
+	})
+	return first
+}
+
+// change changes what is known of a call, if it was taken over.
+func (a *adopted) change(id dialogstore.ID, change func(*adoption)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	found, is := a.all[id]
-	if !is || found.unreachable {
-		return false
+	if found, is := a.all[id]; is {
+		change(&found)
+		a.all[id] = found
 	}
-	found.unreachable = true
-	a.all[id] = found
-	return true
 }
 
 func (a *adopted) forget(id dialogstore.ID) {

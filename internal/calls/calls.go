@@ -37,6 +37,9 @@ type Calls struct {
 	// Elsewhere reports whether another node has a call that this one does not, and whether
 	// that is sure; nil if calls are not shared.
 	Elsewhere func(context.Context, dialogstore.ID) (is, sure bool)
+	// Ask has the peer of a call that was taken over asked, by a refresh, whether its session
+	// is still in force; nil if calls are not shared.
+	Ask func(dialogstore.ID)
 	// HandedOver reports whether other nodes own all calls from now on.
 	HandedOver func() bool
 

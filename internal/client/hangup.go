@@ -33,11 +33,24 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 	if unconfirmed || m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
+	if reason.Cause == sessiontimer.CauseExpired && c.doubtful(id, s) {
+		return nil, refresher.ErrBusy
+	}
 	key, over := c.ownership.Key(id), over(s, reason)
 	if !c.ownership.MayHangUp(ctx, key, over) {
 		return nil, refresher.ErrBusy // unknown whether the call is ours, or it was just released
 	}
 	return c.end(ctx, set, id.RemoteTag, reason, key, toHangUp(over)), nil
+}
+
+// doubtful reports whether the peer may have refreshed s at a former owner of the call. The
+// peer is asked then, and has until s expires to answer.
+func (c *Client) doubtful(id dialogstore.ID, s sessiontimer.Session) bool {
+	doubtful, first := c.calls.Doubtful(id, s)
+	if first {
+		c.calls.Ask(id)
+	}
+	return doubtful && time.Now().Before(s.ExpiresAt())
 }
 
 // over reports whether the call is over for the peer, whichever node owns it: the session
