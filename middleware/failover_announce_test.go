@@ -12,7 +12,7 @@ import (
 )
 
 // A peer that cannot answer for now is told again, five times altogether, after pauses that
-// double or as long as it says. After that the call has its session timer.
+// double or as long as it says. After that the call has its session timer (J-25).
 func TestTakeoverAnnouncementPauses(t *testing.T) {
 	for _, c := range []struct {
 		name   string

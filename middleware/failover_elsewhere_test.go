@@ -13,7 +13,7 @@ import (
 )
 
 // A peer that reaches a survivor before its call was taken over is told to try again:
-// the survivor's application knows no such call, and its 481 would end it.
+// the survivor's application knows no such call, and its 481 would end it (J-26).
 func TestRequestBeforeTakeover(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE, sip.INFO} {
 		t.Run(string(method), func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestRequestBeforeTakeover(t *testing.T) {
 }
 
 // A node that has let a call go is no judge of it: a peer that still sends its requests
-// there is told to try again.
+// there is told to try again (J-26).
 func TestRequestAfterRelease(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE, sip.INFO} {
 		t.Run(string(method), func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestRequestAfterRelease(t *testing.T) {
 
 // While the registry does not answer, nobody can say that a call is over: a refresh in one
 // that is unknown is tried again. Other requests are not held up; they may belong to what
-// only the application knows.
+// only the application knows (J-26).
 func TestRequestWithoutRegistry(t *testing.T) {
 	for method, want := range map[sip.RequestMethod]int{sip.UPDATE: 500, sip.INVITE: 500, sip.INFO: 200, sip.BYE: 481} {
 		t.Run(string(method), func(t *testing.T) {

@@ -51,7 +51,7 @@ func (n *clusterNode) wantLetGo(after time.Duration, d dialog, to ...string) {
 }
 
 // The second fence: a node whose lease has run out asks before it sends, and lets go in
-// silence what is another one's by then.
+// silence what is another one's by then (J-29).
 func TestLeaseFence(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -113,7 +113,7 @@ func TestRegistryFence(t *testing.T) {
 }
 
 // The third fence: a 500 to a refresh may say that somebody else has numbered higher
-// (RFC 3261 §12.2.2).
+// (RFC 3261 §12.2.2; J-24, J-28).
 func TestPeerFence(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a := l.alice()
@@ -136,7 +136,7 @@ func TestPeerFence(t *testing.T) {
 }
 
 // Refreshing fails open, hanging up fails closed: where the registry is out of reach
-// another node may have the call, or nobody has.
+// another node may have the call, or nobody has (J-29).
 func TestRegistryOutOfReach(t *testing.T) {
 	const hungUpAt, expires = 1768 * time.Second, 1800 * time.Second
 	refuse := func(status int) func(*cluster) {
@@ -204,7 +204,7 @@ func TestNoAckOutOfReach(t *testing.T) {
 }
 
 // A node that has taken a call over and is refused with 500 may have numbered too low:
-// it asks, and goes on far above, once. Any other 500 is an ordinary failure.
+// it asks, and goes on far above, once. Any other 500 is an ordinary failure (J-28).
 func TestJumpAfterRefusal(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a, b := l.alice(), l.bob()
@@ -236,7 +236,7 @@ func TestJumpAfterRefusal(t *testing.T) {
 	})
 }
 
-// What began here has no former owner: a 500 says nothing of that.
+// What began here has no former owner: a 500 says nothing of that (J-28).
 func TestNoJumpInOwnCalls(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a := l.alice()
@@ -254,7 +254,7 @@ func TestNoJumpInOwnCalls(t *testing.T) {
 }
 
 // A node that is cut off from the registry, but not from its peers, may send one more
-// refresh: the peer refuses that, and what the node does then harms nobody.
+// refresh: the peer refuses that, and what the node does then harms nobody (J-24).
 func TestSplitNode(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a, b := l.alice(), l.bob(failover.WithAddress(bobAddr))

@@ -58,7 +58,7 @@ func TestLeaveHandsOver(t *testing.T) {
 }
 
 // A peer's refresh that still comes to a node that has left is not accepted there: the node
-// that has the call would not know, and hang up when the former session expires.
+// that has the call would not know, and hang up when the former session expires (J-27).
 func TestRequestAfterLeave(t *testing.T) {
 	for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
 		t.Run(string(method), func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestLeaveSlowRegistry(t *testing.T) {
 	})
 }
 
-// Takeover End: the media ended with the node, and so does the call (RFC 3326).
+// Takeover End: the media ended with the node, and so does the call (RFC 3326; J-31).
 func TestTakeoverEnds(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a, b := l.alice(), l.bob(failover.WithTakeover(failover.End), failover.WithAddress(bobAddr))

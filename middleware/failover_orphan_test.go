@@ -57,7 +57,7 @@ func taken(l *cluster, asCaller bool, opts []failover.Option, more ...middleware
 }
 
 // The peer's requests in a call of which the application has no dialog are answered by
-// the timers: what a session needs is done, and nothing that ends a call is said.
+// the timers: what a session needs is done, and nothing that ends a call is said (J-30).
 func TestOrphanAnswers(t *testing.T) {
 	moved := strings.ReplaceAll(sipnet.SDP, "m=audio 40", "m=audio 50")
 	if moved == sipnet.SDP {
@@ -118,7 +118,7 @@ func TestOrphanAnswers(t *testing.T) {
 	}
 }
 
-// The application that has restored its dialog gets the peer's requests.
+// The application that has restored its dialog gets the peer's requests (J-30).
 func TestRestoredDialogGetsRequests(t *testing.T) {
 	restored := failover.WithTakeover(func(dialogstore.Dialog) failover.Decision { return failover.Decision{Restored: true} })
 	for _, c := range []struct {
@@ -179,7 +179,7 @@ func TestOrphanRunsOut(t *testing.T) {
 }
 
 // RFC 3261 §14.2: the 2xx of the timers to a re-INVITE is sent again until its ACK, and
-// without one the call ends.
+// without one the call ends (J-30).
 func TestOrphanAwaitsAck(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		b, got := taken(l, true, nil)

@@ -67,7 +67,7 @@ func TestTakeoverRefreshesInTime(t *testing.T) {
 }
 
 // RFC 3261 §12.2: a node at another address tells the peer at once where it is. The
-// route set stays.
+// route set stays (J-25).
 func TestTakeoverAnnouncesAddress(t *testing.T) {
 	const route = "<sip:10.0.0.9:5060;lr>"
 	for _, c := range []struct {
@@ -126,7 +126,7 @@ func TestTakeoverAnnouncesAddress(t *testing.T) {
 }
 
 // An announcement is repeated where the peer says later, and given up where the call is
-// over for it.
+// over for it (J-25).
 func TestTakeoverAnnouncesAgain(t *testing.T) {
 	inCluster(t, func(l *cluster) {
 		a, b := l.alice(), l.bob(failover.WithAddress(bobAddr))
