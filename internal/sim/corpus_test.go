@@ -11,7 +11,11 @@ var corpus = []struct {
 	{few(Alone), 1, "a few of everything"},
 	{small, 4, "pauses, partitions, a slow registry"},
 	{small, 8, "a registry that goes back"},
+	{few(Pair), 1, "two nodes at one address"},
+	{few(Pair), 4, "the same, with other faults"},
+	{Pair, 339, "a refresh that the former owner could not write"},
 	{Cluster, 329481975809, "calls taken over within a transaction of their end could not end again"},
+	{Cluster, 164332775452, "a call ran out, and the registry did not say whose it was when the BYE was to leave"},
 	{Cluster, 7025, "two nodes took a call over in one epoch, since the registry had lost the first claim"},
 	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }

@@ -26,13 +26,29 @@ func (v *view) cuts() {
 	}
 	switch {
 	case hung:
-	case v.Why == Unknown && !v.lost(v.Ended):
+	case v.Why == Unknown && !v.lost(v.Ended) && !v.silently(v.Ended):
 		v.fail("S3", v.Ended, "the peer's refresh is answered 481, and it has %v", v.session)
 	case v.Why == Expired && !v.session.ours:
 		v.neglected(v.Ended, false)
 	case v.Ended == 0 && v.session.interval > 0 && !v.session.ours && v.session.since+v.session.interval < v.now():
 		v.neglected(v.now(), false)
 	}
+}
+
+// silently reports whether a node may have ended the call before a moment for a reason, but
+// sent no BYE: the registry did not say in that very step whether the call was its own.
+func (v *view) silently(at time.Duration) bool {
+	s := v.sessionAt(at)
+	for _, e := range v.exchanges {
+		if e.own && e.final > 0 && e.final == s.since {
+			s.since = e.written // from when the node counts
+		}
+		if !e.own && e.sent+timeout > s.since && e.proof(at) {
+			return true
+		}
+	}
+	ends := v.plan.Takeover.ends(v.ID) && len(v.grants) > 1
+	return ends || v.AppEnds > 0 || s.interval > 0 && at >= s.since+s.interval-margin(s.interval)
 }
 
 // blind reports whether the sender had lost the call and could not know, and the peer is
@@ -80,7 +96,7 @@ func (v *view) known(n *node, at time.Duration) (s session) {
 		}
 	}
 	for i := range v.Ledger {
-		if e := &v.Ledger[i]; e.At < at && e.Accepted() && e.Refresh() && (e.Node == n.addr || e.At < taken) {
+		if e := &v.Ledger[i]; e.At < at && e.Accepted() && e.Refresh() && (v.exchangeOf(e).node == n || e.At < taken) {
 			s = e.Session
 		}
 	}

@@ -12,7 +12,9 @@
 // nodes crash and start again under their name, stop as planned, stand still and go on;
 // peers crash, hang up, refuse, answer late or refresh themselves. The registry that nodes
 // share is down, slow, out of reach of one node, emptied, set back to what it held before,
-// its clock jumps, and replies of writes that were done are lost.
+// its clock jumps, and replies of writes that were done are lost. What a takeover means is
+// drawn, too: calls are kept, end, or get a new description. In [Cluster] each node has an
+// address of its own, in [Pair] two nodes share one.
 //
 // A node crashes by losing its way to the network and to the registry at once; what its
 // goroutines still do until they are stopped has no effect. A node that stands still
@@ -20,9 +22,14 @@
 // sent to it arrives when it goes on. But its clock and its goroutines go on: a timer that
 // goes off meanwhile decides without knowing that time was lost, and what it decides leaves
 // late. So the pause lies between a decision and its packet, which is the worst place; that
-// a process notices its pause, and thinks again, is not simulated. Pauses are shorter than a
-// transaction (32 s), which would otherwise end in them without the answer that lies in the
-// socket.
+// a process notices its pause, and thinks again, is not simulated: nothing can stop a
+// goroutine of a bubble, or its clock, from outside. Tests of package stall and of the lease
+// have the clock jump, and examples/node stops a process with SIGSTOP. Pauses are shorter
+// than a transaction (32 s), which would otherwise end in them without the answer that lies
+// in the socket.
+//
+// Streams are not simulated: all is UDP. What becomes of a stream is left to tests of package
+// middleware.
 //
 // # What must hold
 //

@@ -38,11 +38,7 @@ func (w *world) exchanges(p *peer, only string) map[string][]*exchange {
 		if !ok {
 			continue
 		}
-		own, addr := packet.from == p.addr, packet.from
-		if own {
-			addr = packet.to
-		}
-		n := w.wire.nodes[addr]
+		own, n := packet.from == p.addr, packet.node
 		switch {
 		case m.status > 0:
 			respond(calls[m.callID], m, packet)
@@ -59,7 +55,7 @@ func request(all []*exchange, m message, own bool, n *node, p packet) []*exchang
 	for _, e := range all {
 		if e.branch == m.branch && e.method == m.method {
 			if first := earlier(e.arrived, p.arrives); first != e.arrived {
-				e.left, e.arrived = p.at, first
+				e.left, e.arrived, e.node = p.at, first, n
 			}
 			return all
 		}

@@ -55,15 +55,15 @@ func (v *view) established() bool {
 // number cannot tell nodes apart, but each by itself has them rise; there what was sent
 // first may come last.
 func (v *view) numbers() {
-	last := make(map[string]*Entry)
+	last := make(map[*node]*Entry)
 	for i := range v.Ledger {
 		e := &v.Ledger[i]
 		if e.Own || !e.Accepted() {
 			continue
 		}
-		from, lax := "", v.peer.kind.LaxCSeq
+		from, lax := (*node)(nil), v.peer.kind.LaxCSeq
 		if lax {
-			from = e.Node
+			from = v.exchangeOf(e).node
 		}
 		if l := last[from]; l != nil && e.Number <= l.Number && !(lax && v.sent(e) < v.sent(l)) {
 			v.fail("S1", e.At, "%s %d of %s is accepted after %d", e.Method, e.Number, e.Node, l.Number)

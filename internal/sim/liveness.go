@@ -74,8 +74,8 @@ func (w *world) judgeMemories() {
 		for d := range n.ua.Timers.Calls(context.Background()) {
 			ids[d.ID] = true
 			owners, err := w.registry.Owner(context.Background(), []dialogstore.ID{d.ID})
-			if c := calls[d.CallID]; c != nil && owners[0].Owner == (failover.Node{}) && !d.Session.Active() && !w.registry.kept(c, w.now()) {
-				continue // only the next time that all calls are written mends it
+			if !d.Session.Active() && w.registry.behind(d.CallID) {
+				continue
 			}
 			if owner := w.registry.lifeOf(owners[0].Owner); err != nil || owner.n != n || !owner.runs() {
 				w.violated("L3", calls[d.CallID], w.now(), "%s has call %s, which the registry says is %+v (%v)", n.name, d.CallID, owners[0], err)
@@ -84,6 +84,9 @@ func (w *world) judgeMemories() {
 		for _, run := range w.registry.runsOf(n) {
 			held, _ := w.registry.Owned(context.Background(), run, 1<<20)
 			for _, h := range held {
+				if h.Left == failover.NoTimer && w.registry.behind(h.CallID) {
+					continue
+				}
 				if !ids[h.ID] && h.Left > -timeout {
 					w.violated("L3", calls[h.CallID], w.now(), "the registry says that %s has call %s in epoch %d", n.name, h.CallID, h.Epoch)
 				}

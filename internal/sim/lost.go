@@ -26,6 +26,15 @@ func (r *registry) undoneBy(written, at time.Duration) bool {
 	return false
 }
 
+// behind reports whether the latest write of a call was undone: the next one mends it. A call
+// without a timer has that when all calls are written again, after hours.
+func (r *registry) behind(callID string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.writes[callID]
+	return len(all) > 0 && r.undoneBy(all[len(all)-1], r.w.now())
+}
+
 // writing is how long a node that reaches a healthy registry may take to write a call, with
 // the longest pause after a write that failed.
 const writing = 5 * time.Second

@@ -66,30 +66,49 @@ func (n *node) start() {
 	}
 }
 
-// crash ends it without a word: nothing that it still does has any effect.
-func (n *node) crash() {
+// crash ends it without a word. It returns false if it had ended.
+func (n *node) crash() bool {
+	died := n.die()
+	if died {
+		n.w.free(n)
+		n.bury()
+	}
+	return died
+}
+
+// die is the moment of its death: nothing that it still does has any effect.
+func (n *node) die() bool {
 	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.up {
+		return false
+	}
 	n.up, n.open = false, false
 	n.deaths = append(n.deaths, n.w.now())
 	n.away = append(n.away, span{from: n.w.now()})
-	n.mu.Unlock()
+	return true
+}
+
+// bury ends what is left of it.
+func (n *node) bury() {
 	n.w.fenced.count(n)
 	n.cancel()
 	n.ua.Kill()
 }
 
-// leave hands the calls over first.
-func (n *node) leave() {
+// leave is crash, but hands the calls over first.
+func (n *node) leave() bool {
 	n.mu.Lock()
 	n.leaving = true
 	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(n.ctx, 10*time.Second)
 	defer cancel()
 	_ = n.w.stack.Leave(ctx, n.ua.Timers)
-	n.crash()
+	crashed := n.crash()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.departures = append(n.departures, n.deaths[len(n.deaths)-1])
+	return crashed
 }
 
 // standsStill is how long n stands still from now on, and whether that life of it goes

@@ -107,7 +107,7 @@ func (v *view) former() {
 		taker, accepted := v.registry.lifeOf(g.to).n, false
 		for j := range v.Ledger {
 			e := &v.Ledger[j]
-			switch n := v.wire.nodes[e.Node]; {
+			switch n := v.exchangeOf(e).node; {
 			case e.Own || !e.Accepted() || e.At < g.at:
 			case n == taker:
 				accepted = true

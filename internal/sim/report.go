@@ -46,7 +46,7 @@ func (w *world) ladder(c *Call, at time.Duration) string {
 		for _, s := range n.away {
 			marks = append(marks, mark{s.from, fmt.Sprintf("%s does not run until %.3f s", n.name, s.to.Seconds())})
 		}
-		for _, s := range w.wire.cuts[path{n.addr, c.peer.addr}] {
+		for _, s := range w.wire.cuts[path{n.name, c.peer.addr}] {
 			marks = append(marks, mark{s.from, fmt.Sprintf("%s and %s are cut off until %.3f s", n.name, c.peer.name, s.to.Seconds())})
 		}
 	}
@@ -59,9 +59,6 @@ func (w *world) ladder(c *Call, at time.Duration) string {
 	w.eventsMu.Unlock()
 	l := sipnet.NewLadder(rows, names...)
 	l.Alias(c.peer.addr, c.peer.name)
-	for _, n := range w.nodes {
-		l.Alias(n.addr, n.name)
-	}
 	slices.SortStableFunc(marks, func(a, b mark) int { return int(a.at - b.at) })
 	tell := func(until time.Duration) {
 		for len(marks) > 0 && marks[0].at <= until {
@@ -75,6 +72,13 @@ func (w *world) ladder(c *Call, at time.Duration) string {
 		}
 		tell(p.at)
 		m := sipnet.Message{At: p.at, From: p.from, To: p.to, Dropped: p.arrives == 0}
+		switch {
+		case p.node == nil:
+		case p.from == p.node.addr:
+			m.From = p.node.name
+		default:
+			m.To = p.node.name
+		}
 		m.SIP, _ = sip.ParseMessage([]byte(p.text))
 		l.Message(m)
 	}

@@ -53,13 +53,15 @@ func (w *world) fault(f Fault, s *script) {
 		}
 	case Crash:
 		if up && paused < w.now() {
-			n.crash()
-			s.add(until, func(*script) { n.start() })
+			if n.crash() {
+				s.add(until, func(*script) { n.start() })
+			}
 		}
 	case Leave:
 		if up && paused < w.now() && w.stack.Leave != nil {
-			n.leave()
-			s.add(until, func(*script) { n.start() })
+			if n.leave() {
+				s.add(until, func(*script) { n.start() })
+			}
 		}
 	default:
 		w.registry.fault(f, n, s)

@@ -16,7 +16,7 @@ import (
 
 var (
 	simTime  = flag.Duration("simtime", 0, "how long TestSeeds runs fresh seeds")
-	simStack = flag.String("simstack", "", "alone or cluster; empty for both")
+	simStack = flag.String("simstack", "", "alone, cluster or pair; empty for the first two")
 	simSeed  = flag.Uint64("simseed", 0, "the one seed that TestSeeds runs, or its first one with -simtime; 0: fresh ones")
 )
 
@@ -68,6 +68,9 @@ func TestSeeds(t *testing.T) {
 
 // stackOf is a cluster for five seeds of six.
 func stackOf(seed uint64) Stack {
+	if *simStack == Pair.Name {
+		return Pair
+	}
 	if *simStack == Alone.Name || *simStack == "" && seed%6 == 0 {
 		return Alone
 	}

@@ -26,6 +26,8 @@ type Stack struct {
 	Shared bool
 	// Registry makes the one that they share. Nil: a failover.Memory.
 	Registry func(*testing.T) Shared
+	// Common reports whether the nodes share one address, which moves with the calls.
+	Common bool
 	// Plant is a fault put in on purpose. Mostly nil.
 	Plant Plant
 }

@@ -14,14 +14,15 @@ type wire struct {
 	random *rand.Rand
 
 	mu    sync.Mutex
-	nodes map[string]*node
+	nodes map[string]*node // by address; of a common one, the node that has it
+	turns []turnOf         // of nodes that have the common address, in order
 	tapes map[string]*tape // by the peer's address
 	storm storm
 	cuts  map[path][]span
 	final map[string]bool // refusals of INVITEs that have reached a node, by branch
 }
 
-// path is between a node and a peer, by address.
+// path is between a node, by name, and a peer, by address.
 type path struct{ node, peer string }
 
 // storm is bad weather until a moment.
@@ -39,10 +40,12 @@ type packet struct {
 	at, arrives time.Duration // arrives is 0 if it was lost
 	from, to    string
 	text        string
+	node        *node // one end; nil if nobody had the common address
 }
 
 func (x *wire) filter(p sipnet.Packet) sipnet.Verdict {
-	v, arrives := x.decide(p), time.Duration(0)
+	n, arrives := x.nodeOf(p), time.Duration(0)
+	v := x.decide(p, n)
 	if !v.Drop {
 		arrives = p.At + v.Delay
 	}
@@ -53,20 +56,30 @@ func (x *wire) filter(p sipnet.Packet) sipnet.Verdict {
 		t = x.tapes[p.To]
 	}
 	if t != nil {
-		t.packets = append(t.packets, packet{p.At, arrives, p.From, p.To, string(p.Data)})
+		t.packets = append(t.packets, packet{p.At, arrives, p.From, p.To, string(p.Data), n})
 	}
 	return v
 }
 
-func (x *wire) decide(p sipnet.Packet) (v sipnet.Verdict) {
+// nodeOf is the node at one end of p.
+func (x *wire) nodeOf(p sipnet.Packet) *node {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	n, at := x.nodes[p.From], path{p.From, p.To}
-	if n == nil {
-		n, at = x.nodes[p.To], path{p.To, p.From}
+	if n := x.nodes[p.From]; n != nil {
+		return n
 	}
+	return x.nodes[p.To]
+}
+
+func (x *wire) decide(p sipnet.Packet, n *node) (v sipnet.Verdict) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if n == nil {
 		return sipnet.Verdict{Drop: true} // nobody calls peers but nodes
+	}
+	at := path{n.name, p.To}
+	if p.To == n.addr {
+		at.peer = p.From
 	}
 	up, paused := n.state()
 	if p.To == n.addr {
@@ -119,7 +132,7 @@ func (x *wire) cut(n *node, share float64, until time.Duration) {
 	defer x.mu.Unlock()
 	for _, p := range x.w.peers {
 		if x.random.Float64() < share {
-			at := path{n.addr, p.addr}
+			at := path{n.name, p.addr}
 			x.cuts[at] = append(x.cuts[at], span{x.w.now(), until})
 		}
 	}
@@ -131,14 +144,14 @@ func (x *wire) weather(rate float64, until time.Duration) {
 	x.storm = storm{until: until, loss: 0.3 * rate, doubled: 0.1, delay: 1 + spread(x.random, 200*time.Millisecond)}
 }
 
-// reached reports whether n ran and was not cut off from p all the time.
+// reached reports whether n ran and had its address all the time, and was not cut off from p.
 func (x *wire) reached(n *node, p *peer, from, to time.Duration) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, s := range x.cuts[path{n.addr, p.addr}] {
+	for _, s := range x.cuts[path{n.name, p.addr}] {
 		if s.from < to && s.to > from {
 			return false
 		}
 	}
-	return n.ran(from, to)
+	return n.ran(from, to) && x.had(n, from, to)
 }

@@ -24,6 +24,7 @@ type Network struct {
 
 	mu        sync.Mutex
 	udp       map[string]*packetConn
+	floating  map[string]map[*packetConn]bool // those open at each floating address
 	listeners map[string]*listener
 	streams   map[*stream]struct{}
 	silent    map[string]bool
@@ -46,6 +47,7 @@ func New() *Network {
 		start:     time.Now(),
 		turn:      make(chan struct{}, 1),
 		udp:       make(map[string]*packetConn),
+		floating:  make(map[string]map[*packetConn]bool),
 		listeners: make(map[string]*listener),
 		streams:   make(map[*stream]struct{}),
 		silent:    make(map[string]bool),
@@ -65,6 +67,11 @@ func (n *Network) Close() {
 	var all []interface{ shut() }
 	for _, c := range n.udp {
 		all = append(all, c)
+	}
+	for _, open := range n.floating {
+		for c := range open {
+			all = append(all, c)
+		}
 	}
 	for _, l := range n.listeners {
 		all = append(all, l)

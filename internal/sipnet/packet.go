@@ -21,11 +21,16 @@ func (n *Network) PacketConn(addr string) net.PacketConn {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := c.addr.String()
-	if n.udp[key] != nil {
+	floats := n.floating[key]
+	if n.udp[key] != nil && floats == nil {
 		panic(fmt.Sprintf("sipnet: udp address %s is in use", key))
 	}
 	if n.closed {
 		_, _ = c.in.close()
+		return c
+	}
+	if floats != nil {
+		floats[c] = true
 		return c
 	}
 	n.udp[key] = c
@@ -56,15 +61,19 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if c.in.isClosed() {
 		return 0, c.fail("write", net.ErrClosed)
 	}
+	from := c.addr.String()
 	d := datagram{from: *c.addr, data: bytes.Clone(b)}
 	c.net.mu.Lock()
-	peer := c.net.udp[to.String()]
+	has, peer := c.net.udp[from] == c, c.net.udp[to.String()]
 	c.net.mu.Unlock()
+	if !has {
+		return len(b), nil // another one has the floating address
+	}
 	var land func()
 	if peer != nil {
 		land = func() { peer.in.put(d) }
 	}
-	c.net.send(Packet{From: c.addr.String(), To: to.String(), Transport: "udp", Data: d.data}, nil, land)
+	c.net.send(Packet{From: from, To: to.String(), Transport: "udp", Data: d.data}, nil, land)
 	return len(b), nil
 }
 
@@ -74,6 +83,7 @@ func (c *packetConn) Close() error {
 	if key := c.addr.String(); c.net.udp[key] == c {
 		delete(c.net.udp, key)
 	}
+	delete(c.net.floating[c.addr.String()], c)
 	c.net.mu.Unlock()
 	if _, err := c.in.close(); err != nil {
 		return c.fail("close", err)

@@ -257,6 +257,9 @@ func (u *UA) Events() []Event {
 	return append([]Event(nil), u.events...)
 }
 
+// Move has u get what is sent to its address, a floating one over UDP.
+func (u *UA) Move() { u.net.Move(u.socket.(net.PacketConn)) }
+
 // Kill makes u vanish: its peers receive nothing more, not even an error.
 func (u *UA) Kill() {
 	u.closeTimers()
