@@ -142,6 +142,24 @@ func TestTakeoverAnnouncesAgain(t *testing.T) {
 	})
 }
 
+// A refresh that is accepted before the announcement is repeated has told the peer the
+// Contact: nothing is left to be announced.
+func TestTakeoverAnnouncedByRefresh(t *testing.T) {
+	inCluster(t, func(l *cluster) {
+		a, _ := l.alice(), l.bob(failover.WithAddress(bobAddr))
+		l.callPeer(a.UA, l.peer, allow, timerHeader, se1800)
+		l.at(890 * time.Second)
+		a.crash()
+		l.peer.Reply(l.peer.ExpectRequest(l, sip.UPDATE), 503, "Busy", "Retry-After: 20")
+		l.at(900 * time.Second)
+		l.answer(l.peer.ExpectRequest(l, sip.UPDATE), se1800)
+		l.at(1790 * time.Second)
+		if updates := l.sent(bobAddr, sip.UPDATE); len(updates) != 2 {
+			l.Errorf("UPDATEs at %v, want two", updates)
+		}
+	})
+}
+
 // A takeover may give the call another session description, which the peer gets at
 // once, and another Contact.
 func TestTakeoverGivesDescription(t *testing.T) {
