@@ -51,14 +51,14 @@ func (v *view) silently(at time.Duration) bool {
 	return ends || v.AppEnds > 0 || s.interval > 0 && at >= s.since+s.interval-margin(s.interval)
 }
 
-// blind reports whether the sender had lost the call and could not know, and the peer is
-// none of those that would refuse it.
+// blind reports whether the sender had lost the call and could not know, or the registry has
+// lost who has it, and the peer is none of those that would refuse it.
 func (v *view) blind(e *exchange) bool {
 	if v.registry == nil || !v.peer.kind.LaxCSeq {
 		return false
 	}
-	owner, _, _ := v.holder(e.sent)
-	return owner.n != e.node && !v.registry.healthy(e.node, e.sent-lease, e.sent)
+	owner, since, _ := v.holder(e.sent)
+	return owner.n != e.node && (!v.registry.healthy(e.node, e.sent-lease, e.sent) || v.registry.undid(since, e.sent))
 }
 
 // excused reports whether there is a reason for a node to hang up.

@@ -117,16 +117,24 @@ func (v *view) hurried(a, b *Entry) bool {
 }
 
 // announces reports whether b is the first accepted request of its node since that took the
-// call over.
+// call over. A new description takes a re-INVITE of its own, where the session was refreshed
+// meanwhile.
 func (v *view) announces(b *Entry) bool {
-	n := v.exchangeOf(b).node
+	n, most := v.exchangeOf(b).node, 0
+	if v.plan.Takeover.describes(v.ID) && b.Method == "INVITE" {
+		most = 1
+	}
 	for _, g := range v.grants {
 		if g.from.Name == "" || g.at > b.At || v.registry.lifeOf(g.to).n != n {
 			continue
 		}
-		if !slices.ContainsFunc(v.Ledger, func(e Entry) bool {
-			return !e.Own && e.Accepted() && e.At >= g.at && e.At < b.At && v.exchangeOf(&e).node == n
-		}) {
+		before := 0
+		for i := range v.Ledger {
+			if e := &v.Ledger[i]; !e.Own && e.Accepted() && e.At >= g.at && e.At < b.At && v.exchangeOf(e).node == n {
+				before++
+			}
+		}
+		if before <= most {
 			return true
 		}
 	}

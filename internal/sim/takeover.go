@@ -29,12 +29,17 @@ func share(callID string) float64 {
 // ends reports whether a takeover ends the call.
 func (t Takeover) ends(callID string) bool { return share(callID) < t.Ends }
 
+// describes reports whether a takeover gives the call a new description.
+func (t Takeover) describes(callID string) bool {
+	return !t.ends(callID) && share(callID) > 1-t.Describes
+}
+
 // decide is a failover.Takeover.
 func (t Takeover) decide(d dialogstore.Dialog) failover.Decision {
 	switch {
 	case t.ends(d.CallID):
 		return failover.Decision{End: true}
-	case share(d.CallID) > 1-t.Describes:
+	case t.describes(d.CallID):
 		return failover.Decision{SDP: []byte(strings.Replace(sdp, "peer 1 1", "taker 1 1", 1))}
 	}
 	return failover.Decision{}
