@@ -255,6 +255,7 @@ func TestChallengesEnd(t *testing.T) {
 				status, header := row.next()
 				c.p.Reply(req, status, "No", header)
 			}
+			synctest.Wait()
 			if n != row.most {
 				c.Errorf("%d requests for one refresh, want %d", n, row.most)
 			}
@@ -312,8 +313,8 @@ func TestCredentialsAreNotLentToStrangers(t *testing.T) {
 				if ok {
 					wantUser(l, msg.(*sip.Request))
 					p.Reply(msg.(*sip.Request), 200, "OK", se1800)
-					synctest.Wait()
 				}
+				synctest.Wait()
 				if got := strings.Count(log.String(), "challenge not answered"); (got == 1) == row.answered {
 					l.Errorf("the log says %d times that a challenge is not answered:\n%s", got, log.String())
 				}
