@@ -32,3 +32,32 @@ func TestMoved(t *testing.T) {
 		}
 	}
 }
+
+// Where the peer has moved is no matter to a request that a strict router passes on (RFC
+// 3261 §16.6).
+func TestElsewhere(t *testing.T) {
+	var d Dialog
+	d.Moved(Whereabouts{}, &sip.Uri{Scheme: "sip", Host: "10.0.0.8"}, "sip:peer@10.0.0.8", "", func() string { return "" })
+	loose := sip.NewParams()
+	loose.Add("lr", "")
+	other := sip.NewParams()
+	other.Add("x", "y")
+	for _, c := range []struct {
+		name  string
+		route *sip.RouteHeader
+		want  bool
+	}{
+		{"no route", nil, true},
+		{"a loose router", &sip.RouteHeader{Address: sip.Uri{Host: "10.0.0.7", UriParams: loose}}, true},
+		{"a strict router", &sip.RouteHeader{Address: sip.Uri{Host: "10.0.0.7"}}, false},
+		{"a strict router with a parameter", &sip.RouteHeader{Address: sip.Uri{Host: "10.0.0.7", UriParams: other}}, false},
+	} {
+		req := sip.NewRequest(sip.BYE, sip.Uri{})
+		if c.route != nil {
+			req.AppendHeader(c.route)
+		}
+		if target, _, _ := d.Elsewhere(req); (target != nil) != c.want {
+			t.Errorf("%s: %v, want the new place: %t", c.name, target, c.want)
+		}
+	}
+}
