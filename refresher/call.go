@@ -93,11 +93,6 @@ func (s *Scheduler) plan(c *call) {
 
 // set replaces what is scheduled. s.mu is held.
 func (s *Scheduler) set(c *call, action sessiontimer.Action, at time.Time) {
-	if action == sessiontimer.Idle || s.retired {
-		s.unset(c)
-		s.release(c)
-		return
-	}
 	s.ready.remove(c)
 	s.setLate(c, false)
 	c.replan = false

@@ -54,3 +54,31 @@ func TestFollowUp(t *testing.T) {
 		}
 	}
 }
+
+// What has failed: not a refresh that was done, not needed, or put off.
+func TestFailed(t *testing.T) {
+	for _, c := range []struct {
+		o              refresher.Outcome
+		failed, unsent bool
+	}{
+		{o: refresher.Outcome{Status: 200}},
+		{o: refresher.Outcome{Status: 299}},
+		{o: refresher.Outcome{Status: 300}, failed: true},
+		{o: refresher.Outcome{Status: 401}, failed: true},
+		{o: refresher.Outcome{Status: 481}, failed: true},
+		{o: refresher.Outcome{Err: refresher.ErrBusy}},
+		{o: refresher.Outcome{Err: refresher.ErrGone}},
+		{o: refresher.Outcome{Err: refresher.ErrUnanswered}, failed: true},
+		{o: refresher.Outcome{Err: refresher.ErrTooLong}, failed: true},
+		{o: refresher.Outcome{Err: errors.New("network is down")}, failed: true, unsent: true},
+		{o: refresher.Outcome{Status: 200, Err: errors.New("not stored")}, failed: true, unsent: true},
+		{o: refresher.Outcome{}, failed: true},
+	} {
+		if got := refresher.Failed(c.o); got != c.failed {
+			t.Errorf("%+v has failed: %v", c.o, got)
+		}
+		if got := refresher.Unsent(c.o.Err); got != c.unsent {
+			t.Errorf("%v, unsent: %v", c.o.Err, got)
+		}
+	}
+}

@@ -34,3 +34,27 @@ func TestTableWithOneHash(t *testing.T) {
 		}
 	}
 }
+
+// A cleared table has no call left, and gives up what is under way in each.
+func TestClearTable(t *testing.T) {
+	table := newTable(maphash.MakeSeed())
+	given := 0
+	var calls []*call
+	for _, hash := range []uint64{1, 1, 2} {
+		c := newCall(&dialogstore.Dialog{Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: string(rune('a' + len(calls)))}}}, hash)
+		c.cancel = func() { given++ }
+		table.add(c)
+		calls = append(calls, c)
+	}
+	if n := table.len(); n != 3 {
+		t.Errorf("%d calls, want 3", n)
+	}
+	if table.clear(); table.len() != 0 || given != 3 {
+		t.Errorf("%d calls are left, %d given up; want none and 3", table.len(), given)
+	}
+	for _, c := range calls {
+		if !c.removed || table.find(c.hash, c.id) != nil {
+			t.Errorf("call %s is still there", c.id.CallID)
+		}
+	}
+}

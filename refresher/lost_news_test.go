@@ -1,0 +1,176 @@
+package refresher_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/refresher"
+)
+
+// inSilentLab is inLab with a store below that of the lab, whose changes the refresher does
+// not hear of.
+func inSilentLab(t *testing.T, f func(l *lab, silent *dialogstore.Memory)) {
+	t.Helper()
+	inLab(t, func(l *lab) {
+		silent := dialogstore.NewMemory()
+		l.store = dialogstore.Observe(silent, l.r)
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: quiet})
+		f(l, silent)
+	})
+}
+
+// renew is a refresh that nobody hears of.
+func renew(t *testing.T, silent *dialogstore.Memory, id dialogstore.ID) {
+	t.Helper()
+	_, _, err := silent.Update(context.Background(), id, func(d dialogstore.Dialog) (dialogstore.State, error) {
+		d.Version++
+		d.Session.Since = time.Now()
+		return d.State, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A session that turns out to be another one than was scheduled is scheduled anew, when it
+// is to be refreshed and when it is to be ended.
+func TestSupersededUnheard(t *testing.T) {
+	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
+		l.answer = func(_ *lab, n int, _ dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
+			if n == 1 {
+				return 0, refresher.ErrSuperseded
+			}
+			return 200, nil
+		}
+		d := l.create(call("refresh", 70*time.Second))
+		time.Sleep(20 * time.Second)
+		renew(t, silent, d.ID)
+		attempts, hangups := l.run(60 * time.Second)
+		if want := []attempt{{35 * time.Second, update}, {55 * time.Second, update}}; !slices.Equal(attempts, want) || len(hangups) != 0 {
+			t.Errorf("refreshed at %v, hung up at %v; want %v and no hang-up", attempts, hangups, want)
+		}
+	})
+	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
+		d := call("end", 54*time.Second)
+		d.Session.Refresher = sessiontimer.Peer
+		l.create(d)
+		time.Sleep(30 * time.Second)
+		renew(t, silent, d.ID)
+		if _, hangups := l.run(40 * time.Second); !slices.Equal(hangups, []time.Duration{66 * time.Second}) {
+			t.Errorf("hung up at %v, want a margin before the end of the other session", hangups)
+		}
+	})
+}
+
+// A dialog that is not in the store is forgotten, and one that the application has dropped
+// is hung up at once.
+func TestRefreshOfNone(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		hangups []time.Duration
+		reason  sessiontimer.Reason
+	}{
+		{dialogstore.ErrNotFound, nil, sessiontimer.Reason{}},
+		{refresher.ErrGone, []time.Duration{45 * time.Second}, sessiontimer.Reason{Cause: sessiontimer.CauseDialogClosed}},
+	} {
+		inLab(t, func(l *lab) {
+			l.answer = func(*lab, int, dialogstore.Dialog, sessiontimer.Method) (int, error) { return 0, c.err }
+			l.create(call("none", 90*time.Second))
+			attempts, hangups := l.run(2 * time.Minute)
+			if len(attempts) != 1 || !slices.Equal(hangups, c.hangups) || len(l.failed) != 0 || l.r.Len() != 0 {
+				t.Errorf("%v: tried %v, hung up at %v, failures %v, %d left; want one attempt, hung up at %v", c.err, attempts, hangups, l.failed, l.r.Len(), c.hangups)
+			}
+			if len(hangups) == 1 && l.reasons[0] != c.reason.String() {
+				t.Errorf("%v: the reason is %s, want %s", c.err, l.reasons[0], c.reason)
+			}
+		})
+	}
+}
+
+// A session that ends while the refresh of the one before is under way gives that up.
+func TestEndGivesUpRefresh(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(0)
+		d := l.create(call("shorter", 1800*time.Second))
+		time.Sleep(901 * time.Second)
+		_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
+			d.Session = sessiontimer.Session{Interval: 90 * time.Second, Refresher: sessiontimer.Peer, Since: time.Now().Add(-50 * time.Second)}
+			return d.State, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.run(9 * time.Second)
+		if n := l.r.Stats().Unanswered; n != 1 {
+			t.Errorf("%d refreshes are under way before the end, want one", n)
+		}
+		_, hangups := l.run(time.Second)
+		if n := l.r.Stats().Unanswered; n != 0 || !slices.Equal(hangups, []time.Duration{911 * time.Second}) {
+			t.Errorf("hung up at %v, %d refreshes are under way; want the hang-up at 911 s and none", hangups, n)
+		}
+	})
+}
+
+// A change that is told after the end of its dialog schedules nothing.
+func TestChangeToldLate(t *testing.T) {
+	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
+		d := call("late", 70*time.Second)
+		change := &dialogstore.Change{Before: d, After: d}
+		change.Before.Version, change.After.Version = 1, 2
+		change.Before.Session.Since = d.Session.Since.Add(-time.Second)
+		if l.r.DialogChanged(context.Background(), change); l.r.Len() != 0 {
+			t.Errorf("%d calls are scheduled after the end of the only one", l.r.Len())
+		}
+		if err := silent.Create(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+		if l.r.DialogChanged(context.Background(), change); l.r.Len() != 1 {
+			t.Errorf("%d calls are scheduled, want the one that lives", l.r.Len())
+		}
+		if err := l.r.Restore(context.Background()); err != nil || l.r.Len() != 1 {
+			t.Errorf("restored with %v, %d calls are scheduled", err, l.r.Len())
+		}
+		_, err := l.store.Delete(context.Background(), d.ID)
+		if synctest.Wait(); err != nil || l.r.Len() != 0 {
+			t.Errorf("%d calls are scheduled after the end, %v", l.r.Len(), err)
+		}
+	})
+}
+
+// torn is a store that can list only one dialog.
+type torn struct{ *dialogstore.Memory }
+
+var errTorn = errors.New("torn")
+
+// All implements dialogstore.Store.
+func (s torn) All(context.Context) iter.Seq2[dialogstore.Dialog, error] {
+	return func(yield func(dialogstore.Dialog, error) bool) {
+		for _, err := range []error{nil, errTorn, nil} {
+			d := call("torn", 70*time.Second)
+			if err != nil {
+				d = dialogstore.Dialog{}
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// Restore schedules what can be listed, and returns why the rest cannot.
+func TestRestoreFails(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = always(200)
+		l.r.Configure(refresher.Config{Store: torn{dialogstore.NewMemory()}, Pipeline: l, Event: l.event, Logger: quiet})
+		if err := l.r.Restore(context.Background()); !errors.Is(err, errTorn) || l.r.Len() != 1 {
+			t.Errorf("%d calls restored, %v; want one and the error of the store", l.r.Len(), err)
+		}
+	})
+}
