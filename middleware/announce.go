@@ -20,6 +20,9 @@ const mostAnnouncing = 5000
 // announceTries bounds how often a peer is told; the pause after each doubles.
 const announceTries = 5
 
+// hangUpAgain is the pause before a call is hung up that could not be.
+const hangUpAgain = 2 * time.Second
+
 // announcement is the first request in a call that was taken over. It tells the peer our
 // new Contact or session description: until then the peer's requests go to a host that is
 // dead. Or it asks whether the peer is still there, or ends the call.
@@ -115,6 +118,8 @@ func (a *announcer) announce(what *announcement) (again bool, wait time.Duration
 	t, ctx := a.t, context.Background()
 	if what.news == hangUp {
 		a.hangup(what.id, sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver})
+		_, err := t.calls.Store.Load(ctx, what.id)
+		again, wait = err == nil, hangUpAgain // the registry does not say whose it is
 	} else {
 		again, wait = a.refresh(what)
 	}

@@ -138,7 +138,7 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 	n, _ := strconv.Atoi(port)
 	return func(d dialogstore.Dialog) failover.Decision {
 		decision := decide(d)
-		if !decision.End && decision.Contact == "" {
+		if decision.Contact == "" || decision.End { // a call that is to end goes on while the registry is silent
 			decision.Contact = sipmsg.Relocated(d.Contact, host, n)
 		}
 		return decision

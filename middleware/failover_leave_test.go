@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
@@ -249,6 +250,33 @@ func TestTakeoverEnds(t *testing.T) {
 		}
 		l.at(1800 * time.Second)
 		l.wantSent(bobAddr, sip.UPDATE)
+		l.wantNothingLeft(b.UA)
+		l.wantOwner("")
+	})
+}
+
+// A call that a takeover is to end goes on while the registry does not say whose it is, and
+// ends as soon as it does.
+func TestTakeoverEndsLater(t *testing.T) {
+	inCluster(t, func(l *cluster) {
+		var b *clusterNode
+		a := l.alice()
+		b = l.bob(failover.WithAddress(bobAddr), failover.WithTakeover(func(dialogstore.Dialog) failover.Decision {
+			b.cutOff()
+			time.Sleep(lease + time.Second) // its own lease is over by then
+			return failover.Decision{End: true}
+		}))
+		l.callPeer(a.UA, l.peer, allow, timerHeader, se1800)
+		l.at(100 * time.Second)
+		a.crash()
+		l.at(130 * time.Second)
+		b.wantSaw(0, "TakenOver")
+		l.wantSent(bobAddr, sip.BYE)
+		b.reconnect()
+		l.answer(l.peer.ExpectRequest(l, sip.BYE))
+		if at := l.net.Elapsed(); at > 135*time.Second {
+			l.Errorf("the BYE came at %v", at)
+		}
 		l.wantNothingLeft(b.UA)
 		l.wantOwner("")
 	})

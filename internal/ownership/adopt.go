@@ -116,11 +116,11 @@ func (n *Node) decide(d dialogstore.Dialog) (decision failover.Decision) {
 // apply changes the dialog as the application has decided.
 func (a *Adoption) apply() {
 	d := a.Decision
-	if d.End {
-		return
-	}
 	if d.Contact != "" {
 		a.Dialog.Contact = d.Contact
+	}
+	if d.End {
+		return
 	}
 	if len(d.SDP) > 0 {
 		a.Dialog.SDP, a.Dialog.SDPType = d.SDP, d.SDPType
