@@ -18,6 +18,8 @@ var corpus = []struct {
 	{Cluster, 164332775452, "a call ran out, and the registry did not say whose it was when the BYE was to leave"},
 	{Cluster, 790992799600, "a Contact was told again though the peer had been refreshed meanwhile"},
 	{Cluster, 790992799493, "the registry lost a claim, and a lax peer was refreshed by two nodes"},
+	{Cluster, 797141825145, "a call that was to end went on with the Contact of the dead node"},
+	{Cluster, 797141825080, "the registry forgot an end sooner, since its clock jumped"},
 	{Cluster, 7025, "two nodes took a call over in one epoch, since the registry had lost the first claim"},
 	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }

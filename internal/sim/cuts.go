@@ -28,6 +28,7 @@ func (v *view) cuts() {
 	case hung:
 	case v.Why == Unknown && !v.lost(v.Ended) && !v.silently(v.Ended):
 		v.fail("S3", v.Ended, "the peer's refresh is answered 481, and it has %v", v.session)
+	case v.plan.Takeover.ends(v.ID) && len(v.grants) > 1: // it was ended, but see silently
 	case v.Why == Expired && !v.session.ours:
 		v.neglected(v.Ended, false)
 	case v.Ended == 0 && v.session.interval > 0 && !v.session.ours && v.session.since+v.session.interval < v.now():
@@ -87,7 +88,8 @@ func (v *view) refuted(e, bye *exchange) bool {
 }
 
 // known is what was in force just before the time as a node sees it: it counts from when
-// it first sent its 2xx, and knows of others' refreshes only what it took over.
+// it first sent its 2xx, and knows of what was agreed on before it took the call over only
+// what was written by then.
 func (v *view) known(n *node, at time.Duration) (s session) {
 	taken := time.Duration(0)
 	for _, g := range v.grants {
@@ -96,7 +98,8 @@ func (v *view) known(n *node, at time.Duration) (s session) {
 		}
 	}
 	for i := range v.Ledger {
-		if e := &v.Ledger[i]; e.At < at && e.Accepted() && e.Refresh() && (v.exchangeOf(e).node == n || e.At < taken) {
+		e := &v.Ledger[i]
+		if e.At < at && e.Accepted() && e.Refresh() && (e.At < taken && v.registry.wrote(v.ID, e.At, taken) || e.At >= taken && v.exchangeOf(e).node == n) {
 			s = e.Session
 		}
 	}

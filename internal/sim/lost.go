@@ -35,6 +35,18 @@ func (r *registry) behind(callID string) bool {
 	return len(all) > 0 && r.undoneBy(all[len(all)-1], r.w.now())
 }
 
+// wrote reports whether an owner has written a state of the call between two moments.
+func (r *registry) wrote(callID string, from, to time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.puts[callID] {
+		if from <= w && w <= to {
+			return true
+		}
+	}
+	return false
+}
+
 // writing is how long a node that reaches a healthy registry may take to write a call, with
 // the longest pause after a write that failed.
 const writing = 5 * time.Second

@@ -44,6 +44,7 @@ type registry struct {
 	dropped  map[string]time.Duration   // by Call-ID
 	begins   map[string]int             // by Call-ID, where the grants begin that the registry has not forgotten
 	writes   map[string][]time.Duration // by Call-ID, those that were accepted, in order
+	puts     map[string][]time.Duration // the same without claims
 }
 
 // cut is a time in which a node does not reach the registry.
@@ -75,7 +76,7 @@ type grant struct {
 func newRegistry(w *world, seed uint64) *registry {
 	return &registry{Shared: w.stack.registry(w.T), w: w, random: rand.New(rand.NewPCG(seed, 4)), cutOff: make(map[*node][]cut),
 		runs: make(map[failover.Node]life), pulses: make(map[failover.Node]pulse), grants: make(map[string][]grant),
-		dropped: make(map[string]time.Duration), begins: make(map[string]int), writes: make(map[string][]time.Duration)}
+		dropped: make(map[string]time.Duration), begins: make(map[string]int), writes: make(map[string][]time.Duration), puts: make(map[string][]time.Duration)}
 }
 
 func (s span) has(at time.Duration) bool { return s.from <= at && at < s.to }
@@ -88,6 +89,7 @@ func (r *registry) put(me failover.Node, k failover.Key, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
+		r.puts[k.CallID] = append(r.puts[k.CallID], r.w.now())
 		r.grant(grant{at: r.w.now(), to: me, epoch: k.Epoch, served: r.w.now()}, k)
 	}
 }
@@ -132,7 +134,7 @@ func (r *registry) ended(c *Call) bool {
 func (r *registry) grant(g grant, k failover.Key) {
 	r.writes[k.CallID] = append(r.writes[k.CallID], g.at)
 	all := r.grants[k.CallID]
-	if at, ok := r.dropped[k.CallID]; ok && g.at-at > failover.KeepDropped {
+	if at, ok := r.dropped[k.CallID]; ok && (g.at-at > failover.KeepDropped || r.jumped(at, g.at)) {
 		delete(r.dropped, k.CallID)
 		r.begins[k.CallID] = len(all)
 	}
@@ -150,6 +152,17 @@ func (r *registry) grant(g grant, k failover.Key) {
 		}
 	}
 	r.grants[k.CallID] = append(all, g)
+}
+
+// jumped reports whether the clock of the registry jumped between two moments: it forgets
+// sooner then. r.mu is held.
+func (r *registry) jumped(from, to time.Duration) bool {
+	for _, t := range r.trouble {
+		if t.kind == RegistryJumped && from <= t.from && t.from <= to {
+			return true
+		}
+	}
+	return false
 }
 
 // lost reports whether what was written at that moment has been undone since.
