@@ -72,3 +72,16 @@ func versions(t testing.TB, r *boltregistry.Registry, entries []failover.Entry) 
 	}
 	return all
 }
+
+// A call that cannot be encoded is an error of the caller, and none of the batch is written.
+func TestPutOfUnnamed(t *testing.T) {
+	r := open(t, newFile(t))
+	all := calls("call-", 2, 1)
+	all[1].Dialog.Session.Refresher = 99
+	if errs, err := r.Put(t.Context(), alice, all); err == nil || errs != nil {
+		t.Errorf("%v, %v; want an error", errs, err)
+	}
+	if n := r.Len(); n != 0 {
+		t.Errorf("%d keys are written, want none", n)
+	}
+}
