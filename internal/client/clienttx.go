@@ -32,7 +32,7 @@ type clientTx struct {
 	asked            bool      // Responses was called
 	pumping          bool      // the worker runs
 	ended, stopped   bool
-	err              error
+	err              error // nil before the end
 	onTerminate      []sip.FnTxTerminate
 	onRetransmission []sip.FnTxResponse
 }
@@ -66,10 +66,7 @@ func (c *clientTx) Done() <-chan struct{} { return c.done }
 func (c *clientTx) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.stopped {
-		return c.err
-	}
-	return nil
+	return c.err
 }
 
 // Terminate implements sip.Transaction.

@@ -63,7 +63,7 @@ func (x *exchange) send(ctx context.Context, k kind) error {
 		return err
 	}
 	x.mark()
-	x.change(func() { x.tx, x.provisional = tx, false })
+	x.change(func() { x.tx = tx })
 	k.opened(tx)
 	err = x.dialog.Count.InTurn(ctx, func() error {
 		n := k.number()

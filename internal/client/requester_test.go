@@ -1,0 +1,198 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emiago/sipgo"
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+)
+
+// RFC 3262 §7.2: the RAck of a PRACK names the CSeq that the INVITE had on the wire. What
+// is not a RAck stays as it is.
+func TestRewriteRAck(t *testing.T) {
+	var d dialogset.Dialog
+	d.Count.GoOnAfter(40)
+	d.Count.Number(1, true) // 41 on the wire
+	for before, after := range map[string]string{
+		"7 1 INVITE":           "7 41 INVITE",
+		"7  1  INVITE":         "7 41 INVITE",
+		"7 0 INVITE":           "7 0 INVITE",
+		"7 1":                  "7 1",
+		"7 1 INVITE x":         "7 1 INVITE x",
+		"7 one INVITE":         "7 one INVITE",
+		"7 4294967296 INVITE":  "7 4294967296 INVITE",
+		"7 -1 INVITE":          "7 -1 INVITE",
+		"99999999999 1 INVITE": "99999999999 41 INVITE",
+	} {
+		req := sip.NewRequest(sip.PRACK, sip.Uri{})
+		req.AppendHeader(sip.NewHeader("rack", before))
+		rewriteRAck(&d, req)
+		if got := req.GetHeaders("rack"); len(got) != 1 || got[0].Value() != after {
+			t.Errorf("%s becomes %v, want %s", before, got, after)
+		}
+	}
+	bare := sip.NewRequest(sip.PRACK, sip.Uri{})
+	if rewriteRAck(&d, bare); len(bare.Headers()) != 0 {
+		t.Errorf("a PRACK without a RAck gets %v", bare.Headers())
+	}
+}
+
+// A step whose context has ended is not begun; one that takes longer is left to itself.
+func TestWithin(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var c Client
+		failed := errors.New("of the test")
+		if err := c.within(context.Background(), func() error { return failed }); !errors.Is(err, failed) {
+			t.Errorf("in time: %v, want the error of the step", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		over := make(chan struct{})
+		if err := c.within(ctx, func() error { <-over; return failed }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("too long: %v, want the end of the context", err)
+		}
+		if left := c.Steps.WaitFor(0); left != 1 {
+			t.Errorf("%d steps go on, want one", left)
+		}
+		close(over)
+		begun := false
+		if err := c.within(ctx, func() error { begun = true; return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("too late: %v, want the end of the context", err)
+		}
+		if synctest.Wait(); begun {
+			t.Error("a step was begun after the end of its context")
+		}
+	})
+}
+
+// A CANCEL waits until the INVITE, if that may be sent again, has a response (RFC 3261
+// §9.1), but not longer than a transaction lives.
+func TestCancelWaits(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		retries   int
+		happens   func(*offer) // after a second
+		after     time.Duration
+		cancelled bool
+	}{
+		{"not to be sent again", 0, nil, 0, true},
+		{"a provisional response", 1, func(o *offer) { o.change(func() { o.provisional = true }) }, time.Second, true},
+		{"it is over", 1, func(o *offer) { o.end(sip.NewResponse(200, "OK")) }, time.Second, true},
+		{"no response", 1, nil, 32 * time.Second, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
+				o := &offer{exchange: exchange{req: sip.NewRequest(sip.INVITE, sip.Uri{}), proposal: sessiontimer.Proposal{Retries: c.retries}}}
+				if c.happens != nil {
+					time.AfterFunc(time.Second, func() { c.happens(o) })
+				}
+				begun := time.Now()
+				req, err := o.Cancel(context.Background())
+				if after := time.Since(begun); after != c.after || (err == nil) != c.cancelled || (req == o.req) != c.cancelled || o.isCancelled() != c.cancelled {
+					t.Errorf("%v after %v, cancelled: %t; want %t after %v", err, after, o.isCancelled(), c.cancelled, c.after)
+				}
+				if !o.guard.TryLock() {
+					t.Error("it stays locked")
+				}
+			})
+		})
+	}
+}
+
+// A provisional response makes a CANCEL possible.
+func TestProvisionalNoted(t *testing.T) {
+	inRequest(t, func(t *testing.T, r *requesting) {
+		if again := r.x.handle(context.Background(), r.kind, r.response(180)); again || !r.x.provisional || r.kind.overs != 0 {
+			t.Errorf("sent again: %t, noted: %t, over came %d times; want it noted", again, r.x.provisional, r.kind.overs)
+		}
+	})
+}
+
+// What cannot be sent is an error for the application, and is not in flight any more.
+func TestNotSent(t *testing.T) {
+	inRequest(t, func(t *testing.T, r *requesting) {
+		set, ctx := r.x.set, context.Background()
+		d := set.Ring("theirs", 1, dialogset.Told{})
+		request := func(method sip.RequestMethod) *sip.Request {
+			req := sip.NewRequest(method, uri(t, "sip:peer@"+them))
+			if err := sipgo.ClientRequestBuild(r.x.r.client, req); err != nil {
+				t.Fatal(err)
+			}
+			req.SetTransport("NONE")
+			return req
+		}
+		for name, send := range map[string]func() (sip.ClientTransaction, error){
+			"a request": func() (sip.ClientTransaction, error) { return r.x.r.direct(ctx, request(sip.OPTIONS)) },
+			"an ACK":    func() (sip.ClientTransaction, error) { return r.x.r.direct(ctx, request(sip.ACK)) },
+			"a relayed request": func() (sip.ClientTransaction, error) {
+				return r.x.r.relay(ctx, request(sip.INVITE))
+			},
+			"a request within a dialog": func() (sip.ClientTransaction, error) {
+				return r.x.r.newPlainRequest(set, d, request(sip.INFO), false).begin(ctx)
+			},
+			"one that is too long": func() (sip.ClientTransaction, error) {
+				req := request(sip.BYE) // is not stored
+				req.SetTransport("UDP")
+				req.SetBody(make([]byte, 1<<16))
+				return r.x.r.newPlainRequest(set, d, req, false).begin(ctx)
+			},
+		} {
+			if tx, err := send(); err == nil || tx != nil {
+				t.Errorf("%s: %v, %v; want an error", name, tx, err)
+			}
+			begun := time.Now()
+			if err := d.BeginOwn(ctx, func() {}, false); err != nil || time.Since(begun) != 0 {
+				t.Errorf("%s: a refresh after it waits %v: %v", name, time.Since(begun), err)
+			}
+			d.FinishOwn()
+		}
+	})
+}
+
+// A request of the timers leaves through the client that began the call, else through that
+// of the transport. Without either, or for a dialog that does not hold together, there is
+// none.
+func TestOwnRequestBy(t *testing.T) {
+	inRequest(t, func(t *testing.T, r *requesting) {
+		c, set := r.x.r.c, r.x.set
+		var d dialogstore.Dialog
+		d.CallID, d.LocalTag, d.RemoteTag = "call", "ours", "theirs"
+		d.LocalURI, d.RemoteURI = "<sip:us@example.com>;tag=ours", "<sip:peer@example.com>;tag=theirs"
+		d.Contact, d.RemoteTarget, d.Transport, d.LocalAddr = "<sip:us@"+us+">", "sip:peer@"+them, "udp", us
+		m := set.Ring("theirs", 1, dialogset.Told{})
+		by := func(c *Client, d dialogstore.Dialog) (*ownRequest, error) {
+			reason := sessiontimer.Reason{Cause: sessiontimer.CauseExpired}
+			return c.dispatchBye(context.Background(), set, &d, byeOf{reason, failover.Key{}, toHangUp(true)})
+		}
+		o, err := by(c, d)
+		if err != nil || o.r != r.x.r {
+			t.Fatalf("%v, want that the client of the transport sends", err)
+		}
+		o.transaction().Terminate()
+		nobody := New(c.calls, Sole{}, Credentials{}, func(*sip.Request) {})
+		if _, err := by(nobody, d); !errors.Is(err, errNoClient) {
+			t.Errorf("without a client: %v, want that", err)
+		}
+		broken := d
+		broken.RemoteTarget = ""
+		if _, err := by(c, broken); err == nil {
+			t.Error("a dialog without a target: no error")
+		}
+		m.SendBy(r.x.r.client)
+		o, err = by(nobody, d)
+		if err != nil || o.r.client != r.x.r.client || o.r.c != nobody {
+			t.Fatalf("%v, want that the client that began the call sends", err)
+		}
+		o.transaction().Terminate()
+	})
+}
