@@ -3,6 +3,7 @@ package ownership
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -111,6 +112,24 @@ func TestElsewhere(t *testing.T) {
 		want("just after no answer", there, false, false, 0)
 		l.pass(silentFor)
 		want("a second later", there, false, false, 1)
+	})
+}
+
+// After no answer the registry is asked about a single call again a second later.
+func TestSilenceLastsASecond(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		n.way.cut()
+		for _, c := range []struct {
+			after time.Duration // the first question
+			asked int
+		}{{0, 1}, {silentFor - 1, 1}, {silentFor, 2}} {
+			l.at(c.after)
+			n.confirm(context.Background(), failover.Key{Epoch: 1}, ByLease)
+			if got := len(n.way.requests("Owner")); got != c.asked {
+				t.Errorf("after %v it was asked %d times, want %d", c.after, got, c.asked)
+			}
+		}
 	})
 }
 
@@ -347,4 +366,79 @@ func TestRefusedInEndedCall(t *testing.T) {
 			t.Errorf("%v, jump %v, %d holdings left", a, jump, n.exceptions())
 		}
 	})
+}
+
+// A claim that got no answer is settled before anything else is claimed. One page is listed
+// for all its batches.
+func TestUnansweredClaimComesFirst(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		n.good()
+		b := failover.Node{Name: "b"}
+		for i := range 2*claimBatch + 1 {
+			if _, err := l.registry.Put(context.Background(), b, []failover.Entry{{Epoch: 1, Dialog: call(fmt.Sprint(i))}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := &claimer{Node: n.Node}
+		e := &estate{gone: gone{Node: b, how: Left}, page: pageSize}
+		did := func() string {
+			var all []string
+			for _, r := range n.way.all() {
+				all = append(all, fmt.Sprint(r.method, " ", r.calls))
+			}
+			n.way.set(func() { n.way.asked = nil })
+			return strings.Join(all, ", ")
+		}
+		n.way.set(func() { n.way.lose = func(method string) bool { return method == "Claim" } })
+		if many, _, err := c.claimPage(e, &view{}); many != 0 || err == nil || len(e.unsure) != claimBatch {
+			t.Errorf("%d taken over, %v, %d unsure; want a batch of which nothing is known", many, err, len(e.unsure))
+		}
+		if got, want := did(), "Owned 1024, Claim 200"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		n.way.set(func() { n.way.lose = nil })
+		if many, _, err := c.claimPage(e, &view{}); many != claimBatch || err != nil || len(e.unsure) != 0 {
+			t.Errorf("%d taken over, %v, %d unsure; want that batch", many, err, len(e.unsure))
+		}
+		if got, want := did(), "Owner 200, Claim 200"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if many, _, err := c.claimPage(e, &view{}); many != claimBatch+1 || err != nil || e.claimed != 2*claimBatch+1 {
+			t.Errorf("%d taken over, %v, %d in all; want the rest", many, err, e.claimed)
+		}
+		if got, want := did(), "Owned 1024, Claim 200, Claim 1"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
+// Estates are opened and closed as nodes go and come back. One with claims whose result is
+// unknown stays until they are settled.
+func TestEnter(t *testing.T) {
+	a, b := failover.Node{Name: "a"}, failover.Node{Name: "b"}
+	since := time.Now()
+	c := &claimer{estates: make(map[failover.Node]*estate)}
+	c.enter(&view{gone: []gone{{Node: a, count: 1, since: since}, {Node: b, count: 1, since: since}}})
+	if len(c.estates) != 2 || c.estates[a].page != pageSize || c.estates[a].closed {
+		t.Fatalf("%d estates, of a: %+v; want one of each node", len(c.estates), c.estates[a])
+	}
+	for _, e := range c.estates {
+		e.idle, e.again, e.page = 3, since.Add(time.Minute), 2*pageSize
+	}
+	c.enter(&view{gone: []gone{{Node: a, count: 2, since: since}, {Node: b, count: 1, since: since.Add(1)}}})
+	if e := c.estates[a]; e.idle != 3 || e.again.IsZero() || e.count != 2 {
+		t.Errorf("of one that is still gone: %+v, want it as it was, with the new count", e)
+	}
+	if e := c.estates[b]; e.idle != 0 || !e.again.IsZero() || !e.since.Equal(since.Add(1)) || e.page != 2*pageSize {
+		t.Errorf("of one that is gone again: %+v, want it looked at now", e)
+	}
+	c.estates[b].unsure = []failover.Key{{Epoch: 1}}
+	if c.enter(&view{}); len(c.estates) != 1 || !c.estates[b].closed {
+		t.Errorf("%d estates of nodes that are back, want the one with an open question", len(c.estates))
+	}
+	c.estates[b].unsure = nil
+	if c.enter(&view{}); len(c.estates) != 0 {
+		t.Errorf("%d estates of nodes that are back, want none", len(c.estates))
+	}
 }
