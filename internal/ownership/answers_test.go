@@ -297,6 +297,19 @@ func TestBury(t *testing.T) {
 				t.Errorf("without a lease, of a node that %v: %v", how, err)
 			}
 		}
+		n, living := l.prepare("a"), failover.Node{Name: "b"}
+		n.good()
+		c = &claimer{Node: n.Node}
+		for range 2 {
+			if _, err := l.registry.Beat(context.Background(), living); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for count, want := range map[uint64]error{1: errNotDead, 2: nil} {
+			if err := c.bury(&estate{gone: gone{Node: living, count: count}}); !errors.Is(err, want) || (err == nil) != (want == nil) {
+				t.Errorf("of a node that has beaten 2 times, seen at %d: %v, want %v", count, err, want)
+			}
+		}
 	})
 	inLab(t, func(l *lab) {
 		a, b := l.node("a"), l.node("b")
