@@ -1,9 +1,11 @@
 package refresher_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -61,10 +63,15 @@ func TestSupersededUnheard(t *testing.T) {
 		d := call("end", 54*time.Second)
 		d.Session.Refresher = sessiontimer.Peer
 		l.create(d)
+		var log bytes.Buffer
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		time.Sleep(30 * time.Second)
 		renew(t, silent, d.ID)
 		if _, hangups := l.run(40 * time.Second); !slices.Equal(hangups, []time.Duration{66 * time.Second}) {
 			t.Errorf("hung up at %v, want a margin before the end of the other session", hangups)
+		}
+		if log.Len() > 0 {
+			t.Errorf("logged %s; want nothing, since nothing is tried again", log.String())
 		}
 	})
 }
@@ -171,6 +178,24 @@ func TestRestoreFails(t *testing.T) {
 		l.r.Configure(refresher.Config{Store: torn{dialogstore.NewMemory()}, Pipeline: l, Event: l.event, Logger: quiet})
 		if err := l.r.Restore(context.Background()); !errors.Is(err, errTorn) || l.r.Len() != 1 {
 			t.Errorf("%d calls restored, %v; want one and the error of the store", l.r.Len(), err)
+		}
+	})
+}
+
+// The plan has the response to the attempt that failed last, until the session is refreshed.
+func TestStatusOfPlan(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.answer = onceThen(503)
+		d := l.create(call("status", 90*time.Second))
+		for _, c := range []struct {
+			at               time.Duration
+			status, attempts int
+		}{{44 * time.Second, 0, 0}, {46 * time.Second, 503, 1}, {65 * time.Second, 0, 0}} {
+			l.run(time.Until(l.start.Add(c.at)))
+			now, err := l.store.Load(context.Background(), d.ID)
+			if p := l.r.Plan(&now); err != nil || p.Status != c.status || p.Attempts != c.attempts {
+				t.Errorf("after %v: %+v, %v; want status %d after %d attempts", c.at, p, err, c.status, c.attempts)
+			}
 		}
 	})
 }

@@ -38,3 +38,20 @@ func TestPause(t *testing.T) {
 		}
 	}
 }
+
+// RFC 3261 §14.1: the whole range of the pause after glare is used, in steps of 10 ms.
+func TestGlarePauses(t *testing.T) {
+	for owner, want := range map[bool][2]time.Duration{true: {2100 * time.Millisecond, 4 * time.Second}, false: {0, 2 * time.Second}} {
+		least, most := time.Hour, time.Duration(-1)
+		for range 50_000 {
+			d := glarePause(owner)
+			least, most = min(least, d), max(most, d)
+			if d%(10*time.Millisecond) != 0 {
+				t.Fatalf("owner %v: %v, want a step of 10 ms", owner, d)
+			}
+		}
+		if least != want[0] || most != want[1] {
+			t.Errorf("owner %v: %v to %v, want %v to %v", owner, least, most, want[0], want[1])
+		}
+	}
+}

@@ -81,3 +81,15 @@ func TestQueueOrder(t *testing.T) {
 		}
 	})
 }
+
+// A place that was given up keeps no call in memory.
+func TestQueueLetsGo(t *testing.T) {
+	q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
+	for range 3 {
+		q.add(newCall(&dialogstore.Dialog{}, 0))
+	}
+	q.take()
+	if left := q.all[:3]; len(q.all) != 2 || left[2] != (place{}) || q.many.Load() != 2 {
+		t.Errorf("%d places, %d calls, and behind them %+v; want 2, 2 and none", len(q.all), q.many.Load(), left[2])
+	}
+}

@@ -28,8 +28,8 @@ func TestRefuseUpdateFails(t *testing.T) {
 		var log bytes.Buffer
 		s := New()
 		s.Configure(Config{Store: fullStore{dialogstore.NewMemory(), err}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		s.refuseUpdate(t.Context(), dialogstore.ID{CallID: "full"})
-		if got := strings.Contains(log.String(), "call_id=full"); got != want {
+		s.refuseUpdate(t.Context(), dialogstore.ID{CallID: "full", LocalTag: "l", RemoteTag: "r"})
+		if got := strings.Contains(log.String(), "call_id=full local_tag=l remote_tag=r error=\"disk full\""); got != want {
 			t.Errorf("%v: logged %q", err, log.String())
 		}
 		s.Close()

@@ -52,3 +52,23 @@ func TestHistograms(t *testing.T) {
 		}
 	}
 }
+
+// What is forgotten is not counted any more: missed refreshes by Retire, BYEs by Close.
+func TestFiguresOfTheForgotten(t *testing.T) {
+	s := New()
+	s.figures.missed.Store(2)
+	s.figures.byes.Store(3)
+	s.due.many.Store(4)
+	s.ready.many.Store(5)
+	want := func(when string, want [4]int) {
+		t.Helper()
+		if f := s.Stats(); [4]int{f.Due, f.Waiting, f.Missed, f.Byes} != want {
+			t.Errorf("%s: due, waiting, missed and BYEs are %+v, want %v", when, f, want)
+		}
+	}
+	want("before", [4]int{2, 3, 2, 3})
+	s.Retire()
+	want("retired", [4]int{0, 0, 0, 3})
+	s.Close()
+	want("closed", [4]int{})
+}

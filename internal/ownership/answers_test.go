@@ -225,6 +225,9 @@ func TestContentsAndRelease(t *testing.T) {
 		if got := n.letGo(); len(got) != 1 || got[0].Fence != ByPeer || got[0].To != to.Owner || got[0].Epoch != 2 || n.Stats().Fenced[ByPeer] != 1 || n.Stats().Waiting != 0 {
 			t.Errorf("released %+v, %+v", got, n.Stats())
 		}
+		if line := `msg="call belongs to another node, let go" call_id=a-0 local_tag=l remote_tag=r owner=b epoch=2 fence=peer`; n.logs.count(line) != 1 {
+			t.Errorf("logged %s; want %s", n.logs.String(), line)
+		}
 	})
 }
 
@@ -335,6 +338,9 @@ func TestBury(t *testing.T) {
 		got := strings.Join(did, " ")
 		if want := "Bury Claim Bury Bury Claim Bury Claim"; !strings.HasPrefix(got, want) || len(b.took()) != 2*claimBatch+50 {
 			t.Errorf("%s, %d calls adopted; want %s and all", got, len(b.took()), want)
+		}
+		if line := `msg="calls of another node taken over" node=b from=a how=died calls=450`; b.logs.count(line) != 1 {
+			t.Errorf("logged %s; want %s", b.logs.String(), line)
 		}
 	})
 }
@@ -453,5 +459,64 @@ func TestEnter(t *testing.T) {
 	c.estates[b].unsure = nil
 	if c.enter(&view{}); len(c.estates) != 0 {
 		t.Errorf("%d estates of nodes that are back, want none", len(c.estates))
+	}
+}
+
+// What goes wrong with a call is logged with its identifiers.
+func TestLogsNameTheCall(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		d := call("one")
+		n.refuse(&failover.Claimed{Entry: failover.Entry{Epoch: 2, Dialog: d}}, errDown)
+		func() {
+			defer n.contain(d.ID)
+			panic("torn")
+		}()
+		const ids = "call_id=one local_tag=l remote_tag=r "
+		for _, line := range []string{`level=ERROR msg="stored dialog refused" ` + ids + `error="connection refused"`, `level=ERROR msg="panic in a takeover" ` + ids + "panic=torn stack="} {
+			if n.logs.count(line) != 1 {
+				t.Errorf("logged %s; want %s", n.logs.String(), line)
+			}
+		}
+		if got := n.marks.all[d.ID]; got.drop != 2 || n.Stats().Refused != 1 {
+			t.Errorf("to be written: %+v, %d refused; want it dropped in epoch 2", got, n.Stats().Refused)
+		}
+	})
+}
+
+// What a pulse says about this node is logged, and leads to a sweep: at once if the registry
+// was emptied, after the claims under way if others took this node for dead, and from time to
+// time.
+func TestHeed(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		news    news
+		since   time.Duration // the last sweep
+		wanted  time.Duration // from now; negative for none
+		suspect bool
+		over    uint64
+		log     string
+	}{
+		{"nothing", news{}, sweepEvery - 1, -1, false, 0, ""},
+		{"a sweep is due", news{}, sweepEvery, 0, false, 0, ""},
+		{"emptied", news{emptied: true}, 0, 0, false, 1, `msg="the registry has lost what was written, writing all calls again" node=a`},
+		{"buried", news{buried: true, emptied: true}, 0, aLease / 2, true, 0, `msg="other nodes believed this one dead, checking which calls it still owns" node=a`},
+		{"a twin", news{twin: true}, 0, aLease / 2, true, 0, `msg="another process has the name of this node, and takes its calls" node=a`},
+	} {
+		inLab(t, func(l *lab) {
+			n, now := l.prepare("a"), time.Now()
+			b := &beater{Node: n.Node, swept: now.Add(-c.since)}
+			b.heed(c.news, now)
+			wanted := time.Duration(-1)
+			if !n.sweeps.wanted.IsZero() {
+				wanted = n.sweeps.wanted.Sub(now)
+			}
+			if wanted != c.wanted || n.lease.suspect.Load() != c.suspect || n.trouble.over.Load() != c.over || b.swept.Equal(now) != (c.wanted >= 0 || c.since == 0) {
+				t.Errorf("%s: a sweep after %v, suspect %v, over %d; want %v, %v, %d", c.name, wanted, n.lease.suspect.Load(), n.trouble.over.Load(), c.wanted, c.suspect, c.over)
+			}
+			if n.logs.count(c.log) != 1 && c.log != "" || c.log == "" && n.logs.Len() > 0 {
+				t.Errorf("%s: logged %s; want %s", c.name, n.logs.String(), c.log)
+			}
+		})
 	}
 }
