@@ -25,7 +25,7 @@ func TestCheck(t *testing.T) {
 			texts++
 			for _, bad := range []string{"a\r\nBye: now", "a\n", "\x00", "\x7f"} {
 				v.SetString(bad)
-				if err := d.Check(); err == nil || !strings.Contains(err.Error(), name) {
+				if err := d.Check(); err == nil || !strings.HasPrefix(err.Error(), "dialogstore: "+name+" has a control character") {
 					t.Errorf("%s is %q: %v, want an error that names it", name, bad, err)
 				}
 			}

@@ -1,6 +1,8 @@
 package dialogstore_test
 
 import (
+	"context"
+	"errors"
 	"strconv"
 	"testing"
 	"time"
@@ -101,5 +103,29 @@ func TestMemoryKeepsMonotonicReading(t *testing.T) {
 	got, err := m.Load(t.Context(), d.ID)
 	if err != nil || got.Session.Since != d.Session.Since {
 		t.Errorf("Load = %#v, %v, want the time with its monotonic reading, %#v", got.Session.Since, err, d.Session.Since)
+	}
+}
+
+// A loop whose context ends gets no further dialog, but why.
+func TestMemoryAllEndsWithContext(t *testing.T) {
+	m := dialogstore.NewMemory()
+	for n := range 1000 { // several in each shard
+		if err := m.Create(t.Context(), call(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	dialogs, errs := 0, 0
+	for _, err := range m.All(ctx) {
+		if err == nil {
+			dialogs++
+		} else if errs++; !errors.Is(err, context.Canceled) {
+			t.Errorf("the loop ends with %v", err)
+		}
+		cancel()
+	}
+	if dialogs != 1 || errs != 1 {
+		t.Errorf("%d dialogs and %d errors, want one of each", dialogs, errs)
 	}
 }

@@ -119,3 +119,62 @@ func TestRegistrySuits(t *testing.T) {
 		}
 	}
 }
+
+// Values just out of range are refused, and those at its ends are not.
+func TestOptionsAtTheEndsOfTheirRange(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		option string
+		opt    failover.Option
+		fine   bool
+	}{
+		{"Name", failover.WithName("a\x1f"), false},
+		{"Name", failover.WithName("a\x7f"), false},
+		{"Name", failover.WithName(strings.Repeat("a", 127) + " "), true},
+		{"Beat", failover.WithBeat(ms - 1), false},
+		{"Beat", failover.WithBeat(ms), true},
+		{"Beat", failover.WithBeat(2 * time.Second), true},
+		{"Flush", failover.WithFlush(ms - 1), false},
+		{"Flush", failover.WithFlush(ms), true},
+		{"Address", failover.WithAddress("192.0.2.1:65536"), false},
+		{"Address", failover.WithAddress("192.0.2.1:x"), false},
+		{"Address", failover.WithAddress("a:b:5060"), false},
+		{"Address", failover.WithAddress("192.0.2.1:65535"), true},
+		{"Address", failover.WithAddress("192.0.2.1:1"), true},
+	} {
+		_, err := failover.Configure(c.opt)
+		var config *sessiontimer.ConfigError
+		if got := errors.As(err, &config); got == c.fine || got && config.Option != c.option {
+			t.Errorf("%s: %v, should be fine: %v", c.option, err, c.fine)
+		}
+	}
+}
+
+// What an error says is allowed.
+func TestAllowed(t *testing.T) {
+	config := func(_ failover.Settings, err error) error { return err }
+	s, err := failover.Configure(failover.WithLease(20*time.Second), failover.WithEligible(func(dialogstore.Dialog) bool { return true }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		err    error
+		option string
+		want   string
+	}{
+		{config(failover.Configure(failover.WithName("\n"))), "Name", "1 to 128 bytes without control characters"},
+		{config(failover.Configure(failover.WithLease(1))), "Lease", "50ms or more"},
+		{config(failover.Configure(failover.WithBeat(time.Hour))), "Beat", "1 ms to a third of the lease, which is 6s"},
+		{config(failover.Configure(failover.WithFlush(time.Hour))), "Flush", "1 ms to 1s"},
+		{config(failover.Configure(failover.WithTakeover(nil))), "Takeover", "Keep, End or a function"},
+		{config(failover.Configure(failover.WithAddress("x"))), "Address", "host:port"},
+		{s.Fits(90 * time.Second), "Lease", "with WithBeat, which is " + s.Beat.String() + ", less than 12s: the time from the refresh to the last chance of an interval of 1m30s"},
+		{s.Suits(nil), "Failover", "a registry"},
+		{s.Suits(blind{}), "Eligible", "with a registry that is a failover.Reader"},
+	} {
+		var config *sessiontimer.ConfigError
+		if !errors.As(c.err, &config) || config.Option != c.option || config.Allowed != c.want {
+			t.Errorf("%v: should be about %s, and allow %q", c.err, c.option, c.want)
+		}
+	}
+}
