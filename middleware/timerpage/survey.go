@@ -65,13 +65,9 @@ func isSilent(c *middleware.Call, now time.Time) bool {
 	return overdue || c.Unreachable || hasFailed(c) && c.Plan.Status == 0
 }
 
-// lastChance returns the latest time at which a refresh saves the call; zero without a
-// timer.
+// lastChance returns the latest time at which a refresh saves a call with a timer.
 func lastChance(c *middleware.Call) time.Time {
-	switch {
-	case !c.Session.Active():
-		return time.Time{}
-	case c.Session.Refresher == sessiontimer.Peer:
+	if c.Session.Refresher == sessiontimer.Peer {
 		return c.Session.HangupAt()
 	}
 	return c.Session.LastChance()
