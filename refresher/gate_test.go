@@ -26,16 +26,16 @@ func TestGate(t *testing.T) {
 	}{
 		{name: "no limits", refreshes: 1000, slice: now, started: 1000, action: refresh, open: true, urgent: true},
 		{name: "one place is left", limits: Limits{Unanswered: 2}, refreshes: 1, action: refresh, open: true, urgent: true},
-		{name: "no place is left", limits: Limits{Unanswered: 2}, refreshes: 2, last: now, heard: ago(silence - 1), action: refresh, urgent: true},
-		{name: "and nobody answers", limits: Limits{Unanswered: 2}, refreshes: 2, last: ago(probeEvery - 1), heard: ago(silence), action: refresh},
-		{name: "and a probe is due", limits: Limits{Unanswered: 2}, refreshes: 2, last: ago(probeEvery), heard: ago(silence), action: refresh, urgent: true},
-		{name: "refreshes take no place of BYEs", limits: Limits{Unanswered: 2}, refreshes: 2, byes: 1, last: now, heard: ago(silence), action: hangup, open: true},
+		{name: "no place is left", limits: Limits{Unanswered: 2}, refreshes: 2, last: now, heard: ago(4*time.Second - 1), action: refresh, urgent: true},
+		{name: "and nobody answers", limits: Limits{Unanswered: 2}, refreshes: 2, last: ago(500*time.Millisecond - 1), heard: ago(4 * time.Second), action: refresh},
+		{name: "and a probe is due", limits: Limits{Unanswered: 2}, refreshes: 2, last: ago(500 * time.Millisecond), heard: ago(4 * time.Second), action: refresh, urgent: true},
+		{name: "refreshes take no place of BYEs", limits: Limits{Unanswered: 2}, refreshes: 2, byes: 1, last: now, heard: ago(4 * time.Second), action: hangup, open: true},
 		{name: "BYEs take all of theirs", limits: Limits{Unanswered: 2}, byes: 2, action: hangup, urgent: true},
 		{name: "one more in this slice", limits: Limits{PerSecond: 20}, slice: now, started: 1, action: refresh, open: true, urgent: true},
-		{name: "no more in this slice", limits: Limits{PerSecond: 20}, slice: ago(pace - 1), started: 2, action: refresh, urgent: true},
+		{name: "no more in this slice", limits: Limits{PerSecond: 20}, slice: ago(100*time.Millisecond - 1), started: 2, action: refresh, urgent: true},
 		{name: "one more at its last chance", limits: Limits{PerSecond: 20}, slice: now, started: 7, action: refresh, urgent: true},
 		{name: "no more at their last chance", limits: Limits{PerSecond: 20}, slice: now, started: 8, action: refresh},
-		{name: "the next slice", limits: Limits{PerSecond: 20}, slice: ago(pace), started: 8, action: refresh, open: true, urgent: true},
+		{name: "the next slice", limits: Limits{PerSecond: 20}, slice: ago(100 * time.Millisecond), started: 8, action: refresh, open: true, urgent: true},
 		{name: "less than one in a slice", limits: Limits{PerSecond: 1}, slice: now, action: refresh, open: true, urgent: true},
 		{name: "that one has started", limits: Limits{PerSecond: 1}, slice: now, started: 1, action: refresh},
 		{name: "both limits", limits: Limits{PerSecond: 20, Unanswered: 2}, refreshes: 2, slice: now, started: 8, last: now, heard: now, action: refresh},
@@ -79,10 +79,10 @@ func TestGateOpens(t *testing.T) {
 		underWay int64
 		want     time.Duration // after now
 	}{
-		{"a new slice", 0, 0, pace},
-		{"a slice that is almost over", pace - 1, 1, 1},
-		{"a slice that is over", pace, 1, pace},
-		{"no place", pace - 1, 2, pace},
+		{"a new slice", 0, 0, 100 * time.Millisecond},
+		{"a slice that is almost over", 100*time.Millisecond - 1, 1, 1},
+		{"a slice that is over", 100 * time.Millisecond, 1, 100 * time.Millisecond},
+		{"no place", 100*time.Millisecond - 1, 2, 100 * time.Millisecond},
 	} {
 		g := gate{limits: Limits{Unanswered: 2}, slice: now.Add(-c.slice)}
 		g.underWay[sessiontimer.Refresh].Store(c.underWay)

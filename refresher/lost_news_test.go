@@ -60,11 +60,11 @@ func TestSupersededUnheard(t *testing.T) {
 		}
 	})
 	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
+		var log bytes.Buffer
+		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		d := call("end", 54*time.Second)
 		d.Session.Refresher = sessiontimer.Peer
 		l.create(d)
-		var log bytes.Buffer
-		l.r.Configure(refresher.Config{Store: l.store, Pipeline: l, Event: l.event, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		time.Sleep(30 * time.Second)
 		renew(t, silent, d.ID)
 		if _, hangups := l.run(40 * time.Second); !slices.Equal(hangups, []time.Duration{66 * time.Second}) {

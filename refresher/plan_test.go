@@ -60,3 +60,34 @@ func TestPlan(t *testing.T) {
 		s.Close()
 	}
 }
+
+// A dialog is new once, if something is due soon; one that is far never is.
+func TestScheduleReportsTheNew(t *testing.T) {
+	s := New()
+	defer s.Close()
+	dialog := func(name string, version uint64, interval time.Duration) *dialogstore.Dialog {
+		return &dialogstore.Dialog{Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: name}}, State: dialogstore.State{Version: version,
+			Session: sessiontimer.Session{Interval: interval, Refresher: sessiontimer.Local, Since: time.Now()}}}
+	}
+	for _, c := range []struct {
+		name string
+		d    *dialogstore.Dialog
+		want bool
+		len  int
+	}{
+		{"far", dialog("far", 1, time.Hour), false, 0},
+		{"without a timer", dialog("none", 1, 0), false, 0},
+		{"near", dialog("near", 2, 70*time.Second), true, 1},
+		{"the same version again", dialog("near", 2, time.Hour), false, 1},
+		{"an older version", dialog("near", 1, time.Hour), false, 1},
+		{"a later version that is far", dialog("near", 3, time.Hour), false, 0},
+	} {
+		if got := s.schedule(c.d); got != c.want || s.Len() != c.len {
+			t.Errorf("%s: new %v, %d near; want %v, %d", c.name, got, s.Len(), c.want, c.len)
+		}
+	}
+	s.Retire()
+	if s.schedule(dialog("near", 4, 70*time.Second)) || s.Len() != 0 {
+		t.Errorf("%d are near after Retire", s.Len())
+	}
+}

@@ -123,7 +123,7 @@ func TestSilenceLastsASecond(t *testing.T) {
 		for _, c := range []struct {
 			after time.Duration // the first question
 			asked int
-		}{{0, 1}, {silentFor - 1, 1}, {silentFor, 2}} {
+		}{{0, 1}, {time.Second - 1, 1}, {time.Second, 2}} {
 			l.at(c.after)
 			n.confirm(context.Background(), failover.Key{Epoch: 1}, ByLease)
 			if got := len(n.way.requests("Owner")); got != c.asked {

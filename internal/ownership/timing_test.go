@@ -243,13 +243,13 @@ func TestCloseAmidLeave(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	inLab(t, func(l *lab) {
 		n := l.prepare("a", failover.WithFlush(100*time.Millisecond))
-		ids := n.calls(2*batchSize + 1)
+		ids := n.calls(1001)
 		n.Start()
-		l.pass(2 * backlogEvery)
+		l.pass(30 * time.Millisecond)
 		n.refresh(ids[0])
 		l.pass(time.Second)
 		got := n.way.requests("Put")
-		want := []request{{"Put", batchSize, 0}, {"Put", batchSize, backlogEvery}, {"Put", 1, 2 * backlogEvery}, {"Put", 1, 2*backlogEvery + 100*time.Millisecond}}
+		want := []request{{"Put", 500, 0}, {"Put", 500, 15 * time.Millisecond}, {"Put", 1, 30 * time.Millisecond}, {"Put", 1, 130 * time.Millisecond}}
 		if !slices.Equal(got, want) {
 			t.Errorf("written %v, want %v", got, want)
 		}
