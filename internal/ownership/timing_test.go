@@ -136,13 +136,13 @@ func TestTrouble(t *testing.T) {
 		state("too early", true, 0, 1, 0)
 		tr.pass(at(time.Second + aLease))
 		state("over", false, 1, 1, 1)
-		if n.logs.count("lasted=1s") != 1 {
+		if n.logs.count(" lasted=1s") != 1 {
 			t.Errorf("logged %s; want that it lasted 1s", n.logs.String())
 		}
 		tr.begin(at(time.Minute), errDown)
 		tr.pass(at(time.Minute + aLease))
 		state("again", false, 2, 2, 2)
-		if n.logs.count("lasted=0s") != 1 {
+		if n.logs.count(" lasted=0s") != 1 {
 			t.Errorf("logged %s; want that the second lasted 0s", n.logs.String())
 		}
 	})
