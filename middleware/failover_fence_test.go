@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,5 +279,26 @@ func TestSplitNode(t *testing.T) {
 		l.at(910 * time.Second)
 		a.wantLetGo(now, d, "bob")
 		b.wantSaw(0, "TakenOver", "Refreshed")
+	})
+}
+
+// The registry says that a call is ours, and does not answer again when the BYE is to leave:
+// the call has ended here by then, so the peer is told (J-29).
+func TestByeFollowsAnEnd(t *testing.T) {
+	inCluster(t, func(l *cluster) {
+		a := l.alice()
+		d := l.callPeer(a.UA, l.peer, allow, timerHeader, "Session-Expires: 1800;refresher=uas")
+		l.at(1700 * time.Second)
+		var asked atomic.Int64
+		a.way.Set(func(method string) failovertest.Fault {
+			return failovertest.Fault{Down: method != "Owner" || asked.Add(1) > 1}
+		})
+		l.at(1768 * time.Second)
+		l.wantSent(aliceAddr, sip.BYE, 1768*time.Second)
+		l.answer(l.peer.ExpectRequest(l, sip.BYE))
+		l.wantEnded("alice", d)
+		if asked.Load() < 2 {
+			l.Errorf("the registry was asked %d times", asked.Load())
+		}
 	})
 }

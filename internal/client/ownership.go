@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
@@ -54,11 +55,17 @@ func toRefresh(ctx context.Context, o Ownership, k failover.Key) error {
 	return nil
 }
 
-// toHangUp returns the permission of a BYE. With over, the call is over for the peer
+// justAsked is how long a call counts as ours after the registry has said so, if it does not
+// answer again.
+const justAsked = time.Second
+
+// toHangUp returns the permission of a BYE in a call that was ours just now and has ended
+// here since: nobody else would tell the peer. With over, the call is over for the peer
 // anyway.
 func toHangUp(over bool) permission {
+	asked := time.Now()
 	return func(ctx context.Context, o Ownership, k failover.Key) error {
-		if !o.MayHangUp(ctx, k, over) {
+		if !o.MayHangUp(ctx, k, over || time.Since(asked) < justAsked) {
 			return errMaybeNotOurs
 		}
 		return nil

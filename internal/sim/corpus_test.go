@@ -20,6 +20,7 @@ var corpus = []struct {
 	{Cluster, 790992799493, "the registry lost a claim, and a lax peer was refreshed by two nodes"},
 	{Cluster, 797141825145, "a call that was to end went on with the Contact of the dead node"},
 	{Cluster, 797141825080, "the registry forgot an end sooner, since its clock jumped"},
+	{Cluster, 297882465794, "a call ended, and its BYE was kept back"},
 	{Cluster, 7025, "two nodes took a call over in one epoch, since the registry had lost the first claim"},
 	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }

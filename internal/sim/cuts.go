@@ -93,7 +93,7 @@ func (v *view) refuted(e, bye *exchange) bool {
 func (v *view) known(n *node, at time.Duration) (s session) {
 	taken := time.Duration(0)
 	for _, g := range v.grants {
-		if g.at < at && v.registry.lifeOf(g.to).n == n {
+		if g.at < at && g.from.Name != "" && v.registry.lifeOf(g.to).n == n {
 			taken = g.at
 		}
 	}

@@ -40,7 +40,7 @@ func (r *registry) wrote(callID string, from, to time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range r.puts[callID] {
-		if from <= w && w <= to {
+		if from <= w && w < to {
 			return true
 		}
 	}
