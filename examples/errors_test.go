@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 )
 
 // TestBadStart: what cannot work ends with one clear line.
@@ -21,7 +22,7 @@ func TestBadStart(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = busy.Close() })
 	taken := busy.LocalAddr().String()
-	closed := closedPort(t)
+	closed := freeport.Addr(t)
 	const help = " (PROGRAM -h lists the flags)"
 	tests := []struct {
 		name, program, flags string
@@ -60,17 +61,6 @@ func TestBadStart(t *testing.T) {
 			}
 		})
 	}
-}
-
-// closedPort is an address where nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // peer is a socket that answers each request as told, over UDP.

@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"context"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
@@ -111,7 +113,7 @@ func TestClientsOwnSocket(t *testing.T) {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			p := newDatagrams(t)
-			_, port, _ := net.SplitHostPort(freePort(t))
+			port := strconv.Itoa(freeport.Take(t))
 			_, _, client, events := bare(t, failover.NewMemory(), sipgo.WithClientConnectionAddr(net.JoinHostPort(host, port)))
 			to := sip.Uri{Scheme: "sip", User: "peer", Host: "127.0.0.1", Port: p.LocalAddr().(*net.UDPAddr).Port}
 			dialogs := sipgo.NewDialogClientCache(client, sip.ContactHeader{Address: sip.Uri{Scheme: "sip", User: "us", Host: "127.0.0.1"}})
@@ -137,17 +139,6 @@ func TestClientsOwnSocket(t *testing.T) {
 	}
 }
 
-// freePort is an address of loopback that nobody had a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().String()
-}
-
 // A refresh does not take the socket that the program is going to open: after a
 // restart it is due before anybody listens.
 func TestRefreshBeforeListening(t *testing.T) {
@@ -155,7 +146,7 @@ func TestRefreshBeforeListening(t *testing.T) {
 		t.Skip("takes seconds of real time")
 	}
 	t.Parallel()
-	p, ours := newDatagrams(t), freePort(t)
+	p, ours := newDatagrams(t), freeport.Addr(t)
 	d := streamCall("restored", "udp", p.LocalAddr(), 6*time.Second)
 	d.LocalAddr, d.Contact, d.Session.RefreshAfter = ours, "<sip:us@"+ours+">", time.Second
 	_, srv, _, _ := bare(t, leftBehind(t, d))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/phone"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -171,7 +172,7 @@ func newCluster(t *testing.T) *cluster {
 	t.Cleanup(func() { _ = c.registry.Close() })
 	var addrs []string
 	for _, name := range names {
-		addr := freeUDP(t)
+		addr := freeport.Addr(t)
 		c.addrs[name], addrs = addr, append(addrs, addr)
 		c.nodes[name] = launch(t, name, path, "-listen", addr, "-advertise", addr, "-name", name, "-redis", redisAddr, "-lease", lease.String(),
 			"-unsafe-intervals", "-min-se", interval.String(), "-session-expires", interval.String(), "-refresher", "local", "-run-for", "10m")

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 )
 
 // A process is a node or a redis-server, which the test kills, stops and starts again.
@@ -112,7 +114,7 @@ func launch(t *testing.T, name string, args ...string) *process {
 func redisServer(t *testing.T) (addr string, p *process) {
 	t.Helper()
 	path := need(t, "redis-server", "redis-server", ".ci/redis")
-	addr = freeTCP(t)
+	addr = freeport.Addr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	p = launch(t, "redis-server", path, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "always")
 	eventually(t, "redis-server listens", func() bool { return answers(addr) })
@@ -125,28 +127,6 @@ func answers(addr string) bool {
 		_ = conn.Close()
 	}
 	return err == nil
-}
-
-// freeUDP returns an address for a node.
-func freeUDP(t *testing.T) string {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().String()
-}
-
-// freeTCP returns an address for a redis-server.
-func freeTCP(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // eventually waits for what must come, though not how soon: the machine may be busy.

@@ -8,54 +8,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 )
 
-// ports hands out port numbers of five digits, which the relay can write in place
-// of others of its own. They lie below those that the system picks by itself, and
-// begin elsewhere in each run.
-var ports = struct {
-	sync.Mutex
-	next int
-}{next: 10000 + os.Getpid()%250*80}
-
-const lastPort = 31990
-
-// freePort is free for UDP and TCP on loopback. The seven after it belong to its
-// owner, too: several peers take the next for TLS, and others are for media.
-func freePort(t *testing.T) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 2000 {
-		port := ports.next
-		if ports.next += 8; ports.next > lastPort {
-			ports.next = 10000
-		}
-		if isFree(port) && isFree(port+1) && isFree(port+2) {
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
-func isFree(port int) bool {
-	addr := net.JoinHostPort("127.0.0.1", itoa(port))
-	udp, err := net.ListenPacket("udp", addr)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = udp.Close() }()
-	tcp, err := net.Listen("tcp", addr)
-	if err != nil {
-		return false
-	}
-	_ = tcp.Close()
-	return true
-}
+// freePort returns the first of eight ports: several peers take the next for TLS, and
+// others are for media.
+func freePort(t *testing.T) int { return freeport.Take(t) }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", itoa(port)) }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sipgo-contrib/sessiontimer"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 	"github.com/sipgo-contrib/sessiontimer/middleware/diagotimer"
@@ -77,7 +78,7 @@ func sends(t *testing.T, transports []diago.Transport, fixed bool, id string, bu
 	var opened []diago.Transport
 	for _, transport := range transports {
 		if fixed {
-			transport.BindPort = freePort(t)
+			transport.BindPort = freeport.Take(t)
 		}
 		opened = append(opened, transport)
 		opts = append(opts, diago.WithTransport(transport))
@@ -260,12 +261,4 @@ func receive(t *testing.T, conn net.PacketConn, method sip.RequestMethod) (*sip.
 			return req, from
 		}
 	}
-}
-
-// freePort is a port that nobody listens on, for UDP.
-func freePort(t *testing.T) int {
-	t.Helper()
-	conn := must(net.ListenPacket("udp", "127.0.0.1:0"))
-	defer func() { _ = conn.Close() }()
-	return conn.LocalAddr().(*net.UDPAddr).Port
 }

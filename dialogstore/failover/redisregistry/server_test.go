@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 )
 
 // server is a redis-server of a test, on a free port of loopback and in a directory of its
@@ -43,23 +44,13 @@ func startServerWith(t testing.TB, file string, args ...string) *server {
 	s := &server{t: t, file: file, args: append([]string{"--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, args...)}
 	t.Cleanup(s.kill)
 	for range 5 { // somebody else may be faster to use a free port
-		s.addr = freeAddr(t)
+		s.addr = freeport.Addr(t)
 		if s.start() {
 			return s
 		}
 	}
 	t.Fatal("redis-server does not start")
 	return nil
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // start starts the server, at its address, and reports whether it accepts connections.

@@ -12,6 +12,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/redisregistry"
+	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
 )
 
 // The suite, on whatever the nodes of a cluster may share. Only miniredis has a clock that
@@ -106,7 +107,7 @@ func startCluster(t *testing.T, n int) []*server {
 	const slots = 16384
 	servers := make([]*server, n)
 	for i := range servers {
-		bus := freeAddr(t)
+		bus := freeport.Addr(t)
 		_, port, _ := net.SplitHostPort(bus)
 		servers[i] = startServer(t, "--cluster-enabled", "yes", "--cluster-port", port)
 		servers[i].do("CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1)
