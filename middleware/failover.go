@@ -150,9 +150,10 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 // refreshes nothing, and no call has timers here. Only the BYEs of calls that have ended
 // before still go out. Call Close afterwards.
 //
-// Once the calls are handed over, or the registry may believe so, a peer's re-INVITE or UPDATE that still arrives here gets
-// a 500 with Retry-After (RFC 3261 §14.2): the node that has the call by then answers the
-// next one. Other requests, a BYE for instance, still reach the application.
+// Once the calls are handed over, or the registry may believe so, a peer's re-INVITE or
+// UPDATE that still arrives here gets a 500 with Retry-After (RFC 3261 §14.2): the node
+// that has the call by then answers the next one. Other requests, a BYE for instance,
+// still reach the application.
 //
 // Leave first writes what the registry does not have yet. If ctx ends before that is
 // done, or the registry cannot be reached, Leave returns the error, and the other nodes
