@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // kept reports whether at that moment the registry had a state of the call: one was written
 // before, and has not been undone by then.
@@ -26,13 +29,12 @@ func (r *registry) undoneBy(written, at time.Duration) bool {
 	return false
 }
 
-// behind reports whether the latest write of a call was undone: the next one mends it. A call
-// without a timer has that when all calls are written again, after hours.
+// behind reports whether a write of a call was undone: the next one of its writer mends it. A
+// call without a timer has that when all calls are written again, after hours.
 func (r *registry) behind(callID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.writes[callID]
-	return len(all) > 0 && r.undoneBy(all[len(all)-1], r.w.now())
+	return slices.ContainsFunc(r.writes[callID], func(at time.Duration) bool { return r.undoneBy(at, r.w.now()) })
 }
 
 // wrote reports whether an owner has written a state of the call between two moments.
