@@ -11,10 +11,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 )
 
 // bin is where TestMain puts the programs.
@@ -52,7 +53,7 @@ type process struct {
 	t              *testing.T
 	name           string
 	cmd            *exec.Cmd
-	stdout, stderr *output
+	stdout, stderr *transcript.Text
 	done           chan struct{}
 	status         int
 }
@@ -60,7 +61,7 @@ type process struct {
 // start runs a program until it ends, or the test does.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
+	p := &process{t: t, name: name, stdout: new(transcript.Text), stderr: new(transcript.Text), done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(bin, name), args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
@@ -123,55 +124,17 @@ func (p *process) reports(event string) {
 	p.await(p.stdout, `"event":"`+event+`"`)
 }
 
-func (p *process) await(o *output, pattern string) string {
+func (p *process) await(o *transcript.Text, pattern string) string {
 	p.t.Helper()
-	re := regexp.MustCompile(pattern)
-	limit := time.After(10 * time.Second)
-	for {
-		text, changed := o.read()
-		if m := re.FindStringSubmatch(text); m != nil {
-			return m[len(m)-1]
-		}
-		select {
-		case <-changed:
-		case <-limit:
-			p.t.Fatalf("%s never printed %s", p.name, pattern)
-		}
+	m := o.Await(regexp.MustCompile(pattern), 10*time.Second)
+	if m == nil {
+		p.t.Fatalf("%s never printed %s", p.name, pattern)
 	}
+	return m[len(m)-1]
 }
 
 // address is where a uas listens.
 func (p *process) address() string {
 	p.t.Helper()
 	return p.says(`listening on \w+ (\S+);`)
-}
-
-// output collects what a program prints.
-type output struct {
-	mu      sync.Mutex
-	text    strings.Builder
-	changed chan struct{}
-}
-
-func newOutput() *output { return &output{changed: make(chan struct{})} }
-
-// Write implements io.Writer.
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.changed)
-	o.changed = make(chan struct{})
-	return o.text.Write(b)
-}
-
-func (o *output) read() (string, <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.changed
-}
-
-// String is all that was printed so far.
-func (o *output) String() string {
-	text, _ := o.read()
-	return text
 }

@@ -1,13 +1,11 @@
 package middleware_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -36,7 +35,7 @@ type clusterNode struct {
 	*sipua.UA
 	c    *cluster
 	way  *failovertest.Faulty
-	logs *logLines
+	logs *transcript.Text
 }
 
 // lease is that of all nodes of a cluster, and takenBy the time until a dead node's call
@@ -73,7 +72,7 @@ func inNodes(t *testing.T, run func(c *cluster)) {
 // node starts a node; opts are its options of failover, and more others.
 func (c *cluster) node(name, addr string, opts []failover.Option, more ...middleware.Option) *clusterNode {
 	c.Helper()
-	n := &clusterNode{c: c, way: failovertest.NewFaulty(c.registry), logs: new(logLines)}
+	n := &clusterNode{c: c, way: failovertest.NewFaulty(c.registry), logs: new(transcript.Text)}
 	opts = append([]failover.Option{failover.WithName(name)}, opts...)
 	n.UA = sipua.New(c.T, c.net, name, addr, c.transport, append([]middleware.Option{middleware.WithLogger(slog.New(slog.NewTextHandler(n.logs, nil))),
 		middleware.WithFailover(n.way, opts...)}, more...)...)
@@ -178,34 +177,10 @@ func (c *cluster) asks(method sip.RequestMethod, headers ...string) *sip.Respons
 	}
 }
 
-// logLines is what a node has logged.
-type logLines struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *logLines) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-// with are the lines that have a text.
-func (b *logLines) with(text string) (out []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for line := range strings.Lines(b.String()) {
-		if strings.Contains(line, text) {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
 // wantLogged checks that a node has logged a line once, with the dialog's identifiers.
 func (n *clusterNode) wantLogged(text string) {
 	n.c.Helper()
-	lines := n.logs.with(text)
+	lines := n.logs.Lines(text)
 	if len(lines) != 1 {
 		n.c.Errorf("%s has logged %q %d times, want once:\n%s", n.Name, text, len(lines), n.logs.String())
 		return

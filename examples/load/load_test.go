@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/examples/internal/cli"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 )
 
 // The second process of a split run is this test binary again.
@@ -55,30 +55,12 @@ type outcome struct {
 	stdout, stderr string
 }
 
-// log is standard error, which many goroutines write to.
-type log struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // runReal runs the program as a user does.
 func runReal(t *testing.T, args string) outcome {
 	t.Helper()
 	cmd, cfg := command()
 	var stdout strings.Builder
-	var stderr log
+	var stderr transcript.Text
 	status := cmd.Run(t.Context(), strings.Fields(args), &stdout, &stderr, func(ctx context.Context) error { return run(ctx, cmd, cfg) })
 	return outcome{status, stdout.String(), stderr.String()}
 }
@@ -93,7 +75,7 @@ func runOn(t *testing.T, args string, run func(context.Context, *cli.Command, *c
 	t.Helper()
 	cmd, cfg := command()
 	var stdout strings.Builder
-	var stderr log
+	var stderr transcript.Text
 	status := cmd.Run(t.Context(), strings.Fields(args), &stdout, &stderr, func(context.Context) (err error) {
 		inMemory(t, func(listen func() (net.PacketConn, error)) {
 			cfg.listen = listen

@@ -192,7 +192,7 @@ func newCluster(t *testing.T) *cluster {
 }
 
 // listens reports whether a node says so.
-func (p *process) listens() bool { return strings.Contains(p.output(), "listening on") }
+func (p *process) listens() bool { return strings.Contains(p.out.String(), "listening on") }
 
 // wantAlive checks that no call was cut, neither by its node nor by its peer.
 func (c *cluster) wantAlive(after string) {

@@ -3,18 +3,17 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/internal/freeport"
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 )
 
 // A process is a node or a redis-server, which the test kills, stops and starts again.
@@ -24,21 +23,7 @@ type process struct {
 	args []string
 	cmd  *exec.Cmd
 
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.Write(b)
-}
-
-func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.out.String()
+	out transcript.Text
 }
 
 // event is one that a node prints.
@@ -50,7 +35,7 @@ type event struct {
 
 // all yields the events that the process has printed.
 func (p *process) all(yield func(event) bool) {
-	for line := range strings.Lines(p.output()) {
+	for line := range strings.Lines(p.out.String()) {
 		var e event
 		if json.Unmarshal([]byte(line), &e) == nil && !yield(e) {
 			return
@@ -82,7 +67,7 @@ func (p *process) ended() map[string]time.Time {
 func (p *process) start() {
 	p.t.Helper()
 	p.cmd = exec.Command(p.args[0], p.args[1:]...)
-	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -104,7 +89,7 @@ func launch(t *testing.T, name string, args ...string) *process {
 		p.signal(syscall.SIGCONT)
 		p.end(syscall.SIGKILL)
 		if t.Failed() {
-			t.Logf("%s\n%s", name, p.output())
+			t.Logf("%s\n%s", name, p.out.String())
 		}
 	})
 	return p

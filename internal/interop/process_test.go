@@ -9,10 +9,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 )
 
 // lifespan bounds every process, whatever its test does.
@@ -23,7 +24,7 @@ type process struct {
 	t              *testing.T
 	name           string
 	cmd            *exec.Cmd
-	stdout, stderr *output
+	stdout, stderr *transcript.Text
 	done           chan struct{}
 	status         int
 }
@@ -32,7 +33,7 @@ type process struct {
 // this process, too, however that ends.
 func spawn(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, stdout: newOutput(), stderr: newOutput(), done: make(chan struct{})}
+	p := &process{t: t, name: filepath.Base(cmd.Path), cmd: cmd, stdout: new(transcript.Text), stderr: new(transcript.Text), done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -79,21 +80,13 @@ func (p *process) exits(status int, limit time.Duration) {
 }
 
 // says waits for a line that matches and returns its last group.
-func (p *process) says(o *output, pattern string, limit time.Duration) string {
+func (p *process) says(o *transcript.Text, pattern string, limit time.Duration) string {
 	p.t.Helper()
-	re := regexp.MustCompile(pattern)
-	over := time.After(limit)
-	for {
-		text, changed := o.read()
-		if m := re.FindStringSubmatch(text); m != nil {
-			return m[len(m)-1]
-		}
-		select {
-		case <-changed:
-		case <-over:
-			p.t.Fatalf("%s did not print %s within %v", p.name, pattern, limit)
-		}
+	m := o.Await(regexp.MustCompile(pattern), limit)
+	if m == nil {
+		p.t.Fatalf("%s did not print %s within %v", p.name, pattern, limit)
 	}
+	return m[len(m)-1]
 }
 
 // descriptors counts the files and sockets that the process has open.
@@ -104,36 +97,6 @@ func (p *process) descriptors() int {
 		p.t.Fatal(err)
 	}
 	return len(entries)
-}
-
-// output collects what a program prints.
-type output struct {
-	mu      sync.Mutex
-	text    strings.Builder
-	changed chan struct{}
-}
-
-func newOutput() *output { return &output{changed: make(chan struct{})} }
-
-// Write implements io.Writer.
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.changed)
-	o.changed = make(chan struct{})
-	return o.text.Write(b)
-}
-
-func (o *output) read() (string, <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String(), o.changed
-}
-
-// String is all that was printed so far.
-func (o *output) String() string {
-	text, _ := o.read()
-	return text
 }
 
 // tail is the last n bytes of s.

@@ -225,7 +225,7 @@ func TestContentsAndRelease(t *testing.T) {
 		if got := n.letGo(); len(got) != 1 || got[0].Fence != ByPeer || got[0].To != to.Owner || got[0].Epoch != 2 || n.Stats().Fenced[ByPeer] != 1 || n.Stats().Waiting != 0 {
 			t.Errorf("released %+v, %+v", got, n.Stats())
 		}
-		if line := `msg="call belongs to another node, let go" call_id=a-0 local_tag=l remote_tag=r owner=b epoch=2 fence=peer`; n.logs.count(line) != 1 {
+		if line := `msg="call belongs to another node, let go" call_id=a-0 local_tag=l remote_tag=r owner=b epoch=2 fence=peer`; n.logs.Count(line) != 1 {
 			t.Errorf("logged %s; want %s", n.logs.String(), line)
 		}
 	})
@@ -339,7 +339,7 @@ func TestBury(t *testing.T) {
 		if want := "Bury Claim Bury Bury Claim Bury Claim"; !strings.HasPrefix(got, want) || len(b.took()) != 2*claimBatch+50 {
 			t.Errorf("%s, %d calls adopted; want %s and all", got, len(b.took()), want)
 		}
-		if line := `msg="calls of another node taken over" node=b from=a how=died calls=450`; b.logs.count(line) != 1 {
+		if line := `msg="calls of another node taken over" node=b from=a how=died calls=450`; b.logs.Count(line) != 1 {
 			t.Errorf("logged %s; want %s", b.logs.String(), line)
 		}
 	})
@@ -474,7 +474,7 @@ func TestLogsNameTheCall(t *testing.T) {
 		}()
 		const ids = "call_id=one local_tag=l remote_tag=r "
 		for _, line := range []string{`level=ERROR msg="stored dialog refused" ` + ids + `error="connection refused"`, `level=ERROR msg="panic in a takeover" ` + ids + "panic=torn stack="} {
-			if n.logs.count(line) != 1 {
+			if n.logs.Count(line) != 1 {
 				t.Errorf("logged %s; want %s", n.logs.String(), line)
 			}
 		}
@@ -514,7 +514,7 @@ func TestHeed(t *testing.T) {
 			if wanted != c.wanted || n.lease.suspect.Load() != c.suspect || n.trouble.over.Load() != c.over || b.swept.Equal(now) != (c.wanted >= 0 || c.since == 0) {
 				t.Errorf("%s: a sweep after %v, suspect %v, over %d; want %v, %v, %d", c.name, wanted, n.lease.suspect.Load(), n.trouble.over.Load(), c.wanted, c.suspect, c.over)
 			}
-			if n.logs.count(c.log) != 1 && c.log != "" || c.log == "" && n.logs.Len() > 0 {
+			if n.logs.Count(c.log) != 1 && c.log != "" || c.log == "" && n.logs.String() != "" {
 				t.Errorf("%s: logged %s; want %s", c.name, n.logs.String(), c.log)
 			}
 		})

@@ -21,7 +21,7 @@ func TestCorruptStateIsRefusedOnce(t *testing.T) {
 		if got := l.owner(ids[1]); got != "" {
 			t.Errorf("the torn call is owned by %q, want it dropped", got)
 		}
-		if n := b.logs.count("call_id=a-1"); n != 1 || b.Stats().Refused != 1 {
+		if n := b.logs.Count("call_id=a-1"); n != 1 || b.Stats().Refused != 1 {
 			t.Errorf("%d lines in the log, %d counted, want one of each", n, b.Stats().Refused)
 		}
 	})

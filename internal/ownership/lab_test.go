@@ -1,7 +1,6 @@
 package ownership
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 )
 
 // lab is some nodes on one registry, in virtual time.
@@ -57,7 +57,7 @@ type labNode struct {
 	*Node
 	lab  *lab
 	way  *way
-	logs *logged
+	logs *transcript.Text
 
 	mu       sync.Mutex
 	adopted  []*Adoption
@@ -82,7 +82,7 @@ func (l *lab) prepare(name string, opts ...failover.Option) *labNode {
 	if err != nil {
 		l.Fatal(err)
 	}
-	n := &labNode{lab: l, way: &way{Memory: l.registry, lab: l}, logs: new(logged)}
+	n := &labNode{lab: l, way: &way{Memory: l.registry, lab: l}, logs: new(transcript.Text)}
 	n.Node = New(Config{Registry: n.way, Settings: s, Host: n, Usable: (*dialogstore.Dialog).Check, Policy: sessiontimer.DefaultPolicy(),
 		Logger: slog.New(slog.NewTextHandler(n.logs, nil))})
 	l.nodes = append(l.nodes, n)
@@ -407,25 +407,6 @@ func (w *way) Owned(ctx context.Context, owner failover.Node, limit int) ([]fail
 
 func (w *way) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.Ownership, error) {
 	return through(ctx, w, "Owner", len(ids), func() ([]failover.Ownership, error) { return w.Memory.Owner(ctx, ids) })
-}
-
-// logged is what a node has logged.
-type logged struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *logged) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-// count is how many lines have the text.
-func (b *logged) count(text string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return strings.Count(b.String(), text)
 }
 
 // names are the Call-IDs of what was adopted, in order.

@@ -1,13 +1,11 @@
 package redisregistry_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
+	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
@@ -62,7 +61,7 @@ func TestSpoiledCalls(t *testing.T) {
 			m.spoil(t, name, change[0], change[1])
 		}
 
-		n, logs := sipnet.New(), new(logged)
+		n, logs := sipnet.New(), new(transcript.Text)
 		peer := n.Peer(peerAddr)
 		node := sipua.New(t, n, "bob", nodeAddr, "udp", middleware.WithFailover(m.Registry, failover.WithName(bob.Name)),
 			middleware.WithLogger(slog.New(slog.NewTextHandler(logs, nil))))
@@ -77,7 +76,7 @@ func TestSpoiledCalls(t *testing.T) {
 			t.Errorf("call %s is refreshed, %d messages in all, want the healthy one and nothing else", id, len(n.Messages()))
 		}
 		for name := range spoiled {
-			if got := logs.count(name); got != 1 {
+			if got := len(logs.Lines("call_id=" + name + " ")); got != 1 {
 				t.Errorf("%s is in %d lines of the log, want 1\n%s", name, got, logs)
 			}
 		}
@@ -108,41 +107,11 @@ func (m *mini) spoil(t *testing.T, callID, old, by string) {
 	t.Fatalf("call %s has no %s", callID, old)
 }
 
-// logged is what a node logs.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// String is all of it.
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-// count counts the lines about a call.
-func (l *logged) count(callID string) (n int) {
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, "call_id="+callID+" ") {
-			n++
-		}
-	}
-	return n
-}
-
 // What a node is told in confidence, and what its peer proves itself with, is neither in
 // Redis nor in the log.
 func TestNoSecretIsStored(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
-		m, n, logs := newMini(t), sipnet.New(), new(logged)
+		m, n, logs := newMini(t), sipnet.New(), new(transcript.Text)
 		peer := n.Peer(peerAddr)
 		node := sipua.New(t, n, "bob", nodeAddr, "udp", middleware.WithFailover(m.Registry, failover.WithName(bob.Name)),
 			middleware.WithCredentials("example.net", "the-user", "the-password"), middleware.WithCredentialsForIncoming(),
