@@ -19,7 +19,7 @@ func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, err
 	target, routes, err := d.RemoteTarget, d.RouteSet, error(nil)
 	if len(routes) > 0 && !looseRoute(routes[0]) {
 		// A strict router wants its own URI as the Request-URI and the target last.
-		target = addrSpec(routes[0])
+		target, _ = addrSpec(routes[0])
 		routes = append(append([]string{}, routes[1:]...), "<"+d.RemoteTarget+">")
 	}
 	var uri sip.Uri
@@ -63,20 +63,29 @@ func setLocalAddr(req *sip.Request, d *dialogstore.Dialog) {
 }
 
 func looseRoute(route string) bool {
+	spec, _ := addrSpec(route)
 	var uri sip.Uri
-	if err := sip.ParseUri(addrSpec(route), &uri); err != nil {
+	if err := sip.ParseUri(spec, &uri); err != nil {
 		return true
 	}
 	return uri.UriParams.Has("lr")
 }
 
-// addrSpec returns the URI of <URI>;params.
-func addrSpec(nameAddr string) string {
-	if i := strings.IndexByte(nameAddr, '<'); i >= 0 {
-		nameAddr = nameAddr[i+1:]
-		if j := strings.IndexByte(nameAddr, '>'); j >= 0 {
-			return nameAddr[:j]
+// addrSpec returns the URI of a name-addr, or all that may be one without brackets. Within
+// quotes a display name may have brackets, too (RFC 3261 §25.1). closed is false if the
+// closing bracket is missing.
+func addrSpec(text string) (uri string, closed bool) {
+	quoted := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == '<' && !quoted:
+			uri, _, closed = strings.Cut(text[i+1:], ">")
+			return uri, closed
 		}
 	}
-	return nameAddr
+	return text, true
 }

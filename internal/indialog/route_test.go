@@ -17,6 +17,7 @@ func TestLooseRoute(t *testing.T) {
 		"sip:p.example;lr":             true,
 		"sip:p.example":                false,
 		`"P" <sip:p.example;lr>;x=y`:   true,
+		`"a\" <b>" <sip:p.example>`:    false,
 		"<sip:p.example;lr":            true,
 		"<sip:p.example:port;x>":       true,
 		"<sip:p.example;transport=lr>": false,

@@ -76,29 +76,9 @@ func sizes(d *dialogstore.Dialog) error {
 // §25.1). It asks for no more than a scheme: sipgo prints URIs of odd peers that it does
 // not parse again, and their calls are as good as others.
 func namesURI(text string) bool {
-	scheme, _, found := strings.Cut(bracketed(text), ":")
-	return found && scheme != "" && !strings.ContainsFunc(scheme, func(c rune) bool {
+	uri, closed := addrSpec(text)
+	scheme, _, found := strings.Cut(uri, ":")
+	return closed && found && scheme != "" && !strings.ContainsFunc(scheme, func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("+-.", c))
 	})
-}
-
-// bracketed returns what is in angle brackets, or all that may stand without them. A
-// display name in quotes may have brackets, too.
-func bracketed(text string) string {
-	quoted := false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '<' && !quoted:
-			uri, _, closed := strings.Cut(text[i+1:], ">")
-			if !closed {
-				return ""
-			}
-			return uri
-		}
-	}
-	return text
 }
