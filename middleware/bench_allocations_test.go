@@ -8,12 +8,13 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
 // underRace says that the race detector watches. sync.Pool forgets at random then, so
 // what is close to a bound is counted without it.
-var underRace bool
+var underRace = bubble.UnderRace
 
 func withoutRace(t *testing.T) {
 	t.Helper()

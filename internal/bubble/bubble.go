@@ -14,7 +14,7 @@ import (
 // detector (seen with go1.26.8), so under it the process keeps to one from here on.
 func Test(t *testing.T, f func(*testing.T)) {
 	t.Helper()
-	if race {
+	if UnderRace {
 		oneProcessor()
 	}
 	synctest.Test(t, f)

@@ -14,7 +14,7 @@ import (
 // Timers are due on one processor alone where the race detector looks on.
 func TestOneProcessor(t *testing.T) {
 	Test(t, func(t *testing.T) {
-		if n := runtime.GOMAXPROCS(0); race && n != 1 {
+		if n := runtime.GOMAXPROCS(0); UnderRace && n != 1 {
 			t.Errorf("%d processors under the race detector, want 1", n)
 		}
 		begun := time.Now()

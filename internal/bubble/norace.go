@@ -2,4 +2,5 @@
 
 package bubble
 
-const race = false
+// UnderRace says that the race detector watches this process.
+const UnderRace = false

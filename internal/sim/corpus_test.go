@@ -1,6 +1,10 @@
 package sim
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+)
 
 // corpus are seeds that once failed, with what it was, and a few others.
 var corpus = []struct {
@@ -26,14 +30,10 @@ var corpus = []struct {
 	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }
 
-// underRace is set with the race detector, under which a run with hundreds of peers takes
-// minutes.
-var underRace bool
-
-// TestCorpus runs them.
+// TestCorpus runs them. Those with hundreds of peers take minutes under the race detector.
 func TestCorpus(t *testing.T) {
 	for _, c := range corpus {
-		if underRace && c.stack.Peers[1] > 60 {
+		if bubble.UnderRace && c.stack.Peers[1] > 60 {
 			continue
 		}
 		t.Run(c.stack.Name+": "+c.why, func(t *testing.T) { runWithin(t, patience, c.stack, c.seed, func(Figures) {}) })
