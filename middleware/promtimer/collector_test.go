@@ -46,13 +46,7 @@ func anHour(t *testing.T) (text string) {
 		alice := sipua.New(t, n, "alice", "10.0.0.1:5060", "udp", middleware.WithStatsBy(trunk), middleware.WithJitter(0),
 			middleware.WithFailover(failover.NewMemory(), failover.WithName("one")))
 		defer sipua.Stop(n, alice)
-		p := n.Peer("10.0.0.9:5060")
-		const timer = "Session-Expires: 1800;refresher=uac"
-		go func() {
-			_, _ = alice.TryURI(t.Context(), sip.Uri{Scheme: "sip", User: "peer", Host: "10.0.0.9", Port: 5060})
-		}()
-		p.Reply(p.ExpectRequest(t, sip.INVITE), 200, "OK", timer, "Require: timer", "Allow: UPDATE")
-		p.ExpectRequest(t, sip.ACK)
+		p := callNorth(t, n, alice)
 		time.Sleep(899 * time.Second)
 		req := p.ExpectRequest(t, sip.UPDATE)
 		time.Sleep(20 * time.Millisecond)
@@ -152,13 +146,7 @@ func TestScrapeHoldsNoLock(t *testing.T) {
 		}()
 		<-metrics
 
-		p := n.Peer("10.0.0.9:5060")
-		const timer = "Session-Expires: 1800;refresher=uac"
-		go func() {
-			_, _ = alice.TryURI(t.Context(), sip.Uri{Scheme: "sip", User: "peer", Host: "10.0.0.9", Port: 5060})
-		}()
-		p.Reply(p.ExpectRequest(t, sip.INVITE), 200, "OK", timer, "Require: timer", "Allow: UPDATE")
-		p.ExpectRequest(t, sip.ACK)
+		p := callNorth(t, n, alice)
 		time.Sleep(899 * time.Second)
 		p.Reply(p.ExpectRequest(t, sip.UPDATE), 200, "OK", timer)
 		time.Sleep(time.Second)
@@ -248,4 +236,18 @@ func newTimers(t testing.TB, opts ...middleware.Option) *middleware.Timers {
 		_ = ua.Close()
 	})
 	return timers
+}
+
+const timer = "Session-Expires: 1800;refresher=uac"
+
+// callNorth has a peer of the trunk north answer a call.
+func callNorth(t *testing.T, n *sipnet.Network, alice *sipua.UA) *sipnet.Peer {
+	t.Helper()
+	p := n.Peer("10.0.0.9:5060")
+	go func() {
+		_, _ = alice.TryURI(t.Context(), sip.Uri{Scheme: "sip", User: "peer", Host: "10.0.0.9", Port: 5060})
+	}()
+	p.Reply(p.ExpectRequest(t, sip.INVITE), 200, "OK", timer, "Require: timer", "Allow: UPDATE")
+	p.ExpectRequest(t, sip.ACK)
+	return p
 }
