@@ -272,18 +272,9 @@ var faults = []struct {
 	{"time stands still", []string{"ages", "age after a put", "drop is forgotten", "expired", "expired later", "untimed", "silent", "silent owner"},
 		clocked(0)},
 	{"time runs twice as fast", []string{"ages", "drop is remembered", "expired", "expired later", "untimed", "silent"}, clocked(2)},
-	{"the age of a repeated Put counts", []string{"age after a put"}, func(m *memory) failover.Registry {
-		return broken{memory: m, put: func(_ ctx, me node, e state) error {
-			if o := owner2(m, e.Dialog.ID); o.Owner == me && o.Epoch == e.Epoch {
-				claim2(m, me, me, e.Key())
-				e.Epoch++
-				put2(m, me, e)
-				m.Flush()
-				e.Epoch--
-			}
-			return put2(m, me, e)
-		}}
-	}},
+	{"the age of the first Put counts", []string{"age after a put"}, ageing(func(_, _ uint64) bool { return false })},
+	{"the age of the same Put counts again", []string{"age after a put"}, ageing(func(version, before uint64) bool { return version >= before })},
+	{"the age of an older Put counts", []string{"age after a put"}, ageing(func(version, before uint64) bool { return version != before })},
 	{"silent nodes are forgotten with their calls", []string{"silent owner"}, pulses(func(me node, p *pulse) {
 		p.Nodes = slices.DeleteFunc(p.Nodes, func(b failover.Beating) bool { return b.Node != me && b.Count < math.MaxUint8 })
 	})},

@@ -368,3 +368,27 @@ func reads(f func(m *memory, i id, e state) state) func(*memory) failover.Regist
 		}}
 	}
 }
+
+// ageing takes the age of a Put where counts says so, of its version and the one that is
+// stored.
+func ageing(counts func(version, before uint64) bool) func(*memory) failover.Registry {
+	return func(m *memory) failover.Registry {
+		return broken{memory: m, put: func(c ctx, me node, e state) error {
+			stored, _ := m.Read(c, []id{e.Dialog.ID})
+			was := stored[0]
+			if was.Epoch != e.Epoch {
+				return put2(m, me, e)
+			}
+			next := e
+			if e.Dialog.Version < was.Dialog.Version {
+				next = was
+			}
+			next.Age = was.Age
+			if counts(e.Dialog.Version, was.Dialog.Version) {
+				next.Age = e.Age
+			}
+			m.Flush()
+			return put2(m, me, next)
+		}}
+	}
+}
