@@ -41,15 +41,17 @@ func (c *Codec) Encode(d *dialogstore.Dialog) (hotJSON, coldJSON []byte, err err
 // Claimed is Decode for a dialog that Encode will be asked for.
 func (c *Codec) Claimed(id dialogstore.ID, hotJSON, coldJSON []byte) (dialogstore.Dialog, error) {
 	d, more, err := decode(id, hotJSON, coldJSON)
-	if err == nil && more != (unknown{}) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.more == nil {
-			c.more = make(map[dialogstore.ID]unknown)
-		}
-		c.more[id] = more
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil || more == (unknown{}) {
+		delete(c.more, id) // those of an earlier claim are gone
+		return d, err
 	}
-	return d, err
+	if c.more == nil {
+		c.more = make(map[dialogstore.ID]unknown)
+	}
+	c.more[id] = more
+	return d, nil
 }
 
 // Forget forgets what is kept of a dialog that is no longer this node's.
@@ -92,7 +94,7 @@ func unmarshal(object []byte, v any) (more string, err error) {
 	}
 	var all map[string]json.RawMessage
 	_ = json.Unmarshal(object, &all) // an object: see above
-	for name := range names(v) {
+	for _, name := range names(v) {
 		delete(all, name)
 	}
 	var members []string
@@ -104,11 +106,11 @@ func unmarshal(object []byte, v any) (more string, err error) {
 }
 
 // names returns the members that v, which points to a struct, has fields for.
-func names(v any) map[string]bool {
-	t, all := reflect.TypeOf(v).Elem(), make(map[string]bool)
+func names(v any) (all []string) {
+	t := reflect.TypeOf(v).Elem()
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		all[name] = true
+		all = append(all, name)
 	}
 	return all
 }

@@ -124,6 +124,39 @@ func TestUnknownMembersSurvive(t *testing.T) {
 	}
 }
 
+// Members are kept of the latest claim only, and nothing of a dialog that has none.
+func TestUnknownMembersOfTheLatestClaim(t *testing.T) {
+	const more = `{"hue":1,`
+	d := recorded()
+	for _, c := range []struct {
+		what      string
+		hot, cold string
+		kept      int
+	}{
+		{"none", recordedHot, recordedCold, 0},
+		{"some", strings.Replace(recordedHot, "{", more, 1), recordedCold, 1},
+		{"none any more", recordedHot, recordedCold, 0},
+		{"some in the cold part", recordedHot, strings.Replace(recordedCold, "{", more, 1), 1},
+		{"some of a torn one", strings.Replace(recordedHot, "{", more, 1), recordedCold[:9], 0},
+	} {
+		var codec Codec
+		for _, earlier := range []string{recordedHot, strings.Replace(recordedHot, "{", more, 1)} {
+			if _, err := codec.Claimed(d.ID, []byte(earlier), []byte(recordedCold)); err != nil {
+				t.Fatal(err)
+			}
+			_, failed := codec.Claimed(d.ID, []byte(c.hot), []byte(c.cold))
+			if len(codec.more) != c.kept {
+				t.Errorf("%s: %d dialogs have members, want %d", c.what, len(codec.more), c.kept)
+			}
+			hotJSON, coldJSON, err := codec.Encode(&d)
+			written := strings.Contains(string(hotJSON)+string(coldJSON), "hue")
+			if err != nil || written != (c.kept == 1) {
+				t.Errorf("%s, claimed with %v: written as\n%s\n%s, %v", c.what, failed, hotJSON, coldJSON, err)
+			}
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	replace := func(object, old, by string) string {
 		if !strings.Contains(object, old) {
