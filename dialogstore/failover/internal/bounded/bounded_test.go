@@ -10,19 +10,25 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
+// The result is there as soon as the call returns, not at the timeout.
 func TestResult(t *testing.T) {
-	c := New(1, time.Second)
-	for range 3 { // the place is free again
-		if got, err := Do(t.Context(), c, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
-			t.Errorf("Do = %d, %v, want 7 and no error", got, err)
+	bubble.Test(t, func(t *testing.T) {
+		c, start := New(1, time.Second), time.Now()
+		for range 3 { // the place is free again
+			if got, err := Do(t.Context(), c, func(context.Context) (int, error) { return 7, nil }); got != 7 || err != nil {
+				t.Errorf("Do = %d, %v, want 7 and no error", got, err)
+			}
+			if _, err := Do(t.Context(), c, func(context.Context) (int, error) { return 0, errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("Do = %v, want the error of the call", err)
+			}
+			if _, err := Do(t.Context(), c, func(context.Context) (int, error) { panic("hook") }); err == nil || err.Error() != "panic: hook" {
+				t.Errorf("Do = %v, want the panic as an error", err)
+			}
 		}
-		if _, err := Do(t.Context(), c, func(context.Context) (int, error) { return 0, errors.ErrUnsupported }); !errors.Is(err, errors.ErrUnsupported) {
-			t.Errorf("Do = %v, want the error of the call", err)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("calls that return at once take %v", took)
 		}
-		if _, err := Do(t.Context(), c, func(context.Context) (int, error) { panic("hook") }); err == nil || err.Error() != "panic: hook" {
-			t.Errorf("Do = %v, want the panic as an error", err)
-		}
-	}
+	})
 }
 
 func TestContextEnds(t *testing.T) {
@@ -58,6 +64,19 @@ func TestEndedContextCallsNothing(t *testing.T) {
 	if err != context.Canceled {
 		t.Errorf("Do = %v, want the error of the context", err)
 	}
+}
+
+// A call learns when nobody waits for it any more.
+func TestCallHasTheDeadline(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		left := func(ctx context.Context) (time.Duration, error) {
+			end, _ := ctx.Deadline()
+			return time.Until(end), nil
+		}
+		if got, err := Do(t.Context(), New(1, time.Second), left); got != time.Second || err != nil {
+			t.Errorf("the context of a call ends in %v, %v, want in a second", got, err)
+		}
+	})
 }
 
 // Clients have errors of their own for a context that ends.
