@@ -183,31 +183,50 @@ func TestTwoUserAgents(t *testing.T) {
 	}
 }
 
+// Otherwise the second is refused where it is registered, not at each scrape.
+func TestSecondUserAgentIsRefused(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	if err := r.Register(collector(t, newTimers(t))); err != nil {
+		t.Fatal(err)
+	}
+	var already prometheus.AlreadyRegisteredError
+	if err := r.Register(collector(t, newTimers(t))); !errors.As(err, &already) {
+		t.Errorf("%v, want an AlreadyRegisteredError", err)
+	}
+}
+
 func TestConfigErrors(t *testing.T) {
 	named := newTimers(t, middleware.WithStatsBy(func(dialogstore.Dialog) string { return "" }))
+	const (
+		letters = "letters, digits and _, but not __ or a digit at the start"
+		others  = "no label that the metrics have already"
+	)
 	for _, c := range []struct {
-		timers *middleware.Timers
-		label  string
-		option string // that the error names; empty for none
+		timers  *middleware.Timers
+		label   string
+		option  string // that the error names; empty for none
+		allowed string
 	}{
-		{nil, "", "Timers"},
-		{named, "", ""},
-		{named, "trunk", ""},
-		{named, "_trunk_2", ""},
-		{named, "__trunk", "Label"},
-		{named, "2trunk", "Label"},
-		{named, "trünk", "Label"},
-		{named, "class", "Label"},
-		{named, "le", "Label"},
-		{newTimers(t), "trunk", "Label"},
+		{nil, "", "Timers", "timers of middleware.New"},
+		{named, "", "", ""},
+		{named, "trunk", "", ""},
+		{named, "_trunk_2", "", ""},
+		{named, "__trunk", "Label", letters},
+		{named, "2trunk", "Label", letters},
+		{named, "trünk", "Label", letters},
+		{named, "class", "Label", others},
+		{named, "le", "Label", others},
+		{newTimers(t), "trunk", "Label", "only for timers made with middleware.WithStatsBy"},
 	} {
-		_, err := promtimer.New(c.timers, promtimer.WithLabel(c.label))
+		got, err := promtimer.New(c.timers, promtimer.WithLabel(c.label))
 		var config *sessiontimer.ConfigError
 		switch {
-		case c.option == "" && err != nil:
+		case c.option == "" && (err != nil || got == nil):
 			t.Errorf("label %q: %v", c.label, err)
-		case c.option != "" && (!errors.As(err, &config) || config.Option != c.option):
-			t.Errorf("label %q: %v, want an error of %s", c.label, err, c.option)
+		case c.option != "" && (!errors.As(err, &config) || config.Option != c.option || config.Allowed != c.allowed || got != nil):
+			t.Errorf("label %q: %v, want an error of %s that allows %s", c.label, err, c.option, c.allowed)
+		case c.option == "Label" && config.Value != c.label:
+			t.Errorf("label %q: the error has the value %v", c.label, config.Value)
 		}
 	}
 	if taken := labelsOf(t); !slices.Contains(taken, "cause") {
