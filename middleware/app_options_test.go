@@ -37,37 +37,41 @@ func newUA(t *testing.T) *sipgo.UserAgent {
 // B-05, B-06, H-01: an option out of range is an error that names it.
 func TestOptionsValidated(t *testing.T) {
 	ua := newUA(t)
+	const whole, most = "whole seconds, ", ", at most 2^32-1 s"
+	lease := func(beat, room, interval string) string {
+		return "with WithBeat, which is " + beat + ", less than " + room + ": the time from the refresh to the last chance of an interval of " + interval
+	}
 	for _, c := range []struct {
-		option string
-		opts   []middleware.Option
+		option, allowed string
+		opts            []middleware.Option
 	}{
-		{"SessionExpires", []middleware.Option{middleware.WithSessionExpires(89 * time.Second)}},
-		{"SessionExpires", []middleware.Option{middleware.WithSessionExpires(90*time.Second + time.Millisecond)}},
-		{"SessionExpires", []middleware.Option{middleware.WithMinSE(200 * time.Second), middleware.WithSessionExpires(100 * time.Second)}},
-		{"MinSE", []middleware.Option{middleware.WithMinSE(89 * time.Second)}},
-		{"MinSE", []middleware.Option{middleware.WithMinSE(-time.Hour)}},
-		{"MaxInterval", []middleware.Option{middleware.WithMaxInterval(time.Minute)}},
-		{"MaxMinSE", []middleware.Option{middleware.WithMaxMinSE(time.Minute)}},
-		{"Mode", []middleware.Option{middleware.WithMode(99)}},
-		{"Refresher", []middleware.Option{middleware.WithRefresher(99)}},
-		{"Method", []middleware.Option{middleware.WithMethod(99)}},
-		{"Jitter", []middleware.Option{middleware.WithJitter(-0.1)}},
-		{"Jitter", []middleware.Option{middleware.WithJitter(0.51)}},
-		{"Jitter", []middleware.Option{middleware.WithJitter(math.NaN())}},
-		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(9, 1)}},
-		{"RefreshLimits", []middleware.Option{middleware.WithRefreshLimits(10, 0)}},
-		{"Failover", []middleware.Option{middleware.WithFailover(nil)}},
-		{"Lease", []middleware.Option{middleware.WithFailover(failover.NewMemory(), failover.WithLease(time.Minute))}},
-		{"Lease", []middleware.Option{middleware.WithFailover(failover.NewMemory()), middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(4 * time.Second)}},
+		{"SessionExpires", whole + "not below MinSE, which is 1m30s" + most, []middleware.Option{middleware.WithSessionExpires(89 * time.Second)}},
+		{"SessionExpires", whole + "not below MinSE, which is 1m30s" + most, []middleware.Option{middleware.WithSessionExpires(90*time.Second + time.Millisecond)}},
+		{"SessionExpires", whole + "not below MinSE, which is 3m20s" + most, []middleware.Option{middleware.WithMinSE(200 * time.Second), middleware.WithSessionExpires(100 * time.Second)}},
+		{"MinSE", whole + "1m30s or more" + most, []middleware.Option{middleware.WithMinSE(89 * time.Second)}},
+		{"MinSE", whole + "1m30s or more" + most, []middleware.Option{middleware.WithMinSE(-time.Hour)}},
+		{"MaxInterval", whole + "not below SessionExpires, which is 30m0s" + most, []middleware.Option{middleware.WithMaxInterval(time.Minute)}},
+		{"MaxMinSE", whole + "not below MinSE, which is 1m30s" + most, []middleware.Option{middleware.WithMaxMinSE(time.Minute)}},
+		{"Mode", "Off, Accept, Offer, Require, Always", []middleware.Option{middleware.WithMode(99)}},
+		{"Refresher", "Auto, Local, Peer", []middleware.Option{middleware.WithRefresher(99)}},
+		{"Method", "MethodAuto, MethodUpdate, MethodReInvite", []middleware.Option{middleware.WithMethod(99)}},
+		{"Jitter", "0 to 0.5", []middleware.Option{middleware.WithJitter(-0.1)}},
+		{"Jitter", "0 to 0.5", []middleware.Option{middleware.WithJitter(0.51)}},
+		{"Jitter", "0 to 0.5", []middleware.Option{middleware.WithJitter(math.NaN())}},
+		{"RefreshLimits", "10 or more per second", []middleware.Option{middleware.WithRefreshLimits(9, 1)}},
+		{"RefreshLimits", "1 or more unanswered", []middleware.Option{middleware.WithRefreshLimits(10, 0)}},
+		{"Failover", "a registry", []middleware.Option{middleware.WithFailover(nil)}},
+		{"Lease", lease("5s", "12s", "1m30s"), []middleware.Option{middleware.WithFailover(failover.NewMemory(), failover.WithLease(time.Minute))}},
+		{"Lease", lease("500ms", "133.333334ms", "1s"), []middleware.Option{middleware.WithFailover(failover.NewMemory()), middleware.WithUnsafeIntervals(), middleware.WithSessionExpires(4 * time.Second)}},
 	} {
 		_, err := middleware.New(ua, c.opts...)
 		var wrong *sessiontimer.ConfigError
-		if !errors.As(err, &wrong) || wrong.Option != c.option || wrong.Allowed == "" {
-			t.Errorf("%s out of range gives %v, want a *ConfigError that names it and what is allowed", c.option, err)
+		if !errors.As(err, &wrong) || wrong.Option != c.option || wrong.Allowed != c.allowed {
+			t.Errorf("%s out of range gives %v, want a *ConfigError that names it and allows %s", c.option, err, c.allowed)
 		}
 	}
 	var wrong *sessiontimer.ConfigError
-	if _, err := middleware.New(nil); !errors.As(err, &wrong) {
+	if _, err := middleware.New(nil); !errors.As(err, &wrong) || wrong.Option != "UserAgent" || wrong.Allowed != "a user agent of sipgo.NewUA" {
 		t.Errorf("New without a user agent: %v, want a *ConfigError", err)
 	}
 	for name, opts := range map[string][]middleware.Option{

@@ -374,16 +374,20 @@ func TestCredentialsOfEachCall(t *testing.T) {
 func TestCredentialsValidated(t *testing.T) {
 	ua, _ := sipgo.NewUA()
 	defer func() { _ = ua.Close() }()
-	for _, opts := range [][]middleware.Option{
-		{middleware.WithCredentials("", "user", "hush")},
-		{middleware.WithCredentials("realm", "", "hush")},
-		{middleware.WithCredentials("realm", "user", "")},
-		{middleware.WithCredentials("realm", "user", "hush"), middleware.WithCredentials("realm", "other", "hush")},
+	const three, one = "a realm, a username and a password that are not empty", "one username for each realm; WithCredentialsFunc chooses by call"
+	for _, c := range []struct {
+		allowed string
+		opts    []middleware.Option
+	}{
+		{three, []middleware.Option{middleware.WithCredentials("", "user", "hush")}},
+		{three, []middleware.Option{middleware.WithCredentials("realm", "", "hush")}},
+		{three, []middleware.Option{middleware.WithCredentials("realm", "user", "")}},
+		{one, []middleware.Option{middleware.WithCredentials("realm", "user", "hush"), middleware.WithCredentials("realm", "other", "hush")}},
 	} {
-		_, err := middleware.New(ua, opts...)
+		_, err := middleware.New(ua, c.opts...)
 		var config *sessiontimer.ConfigError
-		if !errors.As(err, &config) || config.Option != "Credentials" || config.Allowed == "" || strings.Contains(err.Error(), "hush") {
-			t.Errorf("New returns %v, want a ConfigError for Credentials without the password", err)
+		if !errors.As(err, &config) || config.Option != "Credentials" || config.Allowed != c.allowed || strings.Contains(err.Error(), "hush") {
+			t.Errorf("New returns %v, want a ConfigError for Credentials without the password that allows %s", err, c.allowed)
 		}
 	}
 }

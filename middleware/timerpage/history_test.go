@@ -93,8 +93,14 @@ func TestHistory(t *testing.T) {
 	if got := h.troubles(); len(got) != newestEvents {
 		t.Errorf("%d troubles are listed, want %d", len(got), newestEvents)
 	}
-	if got := (gap{lost: 7}).String(); got != "7 events came too fast for this page." {
-		t.Errorf("a gap says %q", got)
+	for want, g := range map[string]gap{
+		"7 events came too fast for this page.":                                         {lost: 7},
+		"1 events came too fast for this page.":                                         {lost: 1},
+		"Nobody looked from 12:00:00 until now; the events of that time are not known.": {from: "12:00:00"},
+	} {
+		if got := g.String(); got != want {
+			t.Errorf("a gap says %q, want %q", got, want)
+		}
 	}
 }
 

@@ -95,7 +95,7 @@ func TestInUse(t *testing.T) {
 	}
 	mustPut(t, r, alice, call("call", 2))
 	var config *sessiontimer.ConfigError
-	if _, err := boltregistry.Open(""); !errors.As(err, &config) {
+	if _, err := boltregistry.Open(""); !errors.As(err, &config) || config.Option != "Open" || config.Allowed != "the path of a file" {
 		t.Errorf("Open without a path: %v, want a *ConfigError", err)
 	}
 	if _, err := boltregistry.Open(filepath.Join(path, "x")); err == nil {

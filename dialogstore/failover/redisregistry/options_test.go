@@ -22,40 +22,49 @@ var (
 
 func TestOptionsOutOfRange(t *testing.T) {
 	client := closed(t, redis.NewClient(&redis.Options{}))
+	const (
+		prefix, tags = "1 to 64 printable characters of ASCII without braces", "1 to 1024"
+		ms           = "1 ms or more"
+	)
 	for _, c := range []struct {
-		name string
-		opt  redisregistry.Option
-		bad  bool
+		name    string
+		opt     redisregistry.Option
+		allowed string // empty if the value is in range
 	}{
-		{"WithPrefix", redisregistry.WithPrefix(""), true},
-		{"WithPrefix", redisregistry.WithPrefix("a b"), true},
-		{"WithPrefix", redisregistry.WithPrefix("{sip}:"), true},
-		{"WithPrefix", redisregistry.WithPrefix("sip}"), true},
-		{"WithPrefix", redisregistry.WithPrefix("sip\r\n"), true},
-		{"WithPrefix", redisregistry.WithPrefix("zoë"), true},
-		{"WithPrefix", redisregistry.WithPrefix(strings.Repeat("a", 65)), true},
-		{"WithPrefix", redisregistry.WithPrefix(strings.Repeat("a", 64)), false},
-		{"WithTags", redisregistry.WithTags(0), true},
-		{"WithTags", redisregistry.WithTags(1025), true},
-		{"WithTags", redisregistry.WithTags(1024), false},
-		{"WithTimeout", redisregistry.WithTimeout(0), true},
-		{"WithTimeout", redisregistry.WithTimeout(time.Millisecond), false},
-		{"WithWaitReplicas", redisregistry.WithWaitReplicas(-1, time.Second), true},
-		{"WithWaitReplicas", redisregistry.WithWaitReplicas(17, time.Second), true},
-		{"WithWaitReplicas", redisregistry.WithWaitReplicas(1, 0), true},
-		{"WithWaitReplicas", redisregistry.WithWaitReplicas(0, time.Second), false},
+		{"WithPrefix", redisregistry.WithPrefix(""), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("a b"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("{sip"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("sip}"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("sip\r\n"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("sip\x7f"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix("zoë"), prefix},
+		{"WithPrefix", redisregistry.WithPrefix(strings.Repeat("a", 65)), prefix},
+		{"WithPrefix", redisregistry.WithPrefix(strings.Repeat("a", 64)), ""},
+		{"WithPrefix", redisregistry.WithPrefix("!~"), ""},
+		{"WithTags", redisregistry.WithTags(0), tags},
+		{"WithTags", redisregistry.WithTags(1025), tags},
+		{"WithTags", redisregistry.WithTags(1), ""},
+		{"WithTags", redisregistry.WithTags(1024), ""},
+		{"WithTimeout", redisregistry.WithTimeout(0), ms},
+		{"WithTimeout", redisregistry.WithTimeout(time.Millisecond - 1), ms},
+		{"WithTimeout", redisregistry.WithTimeout(time.Millisecond), ""},
+		{"WithWaitReplicas", redisregistry.WithWaitReplicas(-1, time.Second), "0 to 16 replicas"},
+		{"WithWaitReplicas", redisregistry.WithWaitReplicas(17, time.Second), "0 to 16 replicas"},
+		{"WithWaitReplicas", redisregistry.WithWaitReplicas(1, time.Millisecond-1), ms},
+		{"WithWaitReplicas", redisregistry.WithWaitReplicas(0, time.Second), ""},
+		{"WithWaitReplicas", redisregistry.WithWaitReplicas(16, time.Millisecond), ""},
 	} {
-		_, err := redisregistry.New(client, c.opt)
+		r, err := redisregistry.New(client, c.opt)
 		var config *sessiontimer.ConfigError
-		if c.bad && (!errors.As(err, &config) || config.Option != c.name) {
-			t.Errorf("%s out of range: %v, want a *ConfigError that names it", c.name, err)
+		if c.allowed != "" && (r != nil || !errors.As(err, &config) || config.Option != c.name || config.Allowed != c.allowed) {
+			t.Errorf("%s out of range: %v, want a *ConfigError that names it and allows %s", c.name, err, c.allowed)
 		}
-		if !c.bad && err != nil {
+		if c.allowed == "" && (r == nil || err != nil) {
 			t.Errorf("%s in range: %v, want no error", c.name, err)
 		}
 	}
 	var config *sessiontimer.ConfigError
-	if _, err := redisregistry.New(nil); !errors.As(err, &config) || config.Option != "New" {
+	if _, err := redisregistry.New(nil); !errors.As(err, &config) || config.Option != "New" || config.Allowed != "a client of go-redis" {
 		t.Errorf("without a client: %v, want a *ConfigError", err)
 	}
 }
