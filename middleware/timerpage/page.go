@@ -58,7 +58,7 @@ func WithRecorder(r *Recorder) Option { return func(p *Page) { p.recorder = r } 
 
 // New makes a page of timers. Closing these ends all that it does.
 func New(timers *middleware.Timers, opts ...Option) *Page {
-	p := &Page{timers: timers, access: loopbackOnly, calls: newSurveyor(timers)}
+	p := &Page{timers: timers, access: loopbackOnly, calls: newSurveyor(timers.Calls)}
 	for _, o := range opts {
 		o(p)
 	}

@@ -3,6 +3,7 @@ package timerpage
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -99,13 +100,13 @@ func (v *survey) count(from string) {
 
 // surveyor looks at all calls, one survey at a time.
 type surveyor struct {
-	timers *middleware.Timers
-	turn   chan struct{} // has room for whoever is at it
-	last   *atomic.Pointer[survey]
+	calls func(context.Context) iter.Seq[middleware.Call]
+	turn  chan struct{} // has room for whoever is at it
+	last  *atomic.Pointer[survey]
 }
 
-func newSurveyor(timers *middleware.Timers) surveyor {
-	return surveyor{timers, make(chan struct{}, 1), new(atomic.Pointer[survey])}
+func newSurveyor(calls func(context.Context) iter.Seq[middleware.Call]) surveyor {
+	return surveyor{calls, make(chan struct{}, 1), new(atomic.Pointer[survey])}
 }
 
 // latest returns a recent survey, after making one if there is none.
@@ -123,7 +124,7 @@ func (s *surveyor) latest(ctx context.Context) (*survey, error) {
 	now := time.Now()
 	v := &survey{at: now, counts: make(map[string]int), urgent: make(map[filter][]dialogstore.ID), from: make(map[string]int)}
 	var lists [len(filters)]shortlist
-	for c := range s.timers.Calls(ctx) {
+	for c := range s.calls(ctx) {
 		for i, f := range filters {
 			if f.has(&c, now) {
 				v.counts[string(f)]++
@@ -164,7 +165,7 @@ func (s *surveyor) search(ctx context.Context, f filter, text string, a Access) 
 	has := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
 	var l shortlist
 	now := time.Now()
-	for c := range s.timers.Calls(ctx) {
+	for c := range s.calls(ctx) {
 		if f.has(&c, now) && (has(c.CallID) || has(a.shown(c.LocalURI)) || has(a.shown(c.RemoteURI))) {
 			l.add(c.ID, slack(&c, now))
 			many++

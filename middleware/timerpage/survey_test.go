@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -90,6 +91,37 @@ func TestRecentSurvey(t *testing.T) {
 				t.Errorf("one that took %v serves for more than %v", c.took, c.serves)
 			}
 		}
+	})
+}
+
+// What one look found serves whoever asks next, and one that took long for longer. A look
+// that was given up serves nobody.
+func TestSurveyServesEverybody(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		const took = time.Second
+		looks := 0
+		s := newSurveyor(func(context.Context) iter.Seq[middleware.Call] {
+			return func(yield func(middleware.Call) bool) {
+				looks++
+				time.Sleep(took)
+				yield(middleware.Call{})
+			}
+		})
+		want := func(ctx context.Context, when string, n int, want error) {
+			t.Helper()
+			v, err := s.latest(ctx)
+			if looks != n || !errors.Is(err, want) || (v == nil) != (want != nil) || v != nil && (v.took != took || v.counts[string(all)] != 1) {
+				t.Errorf("%s: %+v, %v, %d looks; want %v, %d", when, v, err, looks, want, n)
+			}
+		}
+		brief, cancel := context.WithTimeout(t.Context(), took/2)
+		defer cancel()
+		want(brief, "given up", 1, context.DeadlineExceeded)
+		want(t.Context(), "after that", 2, nil)
+		time.Sleep((restFactor-1)*took - 1)
+		want(t.Context(), "while it serves", 2, nil)
+		time.Sleep(1)
+		want(t.Context(), "when it is old", 3, nil)
 	})
 }
 
