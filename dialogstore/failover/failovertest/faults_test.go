@@ -232,6 +232,38 @@ var faults = []struct {
 		}}
 	}},
 	{"the context is ignored", []string{"cancelled"}, func(m *memory) failover.Registry { return deaf{m} }},
+	{"a cancelled Beat counts", []string{"cancelled"}, func(m *memory) failover.Registry {
+		return broken{memory: m, beat: func(c ctx, me node) (pulse, error) {
+			return anyway(c, func(c ctx) (pulse, error) { return m.Beat(c, me) })
+		}}
+	}},
+	{"a cancelled Leave does", []string{"cancelled"}, func(m *memory) failover.Registry {
+		return broken{memory: m, leave: func(c ctx, me node) error {
+			_, err := anyway(c, func(c ctx) (any, error) { return nil, m.Leave(c, me) })
+			return err
+		}}
+	}},
+	{"a cancelled Bury buries", []string{"cancelled"}, func(m *memory) failover.Registry {
+		return broken{memory: m, bury: func(c ctx, n node, count uint64) (bool, error) {
+			return anyway(c, func(c ctx) (bool, error) { return m.Bury(c, n, count) })
+		}}
+	}},
+	{"a cancelled Put of a new call stores it", []string{"cancelled"}, puttingAnyway(func(m *memory, e state) bool {
+		return owner2(m, e.Dialog.ID) == (owner{})
+	})},
+	{"a cancelled Put of a newer state stores it", []string{"cancelled"}, puttingAnyway(func(m *memory, e state) bool {
+		return owner2(m, e.Dialog.ID) != (owner{})
+	})},
+	{"a cancelled Drop ends the call", []string{"cancelled"}, func(m *memory) failover.Registry {
+		return broken{memory: m, drops: func(c ctx, me node, keys []name) ([]error, error) {
+			return anyway(c, func(c ctx) ([]error, error) { return m.Drop(c, me, keys) })
+		}}
+	}},
+	{"a cancelled Claim takes the call", []string{"cancelled"}, func(m *memory) failover.Registry {
+		return broken{memory: m, takes: func(c ctx, me, from node, keys []name) ([]claimed, error) {
+			return anyway(c, func(c ctx) ([]claimed, error) { return m.Claim(c, me, from, keys) })
+		}}
+	}},
 
 	// Reads.
 	{"Read has what has ended, too", []string{"read"}, reads(func(m *memory, i id, e state) state {

@@ -1,8 +1,11 @@
 package failovertest
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -365,6 +368,24 @@ func reads(f func(m *memory, i id, e state) state) func(*memory) failover.Regist
 				entries[i] = f(m, ids[i], entries[i])
 			}
 			return entries, err
+		}}
+	}
+}
+
+// anyway does what a cancelled caller asked for, and then returns the error of its context.
+func anyway[R any](c ctx, do func(ctx) (R, error)) (R, error) {
+	result, err := do(context.WithoutCancel(c))
+	return result, cmp.Or(c.Err(), err)
+}
+
+// puttingAnyway stores those states of a cancelled Put that f selects.
+func puttingAnyway(f func(*memory, state) bool) func(*memory) failover.Registry {
+	return func(m *memory) failover.Registry {
+		return broken{memory: m, puts: func(c ctx, me node, entries []state) ([]error, error) {
+			if c.Err() != nil {
+				entries = slices.DeleteFunc(slices.Clone(entries), func(e state) bool { return !f(m, e) })
+			}
+			return anyway(c, func(c ctx) ([]error, error) { return m.Put(c, me, entries) })
 		}}
 	}
 }
