@@ -171,6 +171,25 @@ func TestStatsOfNegotiations(t *testing.T) {
 	})
 }
 
+// Without a timer there is nothing to refresh: an UPDATE of either side is not counted.
+func TestStatsWithoutTimer(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(), l.peer()
+		d, _ := l.peerCalls(p, bob)
+		p.Request(sip.UPDATE)
+		p.ExpectResponse(l, 200)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			l.send(bob, d, peerAddr, sip.UPDATE, "")
+		}()
+		p.Reply(p.ExpectRequest(l, sip.UPDATE), 200, "OK")
+		<-done
+		l.wantCounts(bob.Timers, "after an UPDATE of each side", middleware.CallStats{
+			Dialogs: middleware.ByRefresher{None: 1}, Incoming: middleware.Negotiations{None: 1}})
+	})
+}
+
 // A refresh that leaves on time is not late, its duration is the peer's, and its slack is
 // what was left until the last chance (RFC 4028 §10).
 func TestStatsOfTimes(t *testing.T) {

@@ -12,19 +12,19 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// answerInForce returns the answer to a request that changes nothing, from the descriptions
-// already agreed on. It returns false if the request needs the application. So does a
-// re-INVITE without a description while media is on hold: it may be meant to resume the
-// call, and only the application can offer that (RFC 3261 §14.2). mayOffer says that the
-// application makes such offers.
-func (l *laterRequest) answerInForce(mayOffer bool) (offeranswer.Description, bool) {
-	if len(l.req.Body()) == 0 {
-		if !l.req.IsInvite() {
-			return offeranswer.Description{}, false
-		}
-		agreed := l.dialog.Agreed()
-		return agreed.Reoffer(), len(agreed.Ours.Body) > 0 && !(mayOffer && agreed.Held())
-	}
+// offerInForce returns the offer in the 2xx to a re-INVITE without a description, from the
+// descriptions already agreed on. It returns false if that needs the application: while
+// media is on hold the re-INVITE may be meant to resume the call, and only the application
+// can offer that (RFC 3261 §14.2). mayOffer says that it makes such offers.
+func (l *laterRequest) offerInForce(mayOffer bool) (offeranswer.Description, bool) {
+	agreed := l.dialog.Agreed()
+	return agreed.Reoffer(), len(agreed.Ours.Body) > 0 && !(mayOffer && agreed.Held())
+}
+
+// answerInForce returns the answer to an offer that changes nothing, from the descriptions
+// already agreed on. It returns false if the offer needs the application, or if there is
+// none.
+func (l *laterRequest) answerInForce() (offeranswer.Description, bool) {
 	offer, ok := offeranswer.Find(sipmsg.ContentType(l.req), l.req.Body())
 	if !ok {
 		return offeranswer.Description{}, false

@@ -68,7 +68,10 @@ func (s *Server) reInvite(next sipgo.RequestHandler, req *sip.Request, tx sip.Se
 	defer l.count(d)
 	orphan := s.calls.Orphan(d.ID)
 	mayOffer := !orphan && s.calls.MayOffer(d)
-	answer, here := l.answerInForce(mayOffer)
+	answer, here := l.answerInForce()
+	if len(req.Body()) == 0 {
+		answer, here = l.offerInForce(mayOffer)
+	}
 	here = here && (orphan || s.calls.AnswersReInvite() || len(req.Body()) == 0 && !mayOffer)
 	if here && l.refusesExtensions(d) || l.tooSmall() {
 		return

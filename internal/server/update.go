@@ -41,7 +41,7 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 		own, rest, next = nil, nil, nil
 	}
 	left := next == nil && !orphan && s.calls.LeavesUpdate()
-	answer, repeats := l.answerInForce(true)
+	answer, repeats := l.answerInForce()
 	here := !left && l.answersUpdate(own, rest, d, repeats)
 	if here && l.refusesExtensions(d) || l.tooSmall() {
 		return
