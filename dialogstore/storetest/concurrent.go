@@ -53,8 +53,7 @@ func updatesAtOnce(t testing.TB, s dialogstore.Store) {
 	seen := slices.Sorted(slices.Values(slices.Concat(befores[:]...)))
 	for i, n := range seen {
 		if n != uint32(i) {
-			t.Errorf("no update, or more than one, began from %d, want each to begin from the outcome of another", min(i, int(n)))
-			break
+			t.Fatalf("no update, or more than one, began from %d, want each to begin from the outcome of another", min(i, int(n)))
 		}
 	}
 	last, err := s.Load(t.Context(), d.ID)
@@ -65,7 +64,7 @@ func updatesAtOnce(t testing.TB, s dialogstore.Store) {
 
 func createsAtOnce(t testing.TB, s dialogstore.Store) {
 	for round := range rounds {
-		var won atomic.Int32
+		var won, winner atomic.Int32
 		d := sample.Filled()
 		d.CallID = fmt.Sprint("call-", round)
 		atOnce(func(w int) {
@@ -73,6 +72,7 @@ func createsAtOnce(t testing.TB, s dialogstore.Store) {
 			mine.LocalCSeq = uint32(w)
 			if err := s.Create(t.Context(), mine); err == nil {
 				won.Add(1)
+				winner.Store(int32(w))
 			} else {
 				wantError(t, "Create that came second", err, dialogstore.ErrExists)
 			}
@@ -80,6 +80,8 @@ func createsAtOnce(t testing.TB, s dialogstore.Store) {
 		if won.Load() != 1 {
 			t.Fatalf("%d of %d calls of Create at once succeed, want exactly one", won.Load(), workers)
 		}
+		d.LocalCSeq = uint32(winner.Load())
+		wantLoad(t, s, d)
 	}
 }
 

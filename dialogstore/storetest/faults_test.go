@@ -1,9 +1,13 @@
 package storetest
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"iter"
 	"strings"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
 // faults are stores that break one rule each, with the checks that detect it.
@@ -17,6 +21,19 @@ var faults = []struct {
 	{"create overwrites", []string{"create twice", "creates at once"}, func(s store) store {
 		return broken{store: s, create: func(_ ctx, d dialog) error { put(s, d); return nil }}
 	}},
+	{"a refused Create overwrites", []string{"create twice", "creates at once"}, func(s store) store {
+		return broken{store: s, create: func(c ctx, d dialog) error {
+			err := s.Create(c, d)
+			if err != nil {
+				put(s, d)
+			}
+			return err
+		}}
+	}},
+	{"Create of what is there gives another error", []string{"create twice", "creates at once"}, func(s store) store {
+		return broken{store: s, create: func(c ctx, d dialog) error { return another(s.Create(c, d)) }}
+	}},
+	{"what was deleted is not created again", []string{"update after delete"}, buried},
 	{"create stores nothing", []string{"create", "forks", "all", "everything at once"}, func(s store) store {
 		return broken{store: s, create: func(ctx, dialog) error { return nil }}
 	}},
@@ -30,10 +47,58 @@ var faults = []struct {
 			return d, err
 		}}
 	}},
+	{"what is deleted can still be loaded", []string{"delete", "update after delete", "forks", "delete among updates"}, cached},
+	{"Load of what is missing gives another error", []string{"missing", "delete"}, func(s store) store {
+		return broken{store: s, load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, i)
+			return d, another(err)
+		}}
+	}},
+	{"Update of what is missing gives another error", []string{"missing", "update after delete", "delete among updates"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, after, err := s.Update(c, i, f)
+			return before, after, another(err)
+		}}
+	}},
+	{"Delete of what is missing gives another error", []string{"missing", "delete", "deletes at once"}, func(s store) store {
+		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+			d, err := s.Delete(c, i)
+			return d, another(err)
+		}}
+	}},
 	{"delete returns nothing", []string{"delete", "deletes at once"}, func(s store) store {
 		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
 			_, err := s.Delete(c, i)
 			return dialog{}, err
+		}}
+	}},
+	{"update stores nothing", []string{"update", "forks"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, err := s.Load(c, i)
+			after := before
+			if err == nil {
+				after.State, err = f(before)
+			}
+			return before, after, err
+		}}
+	}},
+	{"a second try returns what the first saw", []string{"updates at once"}, stale},
+	{"change is given another origin", []string{"update"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			return s.Update(c, i, func(d dialog) (state, error) {
+				d.Origin = dialogstore.Origin{ID: i}
+				return f(d)
+			})
+		}}
+	}},
+	{"what a refused change made is stored", []string{"update refused"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			var refused error
+			before, after, err := s.Update(c, i, func(d dialog) (next state, _ error) {
+				next, refused = f(d)
+				return next, nil
+			})
+			return before, after, cmp.Or(err, refused)
 		}}
 	}},
 	{"before is after", []string{"update"}, func(s store) store {
@@ -53,6 +118,21 @@ var faults = []struct {
 	}},
 	{"an update forgets the origin", []string{"update", "every field"}, forgetful},
 	{"the context is ignored", []string{"cancelled"}, func(s store) store { return deaf{s} }},
+	{"a cancelled Create creates", []string{"cancelled"}, func(s store) store {
+		return broken{store: s, create: func(c ctx, d dialog) error { put(s, d); return c.Err() }}
+	}},
+	{"a cancelled Update updates", []string{"cancelled"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, after, err := s.Update(context.WithoutCancel(c), i, f)
+			return before, after, cmp.Or(c.Err(), err)
+		}}
+	}},
+	{"a cancelled Delete deletes", []string{"cancelled"}, func(s store) store {
+		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+			d, err := s.Delete(context.WithoutCancel(c), i)
+			return d, cmp.Or(c.Err(), err)
+		}}
+	}},
 	{"keys are joined", []string{"alike IDs"}, func(s store) store {
 		return rename(s, func(i id) id { return id{CallID: i.CallID + "-" + i.LocalTag + "-" + i.RemoteTag} })
 	}},
@@ -61,6 +141,39 @@ var faults = []struct {
 	}},
 	{"forks are one", []string{"forks"}, func(s store) store {
 		return rename(s, func(i id) id { i.RemoteTag = ""; return i })
+	}},
+	{"an update changes all forks", []string{"forks"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, after, err := s.Update(c, i, f)
+			for fork := range ofCall(s, i) {
+				s.Update(c, fork, func(dialog) (state, error) { return after.State, nil })
+			}
+			return before, after, err
+		}}
+	}},
+	{"a delete deletes all forks", []string{"forks"}, func(s store) store {
+		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+			d, err := s.Delete(c, i)
+			for fork := range ofCall(s, i) {
+				s.Delete(c, fork)
+			}
+			return d, err
+		}}
+	}},
+	{"all gives each the state of the first", []string{"all"}, func(s store) store {
+		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				var first *dialog
+				for d, err := range s.All(c) {
+					if first == nil {
+						first = &d
+					}
+					if d.State = first.State; !yield(d, err) {
+						return
+					}
+				}
+			}
+		}}
 	}},
 	{"all yields one too few", []string{"all", "all calls back"}, func(s store) store {
 		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] { return skipFirst(s.All(c)) }}

@@ -26,6 +26,17 @@ type check struct {
 	run  func(t testing.TB, s dialogstore.Store)
 }
 
+// judge runs the check, and prints its rule if it fails.
+func (c check) judge(t testing.TB, s dialogstore.Store) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("the rule: %s", c.rule)
+		}
+	}()
+	c.run(t, s)
+}
+
 func checks() []check {
 	var all []check
 	for _, group := range [][]check{oneDialog, manyDialogs, concurrent, values} {
@@ -41,13 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) dialogstore.Store) {
 	t.Helper()
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
-			s := open(t)
-			defer func() {
-				if t.Failed() {
-					t.Logf("the rule: %s", c.rule)
-				}
-			}()
-			c.run(t, s)
+			c.judge(t, open(t))
 		})
 	}
 }

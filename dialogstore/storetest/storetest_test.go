@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
@@ -56,6 +57,24 @@ func TestEachCheckFindsAFault(t *testing.T) {
 	for _, c := range checks() {
 		if !found[c.name] {
 			t.Errorf("no fault is known that check %q finds", c.name)
+		}
+	}
+}
+
+// A check that fails says which rule of the contract it is about.
+func TestRuleOfAFailedCheck(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		c := check{rule: "each to its own", run: func(t testing.TB, _ dialogstore.Store) {
+			if fails {
+				t.Fatalf("it is not")
+			}
+		}}
+		var want []string
+		if fails {
+			want = []string{"the rule: each to its own"}
+		}
+		if got := recorder.Logged(t, func(t testing.TB) { c.judge(t, nil) }); !slices.Equal(got, want) {
+			t.Errorf("a check that fails, %t, logs %q, want %q", fails, got, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -71,6 +72,83 @@ func upserting(s store) store {
 		}
 		return before, after, err
 	}}
+}
+
+// cached remembers for Load what was created.
+func cached(s store) store {
+	var created sync.Map
+	return broken{
+		store: s,
+		create: func(c ctx, d dialog) error {
+			created.Store(d.ID, d)
+			return s.Create(c, d)
+		},
+		load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, i)
+			if was, ok := created.Load(i); ok && errors.Is(err, dialogstore.ErrNotFound) {
+				return was.(dialog), nil
+			}
+			return d, err
+		},
+	}
+}
+
+// another is an error instead of one that the contract names.
+func another(err error) error {
+	if errors.Is(err, dialogstore.ErrNotFound) || errors.Is(err, dialogstore.ErrExists) {
+		return errors.New("unexpected number of rows")
+	}
+	return err
+}
+
+// buried creates nothing that was deleted once.
+func buried(s store) store {
+	var deleted sync.Map
+	return broken{
+		store: s,
+		create: func(c ctx, d dialog) error {
+			if _, before := deleted.Load(d.ID); before {
+				return nil
+			}
+			return s.Create(c, d)
+		},
+		remove: func(c ctx, i id) (dialog, error) {
+			deleted.Store(i, true)
+			return s.Delete(c, i)
+		},
+	}
+}
+
+// stale makes the first two updates begin from the same dialog, as they tell. It stores
+// them one after the other.
+func stale(s store) store {
+	meet := encounter()
+	return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+		before, err := s.Load(c, i)
+		if err != nil {
+			return dialog{}, dialog{}, err
+		}
+		meet()
+		if _, _, err := s.Update(c, i, f); err != nil {
+			return dialog{}, dialog{}, err
+		}
+		after := before
+		after.State, err = f(before)
+		return before, after, err
+	}}
+}
+
+// ofCall yields the dialogs of a call.
+func ofCall(s store, i id) iter.Seq[id] {
+	return func(yield func(id) bool) {
+		var forks []id
+		for d := range s.All(context.Background()) {
+			if d.CallID == i.CallID {
+				forks = append(forks, d.ID)
+			}
+		}
+		slices.Values(forks)(yield)
+	}
 }
 
 // forgetful writes rows anew from what change returns.

@@ -30,6 +30,17 @@ type check struct {
 	run  func(t testing.TB, r failover.Registry)
 }
 
+// judge runs the check, and prints its rule if it fails.
+func (c check) judge(t testing.TB, r failover.Registry) {
+	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("the rule: %s", c.rule)
+		}
+	}()
+	c.run(t, r)
+}
+
 // group is checks that need the same optional interface.
 type group struct {
 	lacks  func(failover.Registry) string // why they cannot run, or ""; nil if they always can
@@ -74,12 +85,7 @@ func Run(t *testing.T, open func(t *testing.T) failover.Registry) {
 						t.Skipf("not checked, since %s: %s", why, c.rule)
 					}
 				}
-				defer func() {
-					if t.Failed() {
-						t.Logf("the rule: %s", c.rule)
-					}
-				}()
-				c.run(t, r)
+				c.judge(t, r)
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package failovertest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -298,6 +299,9 @@ var faults = []struct {
 	})},
 	{"IDs are folded", []string{"alike IDs"}, idsAs(func(i id) id { i.CallID = strings.ToLower(i.CallID); return i })},
 	{"nodes are joined", []string{"alike nodes"}, nodesAs(func(n node) node { return node{Name: n.Name + ":" + n.Run} })},
+	{"an empty run is the usual one", []string{"alike nodes"}, nodesAs(func(n node) node {
+		return node{Name: n.Name, Run: cmp.Or(n.Run, "run")}
+	})},
 	{"spare capacity is shared", []string{"copies"}, shared},
 
 	// Time.

@@ -2,12 +2,17 @@
 // conformance suites.
 package recorder
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
-// recorder takes the place of a test, and remembers whether it failed.
+// recorder takes the place of a test, and remembers whether it failed and what it logged
+// then.
 type recorder struct {
 	testing.TB
 	failed chan struct{}
+	logged []string
 }
 
 func (r *recorder) Helper() {}
@@ -21,15 +26,26 @@ func (r *recorder) Errorf(string, ...any) {
 	}
 }
 
+func (r *recorder) Failed() bool { return len(r.failed) > 0 }
+
+func (r *recorder) Logf(format string, args ...any) {
+	r.logged = append(r.logged, fmt.Sprintf(format, args...))
+}
+
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.Errorf(format, args...)
 	panic(r) // ends the check alone
 }
 
 // Fails runs a check and reports whether it failed; t does not. The check may report
-// failures from several goroutines, but must call Fatalf only in its own.
-func Fails(t *testing.T, check func(testing.TB)) bool {
-	r := &recorder{t, make(chan struct{}, 1)}
+// failures from several goroutines, but must call Fatalf and Logf only in its own.
+func Fails(t *testing.T, check func(testing.TB)) bool { return run(t, check).Failed() }
+
+// Logged runs a check as Fails does, and returns what it logged.
+func Logged(t *testing.T, check func(testing.TB)) []string { return run(t, check).logged }
+
+func run(t *testing.T, check func(testing.TB)) *recorder {
+	r := &recorder{TB: t, failed: make(chan struct{}, 1)}
 	func() {
 		defer func() {
 			if p := recover(); p != nil && p != any(r) {
@@ -38,5 +54,5 @@ func Fails(t *testing.T, check func(testing.TB)) bool {
 		}()
 		check(r)
 	}()
-	return len(r.failed) > 0
+	return r
 }
