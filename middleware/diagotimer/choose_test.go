@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/emiago/diago"
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
@@ -95,6 +96,60 @@ func TestLineOf(t *testing.T) {
 		t.Errorf("over a protocol that diago has not it goes over %v", got)
 	}
 	ls.arrived(other) // and says nothing about any transport
+}
+
+// The first transport of a protocol is the one that diago made with its port. A transport
+// that has its port from the beginning is settled once a call has come in.
+func TestSettle(t *testing.T) {
+	ua, err := sipgo.NewUA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ua.Close() }()
+	timers, err := middleware.New(ua)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = timers.Close() }()
+	dg := diago.NewDiago(ua, diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1"}))
+	ls, err := newLines(dg, timers, transportsOf(dg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := ls.all["udp"]
+	ls.arrived(request(sip.INVITE, ""))
+	if before.settled || before.first != before.probe {
+		t.Errorf("before diago listens: settled %t, at %s", before.settled, before.first.contact.String())
+	}
+	if err := dg.ServeBackground(t.Context(), func(*diago.DialogServerSession) {}); err != nil {
+		t.Fatal(err)
+	}
+	now, _ := transportOf(dg, "udp")
+	fixed, err := newLines(dg, timers, transportsOf(dg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name              string
+		ls                *lines
+		note              func(*lines)
+		settled, replaced bool
+	}{
+		{"a request within a call, where diago chose the port", ls, func(ls *lines) { ls.lineOf(request(sip.INVITE, "7")) }, false, false},
+		{"a call of ours, where diago chose the port", ls, func(ls *lines) { ls.lineOf(request(sip.INVITE, "")) }, true, true},
+		{"a call of ours", fixed, func(ls *lines) { ls.lineOf(request(sip.INVITE, "")) }, false, false},
+		{"a call that came in", fixed, func(ls *lines) { ls.arrived(request(sip.INVITE, "")) }, true, false},
+	} {
+		c.note(c.ls)
+		p := c.ls.all["udp"]
+		want := p.probe.contact
+		if c.replaced {
+			want = now.contact
+		}
+		if p.settled != c.settled || (p.first != p.probe) != c.replaced || !sameAddress(p.first.contact, want) {
+			t.Errorf("%s: settled %t, at %s; want %t, at %s", c.name, p.settled, p.first.contact.String(), c.settled, want.String())
+		}
+	}
 }
 
 // What a request lacks is added as the client of its transport would have done. A request
