@@ -207,5 +207,28 @@ var faults = []struct {
 		d.LocalCSeq = uint32(max(0, int32(d.LocalCSeq)))
 		return d
 	})},
+	{"Load drops a field", []string{"create", "every field", "every field alone"}, func(s store) store {
+		return broken{store: s, load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, i)
+			d.PeerUpdate = false
+			return d, err
+		}}
+	}},
+	{"what has no routes is refused", []string{"extremes"}, func(s store) store {
+		return broken{store: s, create: func(c ctx, d dialog) error {
+			if len(d.RouteSet) == 0 {
+				return errors.New("column may not be null")
+			}
+			return s.Create(c, d)
+		}}
+	}},
+	{"all yields an error beside a dialog", []string{"all", "all calls back", "every field"}, func(s store) store {
+		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				s.All(c)(func(d dialog, _ error) bool { return yield(d, errors.New("connection lost")) })
+			}
+		}}
+	}},
+	{"Create shares its slices", []string{"copies"}, keeping},
 	{"spare capacity is shared", []string{"copies"}, shared},
 }

@@ -9,9 +9,14 @@ import (
 )
 
 func TestObservedMemory(t *testing.T) {
+	opened := 0
 	Run(t, func(*testing.T) dialogstore.Store {
+		opened++
 		return dialogstore.Observe(dialogstore.NewMemory())
 	})
+	if opened != len(checks()) {
+		t.Errorf("%d stores were opened, want one for each of %d checks", opened, len(checks()))
+	}
 }
 
 // fails runs the check against a store and reports whether it failed.

@@ -64,14 +64,11 @@ func copies(t testing.TB, s dialogstore.Store) {
 	mustCreate(t, s, mine)
 	first, err1 := s.Load(t.Context(), mine.ID)
 	second, err2 := s.Load(t.Context(), mine.ID)
-	_, third, err3 := s.Update(t.Context(), mine.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
-		d.Version++
-		return d.State, nil
-	})
+	_, third, err3 := s.Update(t.Context(), mine.ID, func(d dialogstore.Dialog) (dialogstore.State, error) { return d.State, nil })
 	if err := errors.Join(err1, err2, err3); err != nil {
 		t.Fatalf("Load, Load, Update = %v, want no error", err)
 	}
-	taken := []*dialogstore.Dialog{&first, &second, &third}
+	taken := []*dialogstore.Dialog{&mine, &first, &second, &third}
 	for i, d := range taken {
 		sample.Scribble(d, i)
 	}
@@ -81,8 +78,4 @@ func copies(t testing.TB, s dialogstore.Store) {
 		sample.Scribble(&want, i)
 		wantSame(t, "a copy that another copy was changed after", *d, want)
 	}
-	wantSame(t, "the value that Create was given", mine, sample.Filled())
-	stored := sample.Filled()
-	stored.Version = third.Version
-	wantLoad(t, s, stored)
 }
