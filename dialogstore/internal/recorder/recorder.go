@@ -4,14 +4,15 @@ package recorder
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 )
 
-// recorder takes the place of a test, and remembers whether it failed and what it logged
-// then.
+// recorder takes the place of a test, and remembers its failures and what it logged.
 type recorder struct {
 	testing.TB
-	failed chan struct{}
+	mu     sync.Mutex
+	said   []string // the formats of its failures
 	logged []string
 }
 
@@ -19,14 +20,17 @@ func (r *recorder) Helper() {}
 
 func (r *recorder) Error(...any) { r.Errorf("") }
 
-func (r *recorder) Errorf(string, ...any) {
-	select {
-	case r.failed <- struct{}{}:
-	default:
-	}
+func (r *recorder) Errorf(format string, _ ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = append(r.said, format)
 }
 
-func (r *recorder) Failed() bool { return len(r.failed) > 0 }
+func (r *recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.said) > 0
+}
 
 func (r *recorder) Logf(format string, args ...any) {
 	r.logged = append(r.logged, fmt.Sprintf(format, args...))
@@ -44,8 +48,11 @@ func Fails(t *testing.T, check func(testing.TB)) bool { return run(t, check).Fai
 // Logged runs a check as Fails does, and returns what it logged.
 func Logged(t *testing.T, check func(testing.TB)) []string { return run(t, check).logged }
 
+// Said runs a check as Fails does, and returns the formats of its failures.
+func Said(t *testing.T, check func(testing.TB)) []string { return run(t, check).said }
+
 func run(t *testing.T, check func(testing.TB)) *recorder {
-	r := &recorder{TB: t, failed: make(chan struct{}, 1)}
+	r := &recorder{TB: t}
 	func() {
 		defer func() {
 			if p := recover(); p != nil && p != any(r) {

@@ -1,0 +1,292 @@
+package failovertest
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+)
+
+var update = flag.Bool("update", false, "write testdata/checks.txt")
+
+// TestTranscript compares what the suite demands with testdata/checks.txt: the requests of
+// each check, the answers of Memory, and in brackets those parts of an answer that the check
+// insists on. Of the checks that need many goroutines or many values only the rules are there.
+func TestTranscript(t *testing.T) {
+	const file = "testdata/checks.txt"
+	var out strings.Builder
+	said := make(map[string]bool)
+	for _, g := range groups() {
+		for _, c := range g.checks {
+			fmt.Fprintf(&out, "%s: %s\n", c.name, c.rule)
+			if !slices.Contains([]*check{&contention[0], &values[0]}, &g.checks[0]) {
+				transcribe(t, c, &out, said)
+			}
+		}
+	}
+	fmt.Fprintln(&out, "\nWhat a check that fails says:")
+	for _, format := range slices.Sorted(maps.Keys(said)) {
+		fmt.Fprintf(&out, "  %q\n", format)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(out.String(), "\n")); diff != "" {
+		t.Errorf("the checks ask or need something else than %s says; write it anew with -update (-want +got):\n%s", file, diff)
+	}
+}
+
+// transcribe writes down a check: it runs once as it is, and once for each part of each
+// answer, with that changed.
+func transcribe(t *testing.T, c check, out *strings.Builder, said map[string]bool) {
+	plain := run(t, c, -1, -1, nil)
+	for n, request := range plain.asked {
+		var needed []string
+		for k, name := range request.parts {
+			if run(t, c, n, k, said).failed {
+				needed = append(needed, name)
+			}
+		}
+		fmt.Fprintf(out, "  %s %v\n", request.text, needed)
+	}
+}
+
+func run(t *testing.T, c check, n, k int, said map[string]bool) *scribe {
+	s := &scribe{n: n, k: k}
+	bubble.Test(t, func(t *testing.T) {
+		s.memory = failover.NewMemory()
+		formats := recorder.Said(t, func(t testing.TB) { c.run(t, s) })
+		s.failed = len(formats) > 0
+		for _, format := range formats {
+			said[format] = true
+		}
+	})
+	return s
+}
+
+// scribe is a Memory that notes what it is asked. It changes one part of one answer.
+type scribe struct {
+	*memory
+	asked  []request
+	n, k   int // the answer and the part that are changed
+	failed bool
+}
+
+type request struct {
+	text  string
+	parts []string
+}
+
+type part struct {
+	name   string
+	change func()
+}
+
+// answered notes a request with its answer, and changes that if it is its turn.
+func (s *scribe) answered(text string, err *error, parts ...part) {
+	parts = append(parts, part{"error", func() { *err = turned(*err) }})
+	r := request{text: text}
+	if *err != nil {
+		r.text += fmt.Sprintf(" fails: %v", *err)
+	}
+	for _, p := range parts {
+		r.parts = append(r.parts, p.name)
+	}
+	if len(s.asked) == s.n {
+		parts[s.k].change()
+	}
+	s.asked = append(s.asked, r)
+}
+
+func turned(err error) error {
+	if err != nil {
+		return nil
+	}
+	return errors.New("spoiled")
+}
+
+func nodeText(n node) string {
+	if n == nobody {
+		return "nobody"
+	}
+	return strings.TrimSuffix(n.Name+"/"+n.Run, "/run-1")
+}
+
+func keyText(k name) string { return fmt.Sprintf("%s@%d", k.CallID, k.Epoch) }
+
+func stateText(e state) string {
+	text := fmt.Sprintf("%s.%d", keyText(e.Key()), e.Dialog.Version)
+	if e.Age != 0 {
+		text += fmt.Sprintf(" of %v", e.Age)
+	}
+	usual := entry(e.Dialog.CallID, e.Epoch, e.Dialog.Version)
+	if !e.Dialog.Session.Active() {
+		usual.Dialog.Session, text = e.Dialog.Session, text+" untimed"
+	} else if i := e.Dialog.Session.Interval; i != interval {
+		usual.Dialog.Session.Interval, text = i, text+fmt.Sprintf(" for %v", i)
+	}
+	usual.Dialog.Session.Since = e.Dialog.Session.Since
+	if !reflect.DeepEqual(usual.Dialog, e.Dialog) {
+		text += " altered"
+	}
+	return text
+}
+
+func ownerText(o owner) string { return fmt.Sprintf("%s@%d", nodeText(o.Owner), o.Epoch) }
+
+func errText(err error) string {
+	var f *failover.FencedError
+	switch {
+	case err == nil:
+		return "done"
+	case errors.As(err, &f):
+		return "fenced by " + ownerText(f.Ownership)
+	}
+	return "unknown"
+}
+
+// list joins what text makes of each.
+func list[E any](all []E, text func(E) string) string {
+	var out []string
+	for _, e := range all {
+		out = append(out, text(e))
+	}
+	return "{" + strings.Join(out, ", ") + "}"
+}
+
+func (s *scribe) Beat(c ctx, me node) (pulse, error) {
+	p, err := s.memory.Beat(c, me)
+	each := func(f func(b *failover.Beating)) func() {
+		return func() {
+			for i := range p.Nodes {
+				f(&p.Nodes[i])
+			}
+		}
+	}
+	s.answered(fmt.Sprintf("Beat %s = %s, buried %d", nodeText(me), list(p.Nodes, func(b failover.Beating) string {
+		return strings.NewReplacer(" left=false", "", " dead=false", "").Replace(fmt.Sprintf("%s left=%t dead=%t", nodeText(b.Node), b.Left, b.Dead))
+	}), p.Buried), &err,
+		part{"nodes", func() { p.Nodes = append(p.Nodes, failover.Beating{Node: node{Name: "stranger"}}) }},
+		part{"left", each(func(b *failover.Beating) { b.Left = !b.Left })},
+		part{"dead", each(func(b *failover.Beating) { b.Dead = !b.Dead })},
+		part{"counts", each(func(b *failover.Beating) { b.Count-- })},
+		part{"buried", func() { p.Buried++ }},
+		part{"generation", func() { p.Generation += "x" }})
+	return p, err
+}
+
+func (s *scribe) Leave(c ctx, me node) error {
+	err := s.memory.Leave(c, me)
+	s.answered("Leave "+nodeText(me), &err)
+	return err
+}
+
+func (s *scribe) Bury(c ctx, n node, count uint64) (bool, error) {
+	ok, err := s.memory.Bury(c, n, count)
+	s.answered(fmt.Sprintf("Bury %s at %d = %t", nodeText(n), count, ok), &err, part{"answer", func() { ok = !ok }})
+	return ok, err
+}
+
+// errParts are the errors of a batch.
+func errParts(errs []error) (parts []part) {
+	for i := range errs {
+		parts = append(parts, part{fmt.Sprint(i + 1), func() { errs[i] = turned(errs[i]) }})
+	}
+	return parts
+}
+
+func (s *scribe) Put(c ctx, me node, entries []state) ([]error, error) {
+	errs, err := s.memory.Put(c, me, entries)
+	s.answered(fmt.Sprintf("Put %s %s = %s", nodeText(me), list(entries, stateText), list(errs, errText)), &err, errParts(errs)...)
+	return errs, err
+}
+
+func (s *scribe) Drop(c ctx, me node, keys []name) ([]error, error) {
+	errs, err := s.memory.Drop(c, me, keys)
+	s.answered(fmt.Sprintf("Drop %s %s = %s", nodeText(me), list(keys, keyText), list(errs, errText)), &err, errParts(errs)...)
+	return errs, err
+}
+
+func (s *scribe) Claim(c ctx, me, from node, keys []name) ([]claimed, error) {
+	all, err := s.memory.Claim(c, me, from, keys)
+	var parts []part
+	for i := range all {
+		of := func(what string) string { return fmt.Sprint(i+1, ".", what) }
+		parts = append(parts, part{of("error"), func() { all[i].Err = turned(all[i].Err) }})
+		if all[i].Err == nil {
+			parts = append(parts, part{of("epoch"), func() { all[i].Epoch++ }}, part{of("age"), func() { all[i].Age += time.Hour }},
+				part{of("state"), func() { all[i].Dialog.LocalCSeq++ }})
+		}
+	}
+	s.answered(fmt.Sprintf("Claim %s from %s %s = %s", nodeText(me), nodeText(from), list(keys, keyText), list(all, func(c claimed) string {
+		if c.Err != nil {
+			return errText(c.Err)
+		}
+		return stateText(c.Entry)
+	})), &err, parts...)
+	return all, err
+}
+
+func (s *scribe) Owned(c ctx, n node, limit int) ([]held, error) {
+	all, err := s.memory.Owned(c, n, limit)
+	s.answered(fmt.Sprintf("Owned %s = %s", nodeText(n), list(all, func(h held) string { return keyText(h.Key) })), &err,
+		part{"calls", func() { all = append(all, held{Key: key("stranger", 1)}) }},
+		part{"order", func() { slices.Reverse(all) }},
+		part{"left", func() {
+			for i := range all {
+				all[i].Left += time.Hour
+			}
+		}})
+	return all, err
+}
+
+func (s *scribe) Owner(c ctx, ids []id) ([]owner, error) {
+	owners, err := s.memory.Owner(c, ids)
+	var parts []part
+	for i := range owners {
+		parts = append(parts, part{fmt.Sprint(i+1, ".node"), func() { owners[i].Owner.Run += "x" }},
+			part{fmt.Sprint(i+1, ".epoch"), func() { owners[i].Epoch++ }})
+	}
+	s.answered(fmt.Sprintf("Owner %s = %s", list(ids, func(i id) string { return i.CallID }), list(owners, ownerText)), &err, parts...)
+	return owners, err
+}
+
+func (s *scribe) Read(c ctx, ids []id) ([]state, error) {
+	entries, err := s.memory.Read(c, ids)
+	var parts []part
+	for i := range entries {
+		parts = append(parts, part{fmt.Sprint(i+1, ".epoch"), func() { entries[i].Epoch++ }},
+			part{fmt.Sprint(i+1, ".age"), func() { entries[i].Age += time.Hour }},
+			part{fmt.Sprint(i+1, ".state"), func() { entries[i].Dialog.LocalCSeq++ }})
+	}
+	s.answered(fmt.Sprintf("Read %s = %s", list(ids, func(i id) string { return i.CallID }), list(entries, stateText)), &err, parts...)
+	return entries, err
+}
+
+func (s *scribe) Advance(by time.Duration) {
+	s.memory.Advance(by)
+	s.asked = append(s.asked, request{text: fmt.Sprintf("%v later", by)})
+}
+
+func (s *scribe) Flush() {
+	s.memory.Flush()
+	s.asked = append(s.asked, request{text: "Flush"})
+}
