@@ -4,6 +4,8 @@ package recorder
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -12,7 +14,7 @@ import (
 type recorder struct {
 	testing.TB
 	mu     sync.Mutex
-	said   []string // the formats of its failures
+	said   []string // the first lines of its failures, with … for each value
 	logged []string
 }
 
@@ -20,10 +22,26 @@ func (r *recorder) Helper() {}
 
 func (r *recorder) Error(...any) { r.Errorf("") }
 
-func (r *recorder) Errorf(format string, _ ...any) {
+func (r *recorder) Errorf(format string, args ...any) {
+	for i := range args {
+		args[i] = word{args[i]}
+	}
+	first, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.said = append(r.said, format)
+	r.said = append(r.said, first)
+}
+
+// word is an argument of a failure that shows itself only if it is a word of it.
+type word struct{ any }
+
+// Format implements fmt.Formatter.
+func (w word) Format(f fmt.State, verb rune) {
+	text, ok := w.any.(string)
+	if !ok || verb != 's' || strings.Trim(text, "0123456789") == "" {
+		text = "…"
+	}
+	_, _ = io.WriteString(f, text)
 }
 
 func (r *recorder) Failed() bool {
@@ -48,7 +66,8 @@ func Fails(t *testing.T, check func(testing.TB)) bool { return run(t, check).Fai
 // Logged runs a check as Fails does, and returns what it logged.
 func Logged(t *testing.T, check func(testing.TB)) []string { return run(t, check).logged }
 
-// Said runs a check as Fails does, and returns the formats of its failures.
+// Said runs a check as Fails does, and returns the first lines of its failures, with … in
+// place of values.
 func Said(t *testing.T, check func(testing.TB)) []string { return run(t, check).said }
 
 func run(t *testing.T, check func(testing.TB)) *recorder {
