@@ -89,6 +89,21 @@ func TestBelieve(t *testing.T) {
 	}
 }
 
+// RFC 3261 §12.2.1.2 and RFC 5057 §5.1 say which refusals end a call, and which are about
+// something else.
+func TestGone(t *testing.T) {
+	var gone []int
+	for status := 100; status < 700; status++ {
+		if Gone(status) {
+			gone = append(gone, status)
+		}
+	}
+	want := []int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}
+	if diff := cmp.Diff(want, gone); diff != "" {
+		t.Errorf("the call is over after other responses (-want +got):\n%s", diff)
+	}
+}
+
 func TestRemember(t *testing.T) {
 	f := Facts{Transport: "udp", URI: contact, Source: nat, Behind: true}
 	if got := f.Remember(Candidate{}); got != contact {
