@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,9 +77,17 @@ func TestPeerLearnt(t *testing.T) {
 	})
 }
 
-// B-10, C-15: what a 422 taught holds for the INVITE that follows a redirection,
-// and C-16 for no other call.
+// B-10, C-15: what a 422 taught holds for the INVITE that follows a redirection or a
+// challenge, and C-16 for no other call.
 func TestLearntAcrossRedirection(t *testing.T) {
+	for _, status := range []int{300, 301, 302, 305, 380, 401, 407, 420, 421} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) { learnt(t, status) })
+	}
+}
+
+// learnt makes a call that is refused with 422 and then with status, and checks what the
+// INVITE of the application says that comes next.
+func learnt(t *testing.T, status int) {
 	inLab(t, func(l *lab) {
 		alice, p := l.alice(), l.peer()
 		invite := sip.NewRequest(sip.INVITE, peerURI)
@@ -90,10 +99,10 @@ func TestLearntAcrossRedirection(t *testing.T) {
 		answered := make(chan *sip.Response, 1)
 		go func() { answered <- <-first.Responses() }()
 		l.tooSmall(p, "3600")
-		p.Reply(p.ExpectRequest(l, sip.INVITE), 302, "Moved", "Contact: <sip:other@10.0.0.9:5060>")
+		p.Reply(p.ExpectRequest(l, sip.INVITE), status, "Refused", "Contact: <sip:other@10.0.0.9:5060>")
 		p.ExpectRequest(l, sip.ACK)
-		if res := <-answered; res.StatusCode != 302 {
-			l.Fatalf("the application gets %d, should get the 302", res.StatusCode)
+		if res := <-answered; res.StatusCode != status {
+			l.Fatalf("the application gets %d, should get the %d", res.StatusCode, status)
 		}
 		again := invite.Clone()
 		again.RemoveHeader("Via")
@@ -105,7 +114,7 @@ func TestLearntAcrossRedirection(t *testing.T) {
 		go func() { answered <- <-second.Responses() }()
 		moved := p.ExpectRequest(l, sip.INVITE)
 		if got, want := sipnet.Timers(moved), "Session-Expires: 3600, Min-SE: 3600"; got != want || !lists(moved, "Supported") {
-			l.Errorf("the INVITE after the 302 carries %s and Supported %q, should carry %s", got, field(moved, "Supported"), want)
+			l.Errorf("the INVITE after the %d carries %s and Supported %q, should carry %s", status, got, field(moved, "Supported"), want)
 		}
 		p.Reply(moved, 486, "Busy Here")
 		p.ExpectRequest(l, sip.ACK)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +193,13 @@ func TestModesRequireRefused(t *testing.T) {
 				invites := l.requests(aliceAddr, "INVITE")
 				if len(invites) != c.tries {
 					l.Errorf("%d INVITEs, should be %d", len(invites), c.tries)
+				}
+				ofTimer := uint64(0) // those that the timer is the reason for are counted
+				if strings.Contains(strings.ToLower(c.unsupported), "timer") {
+					ofTimer = 1
+				}
+				if got := alice.Timers.Stats().Outgoing.Refused; got != ofTimer {
+					l.Errorf("%d calls were refused because of the timer, want %d", got, ofTimer)
 				}
 				if c.tries == 2 && lists(invites[1].SIP, "Require") {
 					l.Errorf("C-21: the second INVITE requires timer still")
