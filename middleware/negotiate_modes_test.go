@@ -126,6 +126,9 @@ func TestModesOfCallee(t *testing.T) {
 					if got, want := lists(res, "Unsupported"), r.want.status == 420; got != want {
 						l.Errorf("E-18: the %d has Unsupported %q", r.want.status, field(res, "Unsupported"))
 					}
+					if got := bob.Timers.Stats().Incoming.Refused; (got == 1) != (r.want.status == 421) {
+						l.Errorf("%d calls were refused because of the timer, after a %d", got, r.want.status)
+					}
 					if taken := bob.Taken(); (taken == 1) != (r.want.status == 200) {
 						l.Errorf("the application takes %d calls after a %d", taken, r.want.status)
 					}
