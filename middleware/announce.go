@@ -142,6 +142,7 @@ func (a *announcer) refresh(what *announcement) (again bool, wait time.Duration)
 	}
 	ctx, cancel := context.WithTimeout(t.calls.Context, 64*sip.T1)
 	defer cancel()
+	what.next.Cancel = cancel
 	if what.tries == 0 || what.news == newDescription {
 		what.next.Session = d.Session // a Contact is known to whoever has refreshed it since
 	}

@@ -143,7 +143,6 @@ func (s *Scheduler) over(c *call) {
 		s.plan(c)
 	}
 	s.release(c)
-	s.turn()
 }
 
 // current reports whether c still has that session. s.mu is held.

@@ -32,6 +32,7 @@ func (s *Scheduler) expire(c *call, now time.Time) {
 			s.figures.byes.Add(1)
 		}
 		s.over(c)
+		s.turn()
 	})
 }
 

@@ -30,6 +30,8 @@ type Pipeline interface {
 
 // Attempt is a refresh that is due.
 type Attempt struct {
+	// Cancel ends the context of the attempt, which gives it up.
+	Cancel  context.CancelFunc
 	Session sessiontimer.Session // ErrSuperseded if another one is stored
 	Method  sessiontimer.Method  // MethodAuto leaves it to the Pipeline
 	// Last: no other attempt follows. An earlier UPDATE that nobody answers is given

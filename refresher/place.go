@@ -37,13 +37,13 @@ func LeavePlace(ctx context.Context) {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	p.leave()
-	p.s.turn()
 }
 
-// leave gives the place back. s.mu is held.
+// leave gives the place back, to whatever waits for one. s.mu is held.
 func (p *placed) leave() {
 	if !p.left {
 		p.left = true
 		p.s.gate.leave(p.action)
+		p.s.turn()
 	}
 }

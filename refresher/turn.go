@@ -136,14 +136,14 @@ func (s *Scheduler) start(c *call, now time.Time) {
 	a.UpdateRefused = a.Last && c.failed == sessiontimer.MethodUpdate
 	p := &placed{Context: s.ctx, s: s, action: sessiontimer.Refresh}
 	ctx, cancel := context.WithDeadline(p, c.session.HangupAt())
-	c.cancel = cancel
+	c.cancel, a.Cancel = cancel, cancel
 	s.workers.Run(func() {
 		defer func() {
 			cancel()
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			p.leave()
 			s.over(c)
+			p.leave()
 		}()
 		s.refresh(ctx, c, a)
 	})

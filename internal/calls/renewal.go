@@ -46,7 +46,8 @@ func (r *Renewal) Answered(d dialogstore.Dialog, session sessiontimer.Session) d
 // Sent is what Accepted needs to know about our request.
 type Sent struct {
 	At        time.Time
-	Refresh   bool // made by the timers: the peer answers it at once, without asking its user
+	CSeq      uint32 // on the wire
+	Refresh   bool   // made by the timers: the peer answers it at once, without asking its user
 	Policy    sessiontimer.Policy
 	Proposal  sessiontimer.Proposal
 	LocalAddr func() string // of our socket; empty if unknown
@@ -63,6 +64,7 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.State {
 	}
 	r.Renewed = !d.Session.Equal(before)
 	d.LastMethod = string(r.Request.Method)
+	d.LocalCSeq = max(d.LocalCSeq, sent.CSeq)
 	if r.Request.Method == sip.UPDATE {
 		d.NoUpdate = false // the peer accepts UPDATE after all
 	}

@@ -52,11 +52,9 @@ func (a *attempt) opened(tx *sip.ClientTx) {
 
 func (a *attempt) number() uint32 { return a.dialog.Count.Number(0, false) }
 
-func (a *attempt) numbered(ctx context.Context, cseq uint32) {
-	if a.req.Method != sip.BYE { // before which the dialog was deleted
-		a.commitNumber(ctx, cseq, false)
-	}
-}
+// numbered does nothing: the CSeq is stored with what comes of the request. See
+// sendRefresh.
+func (*attempt) numbered(context.Context, uint32) {}
 
 func (a *attempt) permitted(ctx context.Context) error {
 	if err := a.may(ctx, a.r.c.ownership, a.key); err != nil {

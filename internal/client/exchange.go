@@ -44,8 +44,8 @@ type kind interface {
 	opened(tx *sip.ClientTx)
 	// number returns the CSeq on the wire.
 	number() uint32
-	// numbered stores the CSeq before it is used, so that another process that takes the
-	// call over continues after it.
+	// numbered may store the CSeq before it is used, so that another process that takes
+	// the call over continues after it.
 	numbered(ctx context.Context, cseq uint32)
 	// says notes the session description in the request.
 	says()

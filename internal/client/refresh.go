@@ -81,7 +81,9 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 }
 
 // sendRefresh waits until the dialog is free for a refresh, loads d again, and sends the
-// refresh.
+// refresh. A 2xx has stored the CSeq with the session that it starts; after anything else
+// the CSeq is stored here. A process that crashes in between leaves a lower one behind,
+// above which whoever takes the call over leaves a gap.
 func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
 	set, m := c.calls.Sets.Resume(d)
 	if c.calls.Gone(d) {
@@ -90,9 +92,7 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 	if m.Unproved() {
 		return nil, refresher.ErrBusy
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if err := m.BeginOwn(ctx, cancel, a.Method == sessiontimer.MethodReInvite); errors.Is(err, dialogset.ErrBusy) {
+	if err := m.BeginOwn(ctx, a.Cancel, a.Method == sessiontimer.MethodReInvite); errors.Is(err, dialogset.ErrBusy) {
 		return nil, refresher.ErrBusy
 	} else if err != nil {
 		return nil, err
@@ -117,10 +117,16 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 	o.lastChance = d.Session.LastChance()
 	o.waited = m.TakeSilence(d.Session)
 	o.noUpdate = a.UpdateRefused && req.IsInvite()
+	var res *sip.Response
 	if a.Method == sessiontimer.MethodUpdate && !a.Last && indialog.Alternative(&d, a.Method) {
-		return o.runUntil(ctx, updateUntil(d.Session, time.Now()))
+		res, err = o.runUntil(ctx, updateUntil(d.Session, time.Now()))
+	} else {
+		res, err = o.run(ctx)
 	}
-	return o.run(ctx)
+	if last := m.Count.LastCSeq(); last > d.LocalCSeq && (err != nil || !res.IsSuccess()) {
+		o.commitNumber(ctx, last, false)
+	}
+	return res, err
 }
 
 // runUntil is run for an UPDATE that can be followed by a re-INVITE: some peers allow
