@@ -12,9 +12,10 @@ import (
 )
 
 // await waits for the final response, and repeats the request after a 422, 420 or
-// challenge. It gives up if there is no response at all by the end of p.
-func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) {
-	look, silence := a.lookEverySecond(), p.over()
+// challenge. It gives up if there is no response at all by the end of p, or no final one by
+// end, unless that is zero.
+func (a *attempt) await(ctx context.Context, p patience, end time.Time) (*sip.Response, error) {
+	look, silence, over := a.lookEverySecond(), alarm(p.until), alarm(end)
 	for {
 		tx := a.transaction()
 		select {
@@ -43,6 +44,9 @@ func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) 
 				tx.Terminate()
 			}
 			return nil, p.err
+		case <-over:
+			a.giveUp(tx)
+			return nil, context.DeadlineExceeded
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				a.giveUp(tx)

@@ -26,6 +26,7 @@ type ownRequest struct {
 	at         int           // index of the current place
 	patience   patience      // with the current place
 	lastChance time.Time     // of the session; zero if only the deadline counts
+	end        time.Time     // when it is given up; zero for the deadline of its context
 	waited     time.Duration // how long the UPDATE before this was unanswered at every place; 0 if there was none
 	stays      bool          // do not try other places after a timeout: earlier refreshes got no answer anywhere
 
@@ -41,12 +42,12 @@ type patience struct {
 	err   error     // the error if there is none by then
 }
 
-// over returns a channel that fires when patience ends.
-func (p patience) over() <-chan time.Time {
-	if p.until.IsZero() {
+// alarm returns a channel that fires at t; nil for a zero t.
+func alarm(t time.Time) <-chan time.Time {
+	if t.IsZero() {
 		return nil
 	}
-	return time.After(time.Until(p.until))
+	return time.After(time.Until(t))
 }
 
 var (
@@ -103,7 +104,7 @@ func (o *ownRequest) send(ctx context.Context) error {
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil, errors.Is(err, sip.ErrUDPMTUCongestion), errors.Is(err, errNotOurs), errors.Is(err, errMaybeNotOurs):
+		case o.timeUp(ctx), errors.Is(err, sip.ErrUDPMTUCongestion), errors.Is(err, errNotOurs), errors.Is(err, errMaybeNotOurs):
 			return both(o.failed, err)
 		}
 		o.fails(0, err)
@@ -156,12 +157,15 @@ func (o *ownRequest) patienceHere(ctx context.Context, now time.Time) (p patienc
 	return p
 }
 
-// timeLeft returns the time until the last chance or until the deadline, whichever comes
-// first.
+// timeLeft returns the time until the last chance or until the request is given up,
+// whichever comes first.
 func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration {
 	end, ok := ctx.Deadline()
 	if !ok {
 		end = now.Add(stepLife())
+	}
+	if !o.end.IsZero() && o.end.Before(end) {
+		end = o.end
 	}
 	if o.lastChance.After(now) && o.lastChance.Before(end) {
 		end = o.lastChance
@@ -169,12 +173,21 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 	return end.Sub(now)
 }
 
-// sendInTime sends the request to the current place. If there are others, DNS, dial and
-// write may take no longer than the answer.
+// timeUp reports whether the request is given up.
+func (o *ownRequest) timeUp(ctx context.Context) bool {
+	return ctx.Err() != nil || !o.end.IsZero() && !time.Now().Before(o.end)
+}
+
+// sendInTime sends the request to the current place. If something may come after that, DNS,
+// dial and write may take no longer than the answer.
 func (o *ownRequest) sendInTime(ctx context.Context) error {
-	if o.others() > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, min(indialog.Patience(o.timeLeft(ctx, time.Now()), o.others()), stepLife()))
+	var cancel context.CancelFunc
+	switch now := time.Now(); {
+	case o.others() > 0:
+		ctx, cancel = context.WithTimeout(ctx, min(indialog.Patience(o.timeLeft(ctx, now), o.others()), stepLife()))
+		defer cancel()
+	case !o.end.IsZero() && blocks(o.req):
+		ctx, cancel = context.WithDeadline(ctx, o.end)
 		defer cancel()
 	}
 	return o.attempt.send(ctx, o.attempt)
@@ -184,7 +197,7 @@ func (o *ownRequest) sendInTime(ctx context.Context) error {
 // moves on to the next place.
 func (o *ownRequest) await(ctx context.Context) (*sip.Response, error) {
 	for {
-		res, err := o.attempt.await(ctx, o.patience)
+		res, err := o.attempt.await(ctx, o.patience, o.end)
 		o.listen()
 		if !o.turns(ctx, res, err) {
 			return o.outcome(res, both(o.failed, err))
@@ -208,7 +221,7 @@ func (o *ownRequest) listen() {
 // turns reports whether to try another place after this result.
 func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bool {
 	switch {
-	case o.others() == 0, ctx.Err() != nil, o.stays && errors.Is(err, sip.ErrTransactionTimeout):
+	case o.others() == 0, o.timeUp(ctx), o.stays && errors.Is(err, sip.ErrTransactionTimeout):
 		return false
 	case err != nil:
 		o.fails(0, err)

@@ -132,9 +132,8 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 // runUntil is run for an UPDATE that can be followed by a re-INVITE: some peers allow
 // UPDATE but never answer it.
 func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
-	short, cancel := context.WithDeadline(ctx, until)
-	defer cancel()
-	res, err := o.run(short)
+	o.end = until
+	res, err := o.run(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", refresher.ErrGivenUp, sip.ErrTransactionTimeout)
 	}
