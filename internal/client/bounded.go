@@ -43,15 +43,20 @@ func blocks(req *sip.Request) bool {
 	if sip.IsReliable(req.Transport()) {
 		return true
 	}
-	host := req.Recipient.Host
-	if r := req.Route(); r != nil {
-		host = r.Address.Host
-	}
-	if pinned := req.MessageData.Destination(); pinned != "" {
-		host, _, _ = sip.ParseAddr(pinned)
-	}
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	_, err := netip.ParseAddr(strings.Trim(firstHop(req), "[]"))
 	return err != nil
+}
+
+// firstHop returns the host that req is sent to.
+func firstHop(req *sip.Request) string {
+	if pinned := req.MessageData.Destination(); pinned != "" {
+		host, _, _ := sip.ParseAddr(pinned)
+		return host
+	}
+	if r := req.Route(); r != nil {
+		return r.Address.Host
+	}
+	return req.Recipient.Host
 }
 
 // openWithin is open for a request of the timers: it returns when ctx ends. The dial goes

@@ -81,7 +81,7 @@ func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialo
 	r.fromOpenSocket(req, d)
 	o := &ownRequest{
 		first: attempt{exchange: exchange{r: r, set: set, dialog: m, id: d.ID, req: req, policy: d.Policy, ours: true}, d: d, key: key, may: may},
-		facts: indialog.FactsOf(d, req.Destination()),
+		facts: indialog.FactsOf(d, indialog.Leads(d, req)),
 		at:    -1,
 	}
 	o.attempt = &o.first

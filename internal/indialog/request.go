@@ -2,6 +2,7 @@ package indialog
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -47,6 +48,19 @@ func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, err
 	req.SetTransport(sip.NetworkToUpper(d.Transport))
 	setLocalAddr(req, d)
 	return req, nil
+}
+
+// Leads returns where a Request within d goes: host:port. sipgo's Destination looks through
+// all header fields for a Route even if there is none.
+func Leads(d *dialogstore.Dialog, req *sip.Request) string {
+	if len(d.RouteSet) > 0 {
+		return req.Destination()
+	}
+	port := req.Recipient.Port
+	if port == 0 {
+		port = sip.DefaultPort(req.Transport())
+	}
+	return req.Recipient.Host + ":" + strconv.Itoa(port)
 }
 
 // setLocalAddr sends req from the socket that the dialog uses, so that it crosses the
