@@ -81,8 +81,11 @@ func (s *Scheduler) sendByes(now time.Time) time.Time {
 		s.gate.enter(sessiontimer.Hangup, now)
 		p := &placed{Context: s.ctx, s: s, action: sessiontimer.Hangup}
 		s.workers.Run(func() {
-			defer LeavePlace(p)
 			bye(p)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			p.leave()
+			s.turn()
 		})
 	}
 	return time.Time{}

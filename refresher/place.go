@@ -27,8 +27,9 @@ func (p *placed) Value(key any) any {
 
 // LeavePlace gives back the place under Limits.Unanswered that belongs to ctx. A
 // Pipeline calls it when it no longer waits for the network, before it calls a handler
-// of the application, which may block. Returning from the Pipeline does the same;
-// further calls do nothing.
+// of the application, which may block: what waits for a place then takes it within 100
+// milliseconds. Returning from the Pipeline does the same at once; further calls do
+// nothing.
 func LeavePlace(ctx context.Context) {
 	p, ok := ctx.Value(placeKey{}).(*placed)
 	if !ok {
@@ -39,11 +40,11 @@ func LeavePlace(ctx context.Context) {
 	p.leave()
 }
 
-// leave gives the place back, to whatever waits for one. s.mu is held.
+// leave gives the place back. If something waits for one, a turn is due soon: see
+// gate.opens. s.mu is held.
 func (p *placed) leave() {
 	if !p.left {
 		p.left = true
 		p.s.gate.leave(p.action)
-		p.s.turn()
 	}
 }

@@ -13,7 +13,10 @@ const busyPause = time.Second
 
 // turn starts what is due and allowed, and sets the alarm for what comes next. s.mu is
 // held.
-func (s *Scheduler) turn() {
+func (s *Scheduler) turn() { s.turnWith(s.run) }
+
+// turnWith is turn; run runs the refreshes that it starts.
+func (s *Scheduler) turnWith(run func(step)) {
 	if s.closed {
 		return
 	}
@@ -22,7 +25,19 @@ func (s *Scheduler) turn() {
 	s.takeDue(now)
 	// Refreshes come before BYEs: keeping a dead call a little longer is better than
 	// cutting off a healthy one.
-	s.wakeBy(soonest(s.startRefreshes(now), s.sendByes(now), s.reviewFar(now), s.nextDue(), s.nextLook(now)))
+	s.wakeBy(soonest(s.startRefreshes(now, run), s.sendByes(now), s.reviewFar(now), s.nextDue(), s.nextLook(now)))
+}
+
+// step is a refresh. It returns the one that the worker makes next, nil for none: to pass it
+// on to another worker takes longer.
+type step func() (next step)
+
+// run lets a worker make a refresh, and those after it.
+func (s *Scheduler) run(first step) {
+	s.workers.Run(func() {
+		for next := first; next != nil; next = next() {
+		}
+	})
 }
 
 // nextDue returns when something is due next. s.mu is held.
@@ -62,7 +77,7 @@ func (s *Scheduler) takeDue(now time.Time) {
 
 // startRefreshes starts the refreshes that may start now, and returns when to ask again
 // if some are left. s.mu is held.
-func (s *Scheduler) startRefreshes(now time.Time) time.Time {
+func (s *Scheduler) startRefreshes(now time.Time, run func(step)) time.Time {
 	for c := s.ready.first(); c != nil; c = s.ready.first() {
 		if !c.late && c.missed(now) {
 			s.miss(c, now)
@@ -72,7 +87,7 @@ func (s *Scheduler) startRefreshes(now time.Time) time.Time {
 		if !s.gate.open(sessiontimer.Refresh, urgent, now) {
 			return s.gate.opens(sessiontimer.Refresh, now)
 		}
-		s.start(c, now)
+		run(s.start(c, now))
 	}
 	return time.Time{}
 }
@@ -125,26 +140,37 @@ func (c *call) missed(now time.Time) bool {
 	return !now.Before(c.session.ExpiresAt().Add(-sessiontimer.Margin(c.session.Interval)))
 }
 
-// start lets a worker refresh. s.mu is held.
-func (s *Scheduler) start(c *call, now time.Time) {
+// start returns a refresh that may start now. s.mu is held.
+func (s *Scheduler) start(c *call, now time.Time) step {
 	s.figures.lateness.Observe(now.Sub(s.base) - c.at)
 	s.unset(c)
 	s.gate.enter(sessiontimer.Refresh, now)
 	c.running++
 	c.attempts++
-	a := Attempt{Session: c.session, Method: c.method, Last: c.attempts == maxAttempts}
-	a.UpdateRefused = a.Last && c.failed == sessiontimer.MethodUpdate
 	p := &placed{Context: s.ctx, s: s, action: sessiontimer.Refresh}
 	ctx, cancel := context.WithDeadline(p, c.session.HangupAt())
-	c.cancel, a.Cancel = cancel, cancel
-	s.workers.Run(func() {
-		defer func() {
-			cancel()
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.over(c)
-			p.leave()
-		}()
+	c.cancel = cancel
+	a := Attempt{Cancel: cancel, Session: c.session, Method: c.method, Last: c.attempts == maxAttempts}
+	a.UpdateRefused = a.Last && c.failed == sessiontimer.MethodUpdate
+	return func() (next step) {
 		s.refresh(ctx, c, a)
+		cancel()
+		return s.finish(c, p)
+	}
+}
+
+// finish notes that a refresh is over, and returns the next one for this worker.
+func (s *Scheduler) finish(c *call, p *placed) (next step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over(c)
+	p.leave()
+	s.turnWith(func(started step) {
+		if next == nil {
+			next = started
+		} else {
+			s.run(started)
+		}
 	})
+	return next
 }
