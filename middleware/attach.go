@@ -82,7 +82,7 @@ func (t *Timers) Attach(server *sipgo.Server, clients ...*sipgo.Client) (*Server
 	for _, c := range clients {
 		t.hook(c)
 	}
-	if t.client.RequesterFor(dialogstore.Dialog{}) == nil {
+	if t.client.RequesterFor(new(dialogstore.Dialog)) == nil {
 		c, err := sipgo.NewClient(t.ua)
 		if err != nil {
 			return nil, err

@@ -57,10 +57,10 @@ func (c *Calls) Adopt(d *dialogstore.Dialog, overtaken bool) {
 	if overtaken {
 		c.adopted.change(d.ID, func(a *adoption) { a.session = d.Session })
 	}
-	set, dialog := c.Sets.Resume(*d)
+	set, dialog := c.Sets.Resume(d)
 	if !set.Lives(d.RemoteTag) { // it ended here a moment ago, and begins anew
 		c.Sets.Drop(set)
-		_, dialog = c.Sets.Resume(*d)
+		_, dialog = c.Sets.Resume(d)
 	}
 	if dialog != nil {
 		dialog.Count.GoOnAfter(d.LocalCSeq)

@@ -73,7 +73,7 @@ func TestStored(t *testing.T) {
 		calls := New(context.Background(), Config{Log: slog.New(slog.NewTextHandler(&out, nil))})
 		calls.Store = dialogstore.Observe(dialogstore.NewMemory())
 		d := ofPeer()
-		set, _ := calls.Sets.Resume(d)
+		set, _ := calls.Sets.Resume(&d)
 		if err := calls.Store.Create(context.Background(), d); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestEndTwice(t *testing.T) {
 	calls := New(context.Background(), Config{Log: slog.New(slog.DiscardHandler)})
 	calls.Store = dialogstore.Observe(dialogstore.NewMemory())
 	d := ofPeer()
-	set, _ := calls.Sets.Resume(d)
+	set, _ := calls.Sets.Resume(&d)
 	sent := make(chan struct{})
 	close(sent)
 	if _, ok := calls.End(context.Background(), set, d.RemoteTag, sessiontimer.Reason{}, sent); ok {

@@ -38,7 +38,7 @@ func (c *Calls) resume(ctx context.Context, id dialogstore.ID) *dialogset.Set {
 	if err != nil {
 		return nil
 	}
-	s, _ := c.Sets.Resume(d)
+	s, _ := c.Sets.Resume(&d)
 	return s
 }
 

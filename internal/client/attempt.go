@@ -10,9 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
-	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
-	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
 // attempt is a request of the timers, sent to one of the places where the peer may be.
@@ -46,7 +44,7 @@ func (a *attempt) anew() *attempt {
 func (a *attempt) opened(tx *sip.ClientTx) {
 	a.authorized.sign(a.req)
 	if a.req.IsInvite() {
-		tx.OnRetransmission(a.acknowledge)
+		tx.OnRetransmission(a.ack().acknowledge)
 	}
 }
 
@@ -88,37 +86,3 @@ func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
 func (a *attempt) learn(ctx context.Context, minSE time.Duration) { a.learnMinSE(ctx, minSE) }
 
 func (a *attempt) over(res *sip.Response) { a.end(res) }
-
-// acknowledge sends the ACK of a re-INVITE (RFC 3261 §13.2.2.4), even if the dialog has
-// ended meanwhile.
-func (a *attempt) acknowledge(res *sip.Response) {
-	d := *a.d
-	indialog.Locate(&d, indialog.SightingIn(res))
-	err := a.sendAck(&d, a.place)
-	if err != nil && a.place == "" {
-		// The Contact of the 2xx leads nowhere, but without an ACK the peer hangs up.
-		err = a.sendAck(&d, res.Source())
-	}
-	if err != nil {
-		a.r.c.calls.Log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
-			"status", res.StatusCode, "error", err)
-	}
-}
-
-// sendAck sends the ACK to place, or to where the dialog leads if that is empty.
-func (a *attempt) sendAck(d *dialogstore.Dialog, place string) error {
-	ack, err := indialog.Request(d, sip.ACK)
-	if err != nil {
-		return err
-	}
-	sipmsg.SetCSeq(ack, a.req.CSeq().SeqNo)
-	copyCredentials(ack, a.req)
-	if err := sipgo.ClientRequestAddVia(a.r.client, ack); err != nil {
-		return err
-	}
-	a.r.fromOpenSocket(ack, d)
-	if place != "" && (!sip.IsReliable(d.Transport) || a.r.has(d.Transport, place)) {
-		ack.SetDestination(place)
-	}
-	return a.r.deliver(ack)
-}

@@ -63,7 +63,7 @@ func (a *attempt) await(ctx context.Context, p patience, end time.Time) (*sip.Re
 func (a *attempt) receive(ctx context.Context, tx *sip.ClientTx, res *sip.Response) (more bool, err error) {
 	if res.IsSuccess() {
 		if a.req.IsInvite() {
-			a.acknowledge(res)
+			a.ack().acknowledge(res)
 		}
 		refresher.LeavePlace(ctx) // before the application is notified, which may take long
 	}
@@ -98,7 +98,7 @@ func (a *attempt) giveUp(tx *sip.ClientTx) {
 			case res := <-tx.Responses():
 				if res.IsSuccess() {
 					if a.req.IsInvite() {
-						a.acknowledge(res)
+						a.ack().acknowledge(res)
 					}
 					a.handle(a.r.c.calls.Context, a, res)
 				}
@@ -145,7 +145,7 @@ func (a *attempt) abandon(tx *sip.ClientTx) {
 			select {
 			case res := <-tx.Responses():
 				if res.IsSuccess() {
-					a.acknowledge(res)
+					a.ack().acknowledge(res)
 				}
 				a.isTold(context.Background(), res)
 				if !res.IsProvisional() {

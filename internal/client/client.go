@@ -63,7 +63,7 @@ func sentBy(client *sipgo.Client) sip.Addr {
 }
 
 // RequesterFor returns the requester for a dialog; nil if there is none.
-func (c *Client) RequesterFor(d dialogstore.Dialog) *Requester {
+func (c *Client) RequesterFor(d *dialogstore.Dialog) *Requester {
 	c.mu.Lock()
 	all := c.requesters[sip.NetworkToLower(d.Transport)]
 	if len(all) == 0 {
@@ -81,7 +81,7 @@ func (c *Client) RequesterFor(d dialogstore.Dialog) *Requester {
 
 // nearest returns the requester whose Via has the address of the dialog, or at least its
 // host; else the latest.
-func nearest(all []*Requester, d dialogstore.Dialog) *Requester {
+func nearest(all []*Requester, d *dialogstore.Dialog) *Requester {
 	best, most := all[len(all)-1], 0
 	for _, addr := range []string{d.LocalAddr, hostPort(sipmsg.AddrSpec(d.Contact))} {
 		host, port, _ := net.SplitHostPort(addr)

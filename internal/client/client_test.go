@@ -45,7 +45,7 @@ func TestNearest(t *testing.T) {
 		}
 		var d dialogstore.Dialog
 		d.LocalAddr, d.Contact = row.local, row.contact
-		if got := nearest(all, d); got != all[row.want] {
+		if got := nearest(all, &d); got != all[row.want] {
 			t.Errorf("%s: %v sends, want %s", row.name, got.sentBy, row.clients[row.want])
 		}
 	}

@@ -121,7 +121,7 @@ func (f *firstInvite) settle(ctx context.Context, res *sip.Response, fields sess
 		Transport: f.transport, LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
 	var d dialogstore.Dialog
 	o.Accepted(&d, f.heard[tag])
-	if f.r.c.RequesterFor(d) != f.r {
+	if f.r.c.RequesterFor(&d) != f.r {
 		dialog.SendBy(f.r.client)
 	}
 	c.Stored(ctx, f.set, &d, c.Store.Create(ctx, d))

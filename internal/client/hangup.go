@@ -21,7 +21,7 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 	if err != nil {
 		return nil, err
 	}
-	set, m := c.calls.Sets.Resume(d)
+	set, m := c.calls.Sets.Resume(&d)
 	busy, unconfirmed := m.Busy()
 	// A request that is still unanswered, of either side, may refresh the session: wait
 	// for it, unless the session has expired.

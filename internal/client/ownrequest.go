@@ -68,7 +68,7 @@ var (
 // newOwnRequest prepares req, which package indialog has built. may and key decide, when
 // it is sent, whether the call is still ours.
 func (c *Client) newOwnRequest(set *dialogset.Set, m *dialogset.Dialog, d *dialogstore.Dialog, req *sip.Request, key failover.Key, may permission) (*ownRequest, error) {
-	r := c.RequesterFor(*d)
+	r := c.RequesterFor(d)
 	if client := m.SentBy(); client != nil {
 		r = &Requester{c: c, client: client}
 	}

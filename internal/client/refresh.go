@@ -56,7 +56,7 @@ func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.
 	case !jump:
 		return res, nil
 	}
-	_, m := c.calls.Sets.Resume(d)
+	_, m := c.calls.Sets.Resume(&d)
 	m.Count.GoOnAfter(ownership.Jump(m.Count.LastCSeq(), ownership.AfterRefusal))
 	return c.sendRefresh(ctx, d, a)
 }
@@ -85,7 +85,7 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 // the CSeq is stored here. A process that crashes in between leaves a lower one behind,
 // above which whoever takes the call over leaves a gap.
 func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
-	set, m := c.calls.Sets.Resume(d)
+	set, m := c.calls.Sets.Resume(&d)
 	if c.calls.Gone(d) {
 		return nil, refresher.ErrGone
 	}

@@ -51,7 +51,7 @@ func TestRingTwice(t *testing.T) {
 	}
 	var d dialogstore.Dialog
 	d.RemoteTag = "theirs"
-	if set.resume(d) != one {
+	if set.resume(&d) != one {
 		t.Error("a dialog in the set is resumed as another")
 	}
 }

@@ -61,7 +61,7 @@ func (s *Set) Ring(remoteTag string, cseq uint32, what Told) *Dialog {
 }
 
 // resume adds a stored dialog.
-func (s *Set) resume(d dialogstore.Dialog) *Dialog {
+func (s *Set) resume(d *dialogstore.Dialog) *Dialog {
 	return s.join(&Dialog{remoteTag: d.RemoteTag, state: confirmed, Count: Numbering{last: d.LocalCSeq}})
 }
 

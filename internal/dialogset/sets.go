@@ -66,7 +66,7 @@ func (ss *Sets) Open(callID, tag string) *Set {
 
 // Resume returns the set and Dialog of a stored dialog. It makes them if the call was idle,
 // or began in another process.
-func (ss *Sets) Resume(d dialogstore.Dialog) (*Set, *Dialog) {
+func (ss *Sets) Resume(d *dialogstore.Dialog) (*Set, *Dialog) {
 	if s := ss.Find(d.CallID, d.LocalTag); s != nil {
 		if m := s.Dialog(d.RemoteTag); m != nil {
 			return s, m

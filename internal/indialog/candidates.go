@@ -34,7 +34,7 @@ type Candidate struct {
 //
 // No place appears twice.
 func (f Facts) Candidates() []Candidate {
-	list := make([]Candidate, 0, 5)
+	list := make([]Candidate, 0, 2) // rarely more
 	if f.Answered != "" {
 		list = f.add(list, Candidate{Addr: f.Answered, Open: f.stream() && f.Answered == f.Source})
 	}

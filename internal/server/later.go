@@ -34,7 +34,7 @@ func (s *Server) later(req *sip.Request, tx sip.ServerTransaction) (*laterReques
 	if err != nil {
 		return nil, d, err
 	}
-	set, dialog := s.calls.Sets.Resume(d)
+	set, dialog := s.calls.Sets.Resume(&d)
 	if s.calls.Gone(d) {
 		s.calls.Ended(context.Background(), set, id.RemoteTag, sessiontimer.CauseDialogClosed)
 		return nil, d, dialogstore.ErrNotFound

@@ -35,7 +35,7 @@ func (s *Server) forget(ctx context.Context, id dialogstore.ID) {
 		return
 	}
 	c.Log.Info("no ACK: the timers forget the call", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
-	set, _ := c.Sets.Resume(d)
+	set, _ := c.Sets.Resume(&d)
 	if d.Session.Active() && !time.Now().Before(d.Session.HangupAt()) {
 		c.End(ctx, set, id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK}, nil)
 	}
