@@ -32,7 +32,7 @@ func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Att
 		a.Method = indialog.Method(&d)
 	}
 	o := refresher.Outcome{Method: a.Method, Alternative: indialog.Alternative(&d, a.Method), OwnsCallID: d.OwnsCallID}
-	res, err := c.sendRefresh(ctx, d, a)
+	res, err := c.sendRefresh(ctx, &d, a)
 	if err == nil && res.StatusCode == sip.StatusInternalServerError {
 		res, err = c.refused(ctx, d, a, res)
 	}
@@ -58,7 +58,7 @@ func (c *Client) refused(ctx context.Context, d dialogstore.Dialog, a refresher.
 	}
 	_, m := c.calls.Sets.Resume(&d)
 	m.Count.GoOnAfter(ownership.Jump(m.Count.LastCSeq(), ownership.AfterRefusal))
-	return c.sendRefresh(ctx, d, a)
+	return c.sendRefresh(ctx, &d, a)
 }
 
 // tellUnreachable raises the event Unreachable, once, if the call was taken over and the
@@ -80,13 +80,13 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 	return d, err
 }
 
-// sendRefresh waits until the dialog is free for a refresh, loads d again, and sends the
+// sendRefresh waits until the dialog is free for a refresh, loads it again, and sends the
 // refresh. A 2xx has stored the CSeq with the session that it starts; after anything else
 // the CSeq is stored here. A process that crashes in between leaves a lower one behind,
 // above which whoever takes the call over leaves a gap.
-func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
-	set, m := c.calls.Sets.Resume(&d)
-	if c.calls.Gone(d) {
+func (c *Client) sendRefresh(ctx context.Context, before *dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
+	set, m := c.calls.Sets.Resume(before)
+	if c.calls.Gone(*before) {
 		return nil, refresher.ErrGone
 	}
 	if m.Unproved() {
@@ -98,7 +98,7 @@ func (c *Client) sendRefresh(ctx context.Context, d dialogstore.Dialog, a refres
 		return nil, err
 	}
 	defer m.FinishOwn()
-	d, err := c.load(ctx, d.ID, a.Session)
+	d, err := c.load(ctx, before.ID, a.Session)
 	if err != nil {
 		return nil, err
 	}
