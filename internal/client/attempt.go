@@ -50,9 +50,13 @@ func (a *attempt) opened(tx *sip.ClientTx) {
 
 func (a *attempt) number() uint32 { return a.dialog.Count.Number(0, false) }
 
-// numbered does nothing: the CSeq is stored with what comes of the request. See
-// sendRefresh.
-func (*attempt) numbered(context.Context, uint32) {}
+// numbered stores the CSeq if another node may take the call over before there is an outcome
+// to store it with.
+func (a *attempt) numbered(ctx context.Context, cseq uint32) {
+	if a.req.Method != sip.BYE && a.r.c.ownership.Shared() { // before a BYE the dialog was deleted
+		a.commitNumber(ctx, cseq, false)
+	}
+}
 
 func (a *attempt) permitted(ctx context.Context) error {
 	if err := a.may(ctx, a.r.c.ownership, a.key); err != nil {

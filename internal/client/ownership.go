@@ -14,6 +14,7 @@ import (
 // which documents the methods, and by Sole.
 type Ownership interface {
 	Key(id dialogstore.ID) failover.Key
+	Shared() bool
 	MayRefresh(ctx context.Context, k failover.Key) bool
 	MayHangUp(ctx context.Context, k failover.Key, over bool) bool
 	Refused(ctx context.Context, k failover.Key) (a ownership.Answer, jump bool)
@@ -24,6 +25,9 @@ type Sole struct{}
 
 // Key returns the key of the call, in epoch 1.
 func (Sole) Key(id dialogstore.ID) failover.Key { return failover.Key{ID: id, Epoch: 1} }
+
+// Shared returns false.
+func (Sole) Shared() bool { return false }
 
 // MayRefresh returns true.
 func (Sole) MayRefresh(context.Context, failover.Key) bool { return true }

@@ -81,9 +81,8 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 }
 
 // sendRefresh waits until the dialog is free for a refresh, loads it again, and sends the
-// refresh. A 2xx has stored the CSeq with the session that it starts; after anything else
-// the CSeq is stored here. A process that crashes in between leaves a lower one behind,
-// above which whoever takes the call over leaves a gap.
+// refresh. A 2xx stores the CSeq with the session that it starts; after anything else it is
+// stored here.
 func (c *Client) sendRefresh(ctx context.Context, before *dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
 	set, m := c.calls.Sets.Resume(before)
 	if c.calls.Gone(*before) {

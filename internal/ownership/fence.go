@@ -35,6 +35,9 @@ type confirms struct {
 
 func (c *confirms) answered() { c.silent.Store(nil) }
 
+// Shared returns true: another node may take a call over at any time.
+func (*Node) Shared() bool { return true }
+
 // Key returns the key of a call, with the epoch in which this node owns it. A BYE keeps the
 // key, because the dialog is deleted before it is sent.
 func (n *Node) Key(id dialogstore.ID) failover.Key {
