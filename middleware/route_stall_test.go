@@ -125,6 +125,30 @@ func TestStalledDial(t *testing.T) {
 	}
 }
 
+// A dial for an UPDATE is given up as an UPDATE without an answer is: after three quarters of a
+// transaction, so that a re-INVITE may follow.
+func TestStalledDialForUpdate(t *testing.T) {
+	inLab(t, func(l *lab) {
+		failed := make(map[string]time.Duration)
+		alice, _, bob := l.stocked(middleware.WithMode(sessiontimer.Always), middleware.WithSessionExpires(1800*time.Second),
+			middleware.WithMethod(sessiontimer.MethodUpdate), middleware.WithEventHandler(func(e sessiontimer.Event) {
+				if f, ok := e.(sessiontimer.RefreshFailed); ok && failed[f.Method] == 0 {
+					failed[f.Method] = l.net.Elapsed()
+				}
+			}))
+		alice.Call(bob)
+		l.at(20 * time.Second)
+		bob.Kill()
+		l.uas = l.uas[:2]
+		l.net.Stall(bobAddr)
+		l.at(950 * time.Second)
+		if want := 924 * time.Second; failed["UPDATE"] != want {
+			l.Errorf("failed: %v; want UPDATE at %v", failed, want)
+		}
+		l.wantStuck(alice, func() { l.net.Resume(bobAddr); synctest.Wait() })
+	})
+}
+
 // A BYE that cannot be written gives its place back after 64*T1, and that of another call
 // leaves.
 func TestStalledByeLeavesItsPlace(t *testing.T) {

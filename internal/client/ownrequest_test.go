@@ -31,6 +31,7 @@ func TestPatienceHere(t *testing.T) {
 		name                         string
 		others                       int
 		deadline, lastChance, waited float64
+		end                          float64 // of an UPDATE that is given up early
 		stays                        bool
 		want                         float64 // 0 for as long as the transaction lives
 		err                          error
@@ -43,6 +44,8 @@ func TestPatienceHere(t *testing.T) {
 		{name: "half until the last chance", others: 1, lastChance: 18, want: 14, err: errNotHeard},
 		{name: "the deadline comes first", others: 1, deadline: 16, lastChance: 18, want: 13, err: errNotHeard},
 		{name: "the last chance comes first", others: 1, deadline: 20, lastChance: 18, want: 14, err: errNotHeard},
+		{name: "it is given up before the deadline", others: 1, deadline: 20, end: 14, want: 12, err: errNotHeard},
+		{name: "the deadline comes before it is given up", others: 1, deadline: 20, end: 34, want: 15, err: errNotHeard},
 		{name: "the last chance has passed", others: 1, deadline: 20, lastChance: 9, want: 15, err: errNotHeard},
 		{name: "nobody answered refreshes anywhere", others: 1, deadline: 20, stays: true},
 		{name: "after a silent UPDATE", waited: 24, want: 18, err: errSilence},
@@ -54,6 +57,9 @@ func TestPatienceHere(t *testing.T) {
 		o.waited, o.stays = time.Duration(c.waited*float64(time.Second)), c.stays
 		if c.lastChance > 0 {
 			o.lastChance = at(c.lastChance)
+		}
+		if c.end > 0 {
+			o.end = at(c.end)
 		}
 		ctx := context.Background()
 		if c.deadline > 0 {
@@ -80,6 +86,7 @@ func TestTurns(t *testing.T) {
 		name   string
 		others int
 		stays  bool
+		over   bool // it is given up
 		ctx    context.Context
 		status int
 		err    error
@@ -93,11 +100,15 @@ func TestTurns(t *testing.T) {
 		{name: "no other place", err: errNotHeard},
 		{name: "a 481, and no other place", status: 481},
 		{name: "nobody waits any more", others: 1, ctx: cancelled, err: context.Canceled},
+		{name: "an UPDATE that is given up", others: 1, over: true, err: context.DeadlineExceeded},
 		{name: "a BYE that refreshes before were answered nowhere", others: 1, stays: true, err: sip.ErrTransactionTimeout},
 		{name: "the same, but the stream is lost", others: 1, stays: true, err: errConnectionLost, want: true},
 	} {
 		o := ownAt(c.others + 1)
 		o.stays = c.stays
+		if c.over {
+			o.end = time.Now()
+		}
 		if c.ctx == nil {
 			c.ctx = context.Background()
 		}
