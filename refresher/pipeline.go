@@ -30,8 +30,6 @@ type Pipeline interface {
 
 // Attempt is a refresh that is due.
 type Attempt struct {
-	// Cancel ends the context of the attempt, which gives it up.
-	Cancel  context.CancelFunc
 	Session sessiontimer.Session // ErrSuperseded if another one is stored
 	Method  sessiontimer.Method  // MethodAuto leaves it to the Pipeline
 	// Last: no other attempt follows. An earlier UPDATE that nobody answers is given
@@ -40,6 +38,8 @@ type Attempt struct {
 	// UpdateRefused: the peer refused UPDATEs for this session. If it now accepts a
 	// re-INVITE, the dialog is stored with NoUpdate.
 	UpdateRefused bool
+	// Cancel ends the context of the attempt: the dialog ends meanwhile.
+	Cancel context.CancelFunc
 }
 
 // Outcome is the result of an Attempt.

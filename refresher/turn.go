@@ -150,7 +150,7 @@ func (s *Scheduler) start(c *call, now time.Time) step {
 	p := &placed{Context: s.ctx, s: s, action: sessiontimer.Refresh}
 	ctx, cancel := context.WithDeadline(p, c.session.HangupAt())
 	c.cancel = cancel
-	a := Attempt{Cancel: cancel, Session: c.session, Method: c.method, Last: c.attempts == maxAttempts}
+	a := Attempt{Session: c.session, Method: c.method, Last: c.attempts == maxAttempts, Cancel: cancel}
 	a.UpdateRefused = a.Last && c.failed == sessiontimer.MethodUpdate
 	return func() (next step) {
 		s.refresh(ctx, c, a)
