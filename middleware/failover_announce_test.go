@@ -9,6 +9,7 @@ import (
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
 // A peer that cannot answer for now is told again, five times altogether, after pauses that
@@ -61,6 +62,26 @@ func TestTakeoverAnnouncementPauses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An announcement under way is given up where the peer hangs up.
+func TestTakeoverAnnouncementEndsWithTheCall(t *testing.T) {
+	inCluster(t, func(l *cluster) {
+		a, b := l.alice(), l.bob(failover.WithAddress(bobAddr))
+		l.callPeer(a.UA, l.peer, allow, timerHeader, se1800)
+		l.at(100 * time.Second)
+		a.crash()
+		l.peer.ExpectRequest(l, sip.UPDATE)
+		l.asks(sip.BYE)
+		hungUp := l.net.Elapsed()
+		l.at(200 * time.Second)
+		for _, m := range l.net.Messages() {
+			if m.From == bobAddr && sipnet.Label(m.SIP) == "UPDATE" && m.At > hungUp {
+				l.Errorf("the UPDATE was sent again at %v", m.At)
+			}
+		}
+		l.wantNothingLeft(b.UA)
+	})
 }
 
 // A session description that the peer does not accept is not sent again, and the call goes
