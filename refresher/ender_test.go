@@ -40,6 +40,24 @@ func TestEndBeforeBye(t *testing.T) {
 	})
 }
 
+// A BYE that waits for a place is sent as soon as another has been sent.
+func TestByeAfterBye(t *testing.T) {
+	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 1}, func(l *lab) {
+		l.answer, l.slowBye = always(200), 10*time.Millisecond
+		for _, name := range []string{"a", "b", "c", "d"} {
+			d := call(name, 90*time.Second)
+			d.Session.Refresher = sessiontimer.Peer
+			l.create(d)
+		}
+		l.run(2 * time.Minute)
+		for i, at := range l.hangups {
+			if want := time.Minute + time.Duration(i)*l.slowBye; at != want {
+				t.Errorf("BYE %d of %d at %v, want it at %v", i+1, len(l.hangups), at, want)
+			}
+		}
+	})
+}
+
 // A refresh that gets no place until its session is over does not keep the session up.
 func TestEndOfWaitingRefresh(t *testing.T) {
 	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {

@@ -155,16 +155,15 @@ func (s *Scheduler) start(c *call, now time.Time) step {
 	return func() (next step) {
 		s.refresh(ctx, c, a)
 		cancel()
-		return s.finish(c, p)
+		return s.finish(c)
 	}
 }
 
 // finish notes that a refresh is over, and returns the next one for this worker.
-func (s *Scheduler) finish(c *call, p *placed) (next step) {
+func (s *Scheduler) finish(c *call) (next step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over(c)
-	p.leave()
 	s.turnWith(func(started step) {
 		if next == nil {
 			next = started
