@@ -48,7 +48,7 @@ type Outcome struct {
 	Alternative bool                // the other method is possible in this dialog
 	OwnsCallID  bool                // we chose the Call-ID (RFC 3261 §14.1)
 	Status      int                 // of the final response; 0 if there was none
-	RetryAfter  time.Duration       // from the response; 0 for none
+	RetryAfter  time.Duration       // from a refusal; 0 for none
 	Err         error               // why there was no response
 }
 

@@ -41,7 +41,9 @@ func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Att
 		c.tellUnreachable(&d, o.Err)
 		return o
 	}
-	o.Status, o.RetryAfter = res.StatusCode, sipmsg.RetryAfter(res)
+	if o.Status = res.StatusCode; !res.IsSuccess() {
+		o.RetryAfter = sipmsg.RetryAfter(res)
+	}
 	return o
 }
 

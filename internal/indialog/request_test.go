@@ -111,3 +111,31 @@ func TestRequestFields(t *testing.T) {
 		t.Errorf("a target that is no URI gives %v, want an error that shows it", err)
 	}
 }
+
+// Leads is where sipgo's Destination says, for each kind of target.
+func TestLeads(t *testing.T) {
+	for _, c := range []struct{ transport, target, route, want string }{
+		{"udp", "sip:bob@10.0.0.2", "", "10.0.0.2:5060"},
+		{"udp", "sip:bob@10.0.0.2:5070", "", "10.0.0.2:5070"},
+		{"tls", "sips:bob@example.com", "", "example.com:5061"},
+		{"ws", "sip:bob@example.com;transport=ws", "", "example.com:80"},
+		{"tcp", "sip:bob@[2001:db8::1]", "", "[2001:db8::1]:5060"},
+		{"udp", "sip:bob@10.0.0.2", "<sip:10.0.0.9:5080;lr>", "10.0.0.9:5080"},
+		{"udp", "sip:bob@10.0.0.2", "<sip:10.0.0.9>", "10.0.0.9:5060"}, // a strict router
+	} {
+		var d dialogstore.Dialog
+		d.Transport, d.RemoteTarget = c.transport, c.target
+		d.LocalURI, d.RemoteURI = "<sip:alice@10.0.0.1>;tag=a", "<sip:bob@10.0.0.2>;tag=b"
+		d.ID = dialogstore.ID{CallID: "c", LocalTag: "a", RemoteTag: "b"}
+		if c.route != "" {
+			d.RouteSet = []string{c.route}
+		}
+		req, err := Request(&d, sip.UPDATE)
+		if err != nil {
+			t.Fatalf("%+v: %v", c, err)
+		}
+		if got := Leads(&d, req); got != c.want || got != req.Destination() {
+			t.Errorf("%s over %s, Route %q: leads to %s, sipgo says %s, want %s", c.target, c.transport, c.route, got, req.Destination(), c.want)
+		}
+	}
+}
