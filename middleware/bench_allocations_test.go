@@ -73,8 +73,8 @@ func TestCallAllocations(t *testing.T) {
 	}
 }
 
-// A refresh allocates no more than one that an application sends by hand, including what
-// sipgo and the peer allocate. Retransmissions disturb a measurement on a busy machine, so
+// A refresh allocates a twentieth less than one that an application sends by hand, including
+// what sipgo and the peer allocate: a tenth was measured. Retransmissions disturb a measurement on a busy machine, so
 // if it fails the medians of several count.
 func TestRefreshAllocations(t *testing.T) {
 	withoutRace(t)
@@ -94,15 +94,16 @@ func TestRefreshAllocations(t *testing.T) {
 		}
 		all := [2][]float64{{of(c.stock)}, {of(runRefresher)}}
 		stock, ours := all[0][0], all[1][0]
-		for ours > stock && len(all[0]) < 7 {
+		const bound = 0.95
+		for ours > bound*stock && len(all[0]) < 7 {
 			for range 2 {
 				all[0], all[1] = append(all[0], of(c.stock)), append(all[1], of(runRefresher))
 			}
 			stock, ours = median(all[0]), median(all[1])
 		}
 		t.Logf("%s: %v allocations by hand, %v by the refresher", c.method, stock, ours)
-		if ours > stock {
-			t.Errorf("%s: %v allocations by the refresher, %v by hand", c.method, ours, stock)
+		if ours > bound*stock {
+			t.Errorf("%s: %v allocations by the refresher, %v by hand, want %v times that at most", c.method, ours, stock, bound)
 		}
 	}
 }
@@ -110,9 +111,9 @@ func TestRefreshAllocations(t *testing.T) {
 // median returns the middle one of an odd number of values.
 func median(of []float64) float64 { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
-// A refresh reads its dialog at most twice and writes it at most twice, whether the process
-// has state of the call or only the store has, and for each attempt. After two refusals the
-// third one also stores that UPDATE is refused.
+// A refresh reads its dialog twice and writes it once, whether the process has state of the
+// call or only the store has, and for each attempt. That the peer refuses UPDATE for good is
+// one write more.
 func TestRefreshReadsAndWrites(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -120,11 +121,12 @@ func TestRefreshReadsAndWrites(t *testing.T) {
 		answers []int
 		methods []sip.RequestMethod
 		last    time.Duration // in seconds: wait until then for the last one
+		commits int32
 	}{
-		{"UPDATE", "Allow: UPDATE", []int{200}, []sip.RequestMethod{sip.UPDATE}, 899},
-		{"re-INVITE", "Allow: INVITE", []int{200}, []sip.RequestMethod{sip.INVITE}, 899},
-		{"UPDATE not known", "Allow: UPDATE", []int{501, 200}, []sip.RequestMethod{sip.UPDATE, sip.INVITE}, 900},
-		{"UPDATE refused twice", "Allow: UPDATE", []int{503, 503, 200}, []sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.INVITE}, 1334},
+		{"UPDATE", "Allow: UPDATE", []int{200}, []sip.RequestMethod{sip.UPDATE}, 899, 1},
+		{"re-INVITE", "Allow: INVITE", []int{200}, []sip.RequestMethod{sip.INVITE}, 899, 1},
+		{"UPDATE not known", "Allow: UPDATE", []int{501, 200}, []sip.RequestMethod{sip.UPDATE, sip.INVITE}, 900, 3},
+		{"UPDATE refused twice", "Allow: UPDATE", []int{503, 503, 200}, []sip.RequestMethod{sip.UPDATE, sip.UPDATE, sip.INVITE}, 1334, 3},
 	} {
 		inLab(t, func(l *lab) {
 			alice, p := l.alice(), l.peer()
@@ -144,8 +146,8 @@ func TestRefreshReadsAndWrites(t *testing.T) {
 			}
 			synctest.Wait()
 			n := int32(len(c.answers))
-			if loads, commits := counts.Loads.Load()-loaded, counts.Commits.Load()-committed; loads < n || loads > 2*n || commits < n || commits > 2*n {
-				l.Errorf("%s: %d loads and %d commits of %d attempts, want 2 of each at most for each of them", c.name, loads, commits, n)
+			if loads, commits := counts.Loads.Load()-loaded, counts.Commits.Load()-committed; loads != 2*n || commits != c.commits {
+				l.Errorf("%s: %d loads and %d commits of %d attempts, want %d and %d", c.name, loads, commits, n, 2*n, c.commits)
 			}
 		})
 	}
