@@ -121,7 +121,10 @@ func initialize(tx *bbolt.Tx) error {
 // open opens a database. A damaged one may be a panic of bbolt.
 func open(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
-	defer contain(&err, func() { _ = file.Close() })
+	defer contain(&err, func() {
+		unlock(file)
+		_ = file.Close()
+	})
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:  time.Nanosecond, // one try
 		ReadOnly: readOnly,
