@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -156,18 +155,18 @@ func TestRefused(t *testing.T) {
 			client := must(sipgo.NewClient(ua))
 			client.TxRequester = foreign{client}
 			return diago.WithClient(client)
-		}, "TxRequester"},
+		}, "the client has a TxRequester already"},
 		"client of another user agent": {func(*sipgo.UserAgent) diago.DiagoOption {
 			return diago.WithClient(must(sipgo.NewClient(other)))
-		}, "client is of another user agent"},
+		}, "the client is of another user agent than the timers"},
 		"server of another user agent": {func(*sipgo.UserAgent) diago.DiagoOption {
 			return diagotimer.WithServer(must(sipgo.NewServer(other)))
-		}, "server is of another user agent"},
+		}, "the server is of another user agent than the timers"},
 		"server with a handler for UPDATE": {func(ua *sipgo.UserAgent) diago.DiagoOption {
 			server := must(sipgo.NewServer(ua))
 			server.OnUpdate(func(*sip.Request, sip.ServerTransaction) {})
 			return diagotimer.WithServer(server)
-		}, "UPDATE"},
+		}, "the server has a handler for UPDATE; give it to timers.Adapter().Handler and register that afterwards"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ua := must(sipgo.NewUA())
@@ -175,7 +174,7 @@ func TestRefused(t *testing.T) {
 			timers := must(middleware.New(ua))
 			defer func() { _ = timers.Close() }()
 			var hook *diagotimer.HookError
-			if dg, err := diagotimer.New(timers, c.opt(ua)); !errors.As(err, &hook) || !strings.Contains(err.Error(), c.want) || dg != nil {
+			if dg, err := diagotimer.New(timers, c.opt(ua)); !errors.As(err, &hook) || err.Error() != "diagotimer: "+c.want || dg != nil {
 				t.Errorf("New returns %v, %v, want a HookError with %q", dg, err, c.want)
 			}
 		})

@@ -3,6 +3,7 @@ package redisregistry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestPulseOf(t *testing.T) {
 	me := failover.Node{Name: "b", Run: "1"}
 	value := "count=3 buried=2 left=0 dead=1 heard=99"
 	pulse, records := pulseOf(me, reply{"generation", "g", "other", value, "node:b/1", value, "node:a/1", "count=1 buried=5 left=1 dead=0 heard=9",
-		"node:b", value, "node:c/1", "count=x", "node:d/1"})
+		"node:b", value, "node:c/1", "count=x", "generation"})
 	want := []failover.Beating{{Node: failover.Node{Name: "a", Run: "1"}, Count: 1, Left: true}, {Node: me, Count: 3, Dead: true}}
 	if pulse.Generation != "g" || pulse.Buried != 2 || !slices.Equal(pulse.Nodes, want) {
 		t.Errorf("%+v, want generation g, 2 burials of ours, and %+v", pulse, want)
@@ -162,6 +163,75 @@ func TestPrimary(t *testing.T) {
 		}
 		if got := r.primary(t.Context(), "key"); got != c.want {
 			t.Errorf("of a %T it is %v, want %v", c.client, got, c.want)
+		}
+	}
+}
+
+// counting counts the pipelines of a client, and sends none.
+type counting struct {
+	redis.Hook
+	got int
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (c *counting) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(_ context.Context, cmds []redis.Cmder) error {
+		if len(cmds) == 2 && cmds[1].Name() == "wait" {
+			c.got++
+		}
+		return nil
+	}
+}
+
+// ProcessHook implements redis.Hook.
+func (c *counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// DialHook implements redis.Hook.
+func (c *counting) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// spread is a cluster with several primaries, of which one is not known.
+type spread struct {
+	sharded
+	primaries []*redis.Client
+}
+
+// MasterForKey is that of a redis.ClusterClient.
+func (s spread) MasterForKey(_ context.Context, key string) (*redis.Client, error) {
+	var tag int
+	if _, err := fmt.Sscanf(key, "sessiontimer:{%d}:wait", &tag); err != nil {
+		return nil, err
+	}
+	return s.primaries[tag%len(s.primaries)], nil
+}
+
+// Each primary is asked to wait once, whatever the order of the tags, and one that is not
+// known keeps no other from it.
+func TestReplicateOnce(t *testing.T) {
+	var s spread
+	var counts []*counting
+	for range 3 {
+		c := redis.NewClient(&redis.Options{})
+		defer func() { _ = c.Close() }()
+		count := new(counting)
+		c.AddHook(count)
+		s.primaries, counts = append(s.primaries, c), append(counts, count)
+	}
+	s.primaries = append(s.primaries, nil)
+	r, err := New(s, WithWaitReplicas(1, time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags := make(map[int]bool)
+	for tag := range 16 {
+		tags[tag] = true
+	}
+	const rounds = 20 // a map has no order
+	for range rounds {
+		r.replicate(t.Context(), tags)
+	}
+	for i, count := range counts {
+		if count.got != rounds {
+			t.Errorf("primary %d is asked %d times in %d claims, want once in each", i, count.got, rounds)
 		}
 	}
 }
