@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
@@ -476,4 +477,26 @@ func TestAnswerLateOnStream(t *testing.T) {
 			})
 		}
 	}
+}
+
+// D-13, E-30: what a late answer says is agreed: our next refresh offers it, and the peer's
+// that repeats its offer gets it again.
+func TestLateAnswerIsAgreed(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob, p := l.bob(middleware.WithMethod(sessiontimer.MethodReInvite)), l.peer()
+		l.peerCalls(p, bob, timerHeader, allow, ourRefresh)
+		bob.ReInvite = func(req *sip.Request, tx sip.ServerTransaction) {
+			time.AfterFunc(time.Second, func() { answers200(bob, nil, sipua.SDP("bob", "9"))(req, tx) })
+		}
+		p.Request(sip.INVITE, timerHeader, allow, ourRefresh, sdp2)
+		p.Ack(wantStatus(l, p, "the INVITE", 200))
+		p.Request(sip.UPDATE, timerHeader, allow, ourRefresh, sdp2)
+		if got := string(wantStatus(l, p, "an UPDATE that repeats the offer", 200).Body()); !strings.Contains(got, "o=bob 1 9") {
+			l.Errorf("the repeated offer is answered with %q, want the late answer", got)
+		}
+		l.at(l.net.Elapsed() + 899*time.Second)
+		if got := string(l.refreshed(p, sip.INVITE).Body()); !strings.Contains(got, "o=bob 1 9") {
+			l.Errorf("our refresh offers %q, want the late answer", got)
+		}
+	})
 }

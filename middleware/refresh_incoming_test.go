@@ -116,6 +116,9 @@ func TestIncomingUpdateWithOffer(t *testing.T) {
 					c.prepare(bob)
 				} else {
 					bob.Server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+						if req.Method != sip.INVITE || req.CSeq().MethodName != sip.INVITE {
+							l.Errorf("the handler for INVITE gets a %s with CSeq %v", req.Method, req.CSeq())
+						}
 						res := sip.NewSDPResponseFromRequest(req, []byte(sipua.SDP("bob", "9")))
 						res.AppendHeader(&sip.ContactHeader{Address: bobURI})
 						_ = tx.Respond(sip.NewResponseFromRequest(req, 180, "Ringing", nil))

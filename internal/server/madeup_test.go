@@ -17,6 +17,7 @@ import (
 // responses, and one final response: 491 and 500 as they are, the latter with Retry-After,
 // and 488 for any other refusal.
 func TestMadeUpRefusals(t *testing.T) {
+	reasons := map[int]string{491: "Request Pending", 500: "Server Internal Error", 488: "Not Acceptable Here"}
 	for _, c := range []struct{ status, want int }{
 		{100, 0}, {183, 0}, {491, 491}, {500, 500}, {488, 488}, {486, 488}, {302, 488}, {603, 488}, {490, 488}, {501, 488},
 	} {
@@ -39,7 +40,7 @@ func TestMadeUpRefusals(t *testing.T) {
 				t.Errorf("%d was sent", c.status)
 			}
 			continue
-		case len(tx.sent) != 1 || tx.sent[0].StatusCode != c.want || tx.sent[0].CSeq().MethodName != sip.UPDATE || m.accepted:
+		case len(tx.sent) != 1 || tx.sent[0].StatusCode != c.want || tx.sent[0].Reason != reasons[c.want] || tx.sent[0].CSeq().MethodName != sip.UPDATE || m.accepted:
 			t.Errorf("%d: sent %v, want one %d to the UPDATE", c.status, tx.sent, c.want)
 			continue
 		}
@@ -59,17 +60,7 @@ func TestPassUnknown(t *testing.T) {
 	s := New(calls.New(context.Background(), calls.Config{Log: slog.New(slog.DiscardHandler)}), nil)
 	s.calls.Sets.Open("call", "ours").Ring("theirs", 1, dialogset.Told{})
 	request := func(theirs, ours, body string) *sip.Request {
-		tagged := func(tag string) sip.HeaderParams {
-			p := sip.NewParams()
-			p.Add("tag", tag)
-			return p
-		}
-		id := sip.CallIDHeader("call")
-		req := sip.NewRequest(sip.PRACK, sip.Uri{Scheme: "sip", Host: "h"})
-		req.AppendHeader(&sip.FromHeader{Params: tagged(theirs)})
-		req.AppendHeader(&sip.ToHeader{Params: tagged(ours)})
-		req.AppendHeader(&id)
-		req.AppendHeader(&sip.CSeqHeader{SeqNo: 2, MethodName: sip.PRACK})
+		req := taggedRequest(sip.PRACK, theirs, ours)
 		req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 		req.SetBody([]byte(body))
 		return req
