@@ -1,6 +1,7 @@
 package middleware_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -258,5 +259,29 @@ func TestAnswerOfAnotherCall(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A 2xx to the first INVITE without a To tag makes no dialog (RFC 3261 §12.1.2), and one with
+// another Call-ID or From tag none of ours: there is no timer.
+func TestFirstAnswerOfNoDialog(t *testing.T) {
+	for _, wrong := range []string{"To: <sip:peer@10.0.0.9>", "Call-ID: other", "From: <sip:alice@10.0.0.1>;tag=other"} {
+		t.Run(fmt.Sprintf("%.7s", wrong), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				alice, p := l.alice(), l.peer()
+				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+				defer cancel()
+				go func() { _, _ = alice.TryURI(ctx, peerURI) }()
+				p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", allow, "Session-Expires: 1800;refresher=uac", wrong)
+				l.at(2 * time.Hour)
+				if got := stored(alice); len(got) != 0 {
+					l.Errorf("%d dialogs are stored, want none: %+v", len(got), got)
+				}
+				if got := events(alice); len(got) != 0 {
+					l.Errorf("events are %v, want none", got)
+				}
+				l.wantSent(aliceAddr, sip.UPDATE)
+			})
+		})
 	}
 }
