@@ -15,6 +15,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
+	"github.com/sipgo-contrib/sessiontimer/internal/offeranswer"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -26,17 +27,22 @@ type aKind struct {
 	refuses error // what permitted returns
 	tx      *sip.ClientTx
 	learns  func()
+	offers  func()
 }
 
 func (k *aKind) opened(tx *sip.ClientTx)               { k.tx = tx }
 func (*aKind) number() uint32                          { return 7 }
 func (*aKind) numbered(context.Context, uint32)        {}
-func (*aKind) says()                                   {}
 func (k *aKind) permitted(context.Context) error       { return k.refuses }
 func (*aKind) accepted(context.Context, *sip.Response) {}
 func (*aKind) told(context.Context, *sip.Response)     {}
 func (k *aKind) over(*sip.Response)                    { k.overs++ }
 func (*aKind) repeated(*sip.Response)                  {}
+func (k *aKind) says() {
+	if k.offers != nil {
+		k.offers()
+	}
+}
 func (k *aKind) learn(context.Context, time.Duration) {
 	if k.learns != nil {
 		k.learns()
@@ -192,7 +198,7 @@ func TestDeliver(t *testing.T) {
 var minSE = sip.NewHeader(sessiontimer.HeaderMinSE, "2000")
 
 // RFC 4028 §7.3, §7.4: a request is sent again after a 422 or 420. One that may not be sent
-// then leaves the refusal, and its transaction, as they were.
+// then leaves the refusal, and its transaction, as they were, and withdraws its offer.
 func TestSentAgain(t *testing.T) {
 	notOurs := errors.New("of the test")
 	unsupported := sip.NewHeader("Unsupported", sessiontimer.OptionTag)
@@ -216,6 +222,11 @@ func TestSentAgain(t *testing.T) {
 			inRequest(t, func(t *testing.T, r *requesting) {
 				refused, begun := r.x.tx, r.sent()
 				r.kind.refuses, r.x.cancelled, r.x.provisional = c.refuses, c.cancelled, true
+				says := func(by offeranswer.Party, status int) bool {
+					_, news := r.x.dialog.Said(by, offeranswer.Message{Method: "INVITE", CSeq: 7, Status: status, Type: offeranswer.SDP, Body: []byte("v=0")}, "")
+					return news
+				}
+				r.kind.offers = func() { says(offeranswer.Us, 0) }
 				var headers []sip.Header
 				if c.header != nil {
 					headers = append(headers, c.header)
@@ -239,6 +250,9 @@ func TestSentAgain(t *testing.T) {
 				}
 				if over := r.kind.overs == 1; over == c.again {
 					t.Errorf("over came %d times", r.kind.overs)
+				}
+				if answered := says(offeranswer.Peer, 200); answered != c.again {
+					t.Errorf("an answer would be one to an offer of ours: %t, want %t", answered, c.again)
 				}
 				if c.refuses != nil {
 					if r.kind.tx == refused || r.kind.tx.Err() == nil {

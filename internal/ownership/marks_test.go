@@ -39,6 +39,9 @@ func TestTakeMarks(t *testing.T) {
 	for i := range many {
 		m.put(call(fmt.Sprint(i)).ID, false)
 	}
+	if m.peak != many {
+		t.Errorf("%d calls are marked, %d at most", many, m.peak)
+	}
 	taken := 0
 	for len(m.all) > 0 {
 		batch := m.take(nil, 500)

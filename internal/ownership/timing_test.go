@@ -54,6 +54,12 @@ func TestLooksGetRarer(t *testing.T) {
 		if want := time.Duration(rank(d.ID, c.mine, v.others)) * rankEvery; e.idle != 0 || time.Until(e.again) != want {
 			t.Errorf("with a call that is due later: %d idle looks, the next one is after %v; want none and %v", e.idle, time.Until(e.again), want)
 		}
+		time.Sleep(time.Until(e.again))
+		e.idle = 1000
+		c.settle(e, v)
+		if e.idle != 0 || time.Until(e.again) != 0 {
+			t.Errorf("after a claim: %d idle looks, the next one is after %v; want none and at once", e.idle, time.Until(e.again))
+		}
 		n.lease.suspect.Store(true)
 		n.trouble.on.Store(false)
 		if c.settle(e, nil); time.Until(e.again) != n.cfg.Settings.Beat || n.trouble.on.Load() {
