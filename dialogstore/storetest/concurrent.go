@@ -105,20 +105,26 @@ func deletesAtOnce(t testing.TB, s dialogstore.Store) {
 	}
 }
 
+// deleteAmongUpdates has a dialog deleted while the other workers update it. Each of those
+// goes on until it is told, or has updated once more after Delete returned.
 func deleteAmongUpdates(t testing.TB, s dialogstore.Store) {
 	d := uncounted()
 	mustCreate(t, s, d)
 	var updated atomic.Uint32
+	var done atomic.Bool
 	var deleted dialogstore.Dialog
 	atOnce(func(w int) {
-		for round := range rounds {
-			if w == 0 && round == rounds/2 {
-				var err error
-				if deleted, err = s.Delete(t.Context(), d.ID); err != nil {
-					t.Errorf("Delete among updates = %v, want no error", err)
-				}
-				return
+		if w == 0 {
+			runtime.Gosched() // let the others begin
+			var err error
+			if deleted, err = s.Delete(t.Context(), d.ID); err != nil {
+				t.Errorf("Delete among updates = %v, want no error", err)
 			}
+			done.Store(true)
+			return
+		}
+		for last := false; !last; {
+			last = done.Load()
 			if _, _, err := s.Update(t.Context(), d.ID, yieldingCount); err != nil {
 				wantError(t, "Update that Delete overtook", err, dialogstore.ErrNotFound)
 				return
