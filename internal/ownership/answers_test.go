@@ -231,6 +231,22 @@ func TestContentsAndRelease(t *testing.T) {
 	})
 }
 
+// Nothing stays known of a call that was let go: should it begin anew, it is in its first
+// epoch.
+func TestReleaseForgetsTheEpoch(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		id := n.calls(1)[0]
+		n.mu.Lock()
+		n.hold(id, holding{claimed: 2})
+		n.mu.Unlock()
+		n.release(failover.Key{ID: id, Epoch: 2}, failover.Ownership{Owner: failover.Node{Name: "b"}, Epoch: 3}, ByRegistry)
+		if len(n.letGo()) != 1 || len(n.held) != 0 || n.epochOf(id) != 1 {
+			t.Errorf("released %v; of %d calls something is known, of this one epoch %d", n.letGo(), len(n.held), n.epochOf(id))
+		}
+	})
+}
+
 // answering is a registry with some answers of its own.
 type answering struct {
 	failover.Registry
