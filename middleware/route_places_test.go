@@ -403,6 +403,23 @@ func TestClosedStreamStaysClosed(t *testing.T) {
 	})
 }
 
+// D-24, D-27: if the stream of a re-INVITE is closed and its 2xx comes again over another
+// one, the ACK goes to the Contact.
+func TestAckAfterClosedStream(t *testing.T) {
+	inLab(t, func(l *lab) {
+		contact := "Contact: <sip:peer@10.0.0.9:5060;transport=tcp>"
+		_, p, _ := l.streamCall(streamAddr, bobAddr, sip.INVITE, "Allow: INVITE", contact)
+		l.at(900 * time.Second)
+		ok := p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", timerHeader, "Session-Expires: 1800;refresher=uac", contact)
+		p.ExpectRequest(l, sip.ACK)
+		p.Close()
+		reachable := l.net.StreamPeer(peerAddr, bobAddr, "TCP")
+		synctest.Wait()
+		reachable.Send(bobAddr, ok.String())
+		reachable.ExpectRequest(l, sip.ACK)
+	})
+}
+
 // D-27: a redirected request of the application does not count as a destination that the
 // application chose.
 func TestLedIsNotChosen(t *testing.T) {
