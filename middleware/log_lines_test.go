@@ -53,6 +53,12 @@ func TestLinesOfTrouble(t *testing.T) {
 			l.callPeer(u, p, ours, allow)
 			l.at(1000 * time.Second)
 		}, []string{"level=INFO", "local_tag=", "remote_tag=", "error="}},
+		{"peer not reached", "bob", bobAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
+			contact := "Contact: <sip:peer@" + elsewhere + ">"
+			l.peerCalls(p, u, timerHeader, allow, weRefresh, contact)
+			l.at(912 * time.Second)
+			l.refreshedBy(p, sip.UPDATE, contact)
+		}, []string{"level=INFO", "local_tag=", "remote_tag=", "method=UPDATE", "place=" + elsewhere, "status=0", "error=", "others=1"}},
 		{"policy of the call is invalid, using the default", "bob", bobAddr, []middleware.Option{
 			middleware.WithPolicyFunc(func(_ *sip.Request, _ bool, p sessiontimer.Policy) sessiontimer.Policy {
 				p.MinSE = time.Second
