@@ -299,6 +299,15 @@ var faults = []struct {
 	})},
 	{"IDs are folded", []string{"alike IDs"}, idsAs(func(i id) id { i.CallID = strings.ToLower(i.CallID); return i })},
 	{"nodes are joined", []string{"alike nodes"}, nodesAs(func(n node) node { return node{Name: n.Name + ":" + n.Run} })},
+	{"names of nodes are folded", []string{"alike nodes"}, nodesAs(func(n node) node {
+		return node{Name: strings.ToLower(n.Name), Run: n.Run}
+	})},
+	{"runs are folded", []string{"alike nodes"}, nodesAs(func(n node) node {
+		return node{Name: n.Name, Run: strings.ToLower(n.Run)}
+	})},
+	{"names and runs are not told apart", []string{"alike nodes"}, nodesAs(func(n node) node {
+		return node{Name: min(n.Name, n.Run), Run: max(n.Name, n.Run)}
+	})},
 	{"an empty run is the usual one", []string{"alike nodes"}, nodesAs(func(n node) node {
 		return node{Name: n.Name, Run: cmp.Or(n.Run, "run")}
 	})},
