@@ -133,3 +133,13 @@ func TestHistoryOfGlances(t *testing.T) {
 		t.Errorf("samples at %v, want %v", got, want)
 	}
 }
+
+// A request is one by the first letter of its method, which may be the only one; a message
+// that says nothing is none.
+func TestIsRequest(t *testing.T) {
+	for label, want := range map[string]bool{"INVITE": true, "X": true, "200 OK (INVITE)": false, "": false} {
+		if got := (&message{Label: label}).request(); got != want {
+			t.Errorf("%q is a request: %t", label, got)
+		}
+	}
+}
