@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -50,12 +51,17 @@ func (v *servers) has(server *sipgo.Server) bool {
 // add adds a server. With the first one it registers look, which sipgo calls for each
 // incoming message, at the same time as it passes the message to the handlers.
 func (t *Timers) add(s *Server) {
-	t.servers.mu.Lock()
-	defer t.servers.mu.Unlock()
-	t.servers.all = append(t.servers.all, s)
-	if len(t.servers.all) == 1 {
+	if t.servers.add(s) {
 		t.ua.TransportLayer().OnMessage(t.look)
 	}
+}
+
+// add adds a server, and reports whether it is the first one.
+func (v *servers) add(s *Server) (first bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = append(v.all, s)
+	return len(v.all) == 1
 }
 
 // changed notes that the handlers of s changed.
@@ -83,7 +89,7 @@ func (t *Timers) look(msg sip.Message) {
 	switch m := msg.(type) {
 	case *sip.Request:
 		if !t.servers.settled.Load() {
-			t.lookAt(m)
+			t.servers.look(m, t.log)
 		}
 	case *sip.Response:
 		if !t.servers.called.Load() {
@@ -104,17 +110,16 @@ func (t *Timers) lookAtAnswer(res *sip.Response) {
 	}
 }
 
-func (t *Timers) lookAt(req *sip.Request) {
-	v := &t.servers
+func (v *servers) look(req *sip.Request, log *slog.Logger) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
 	case req.IsInvite() && sipmsg.ToTag(req) == "":
 		v.callID = sipmsg.CallID(req)
-		t.check(req)
+		v.check(req, log)
 	case req.IsAck() && v.callID == sipmsg.CallID(req) && !v.reached.Load():
 		// An ACK means that somebody answered the INVITE, and we did not see it.
-		t.log.Error("requests bypass the timers: OnNoRoute is registered on the attached sipgo.Server itself, "+
+		log.Error("requests bypass the timers: OnNoRoute is registered on the attached sipgo.Server itself, "+
 			"or another server was made for the user agent after it", "call_id", v.callID)
 		v.settled.Store(true)
 	}
@@ -129,17 +134,19 @@ func (t *Timers) invited(invite *sip.Request) {
 	if called := &t.servers.called; !called.Load() {
 		called.Store(true)
 	}
-	if t.servers.settled.Load() {
-		return
+	if !t.servers.settled.Load() {
+		t.servers.invited(invite, t.log)
 	}
-	t.servers.mu.Lock()
-	defer t.servers.mu.Unlock()
-	t.check(invite)
 }
 
-// check logs handlers that bypass the timers. servers.mu is held.
-func (t *Timers) check(invite *sip.Request) {
-	v := &t.servers
+func (v *servers) invited(invite *sip.Request, log *slog.Logger) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.check(invite, log)
+}
+
+// check logs handlers that bypass the timers. The lock is held.
+func (v *servers) check(invite *sip.Request, log *slog.Logger) {
 	if v.checked {
 		return
 	}
@@ -149,7 +156,7 @@ func (t *Timers) check(invite *sip.Request) {
 		if len(past) == 0 {
 			continue
 		}
-		t.log.Error("handlers bypass the timers: register them on what NewServer or Attach returned, not on the sipgo.Server inside",
+		log.Error("handlers bypass the timers: register them on what NewServer or Attach returned, not on the sipgo.Server inside",
 			"methods", strings.Join(past, ", "), "call_id", sipmsg.CallID(invite))
 		if slices.Contains(past, string(sip.INVITE)) {
 			v.settled.Store(true) // no call will reach us

@@ -31,12 +31,14 @@ func (p *placed) Value(key any) any {
 // milliseconds. Returning from the Pipeline does the same at once; further calls do
 // nothing.
 func LeavePlace(ctx context.Context) {
-	p, ok := ctx.Value(placeKey{}).(*placed)
-	if !ok {
-		return
+	if p, ok := ctx.Value(placeKey{}).(*placed); ok {
+		p.s.leavePlace(p)
 	}
-	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
+}
+
+func (s *Scheduler) leavePlace(p *placed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	p.leave()
 }
 

@@ -29,22 +29,7 @@ type adoption struct {
 // that of a call that this node began and has not let go. forget undoes it.
 func (c *Calls) Expect(id dialogstore.ID, from string, restored bool) (forget func()) {
 	_, err := c.Store.Load(context.Background(), id)
-	a := &c.adopted
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.all == nil {
-		a.all = make(map[dialogstore.ID]adoption)
-	}
-	before, known := a.all[id]
-	here := err == nil && (!known || before.restored)
-	a.all[id] = adoption{from: from, restored: restored || here}
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if delete(a.all, id); known {
-			a.all[id] = before
-		}
-	}
+	return c.adopted.expect(id, adoption{from: from, restored: restored}, err == nil)
 }
 
 // Adopt prepares a call that was expected, and that is in the store by now, for its next
@@ -82,23 +67,14 @@ func (c *Calls) Release(id dialogstore.ID) {
 
 // Orphan reports whether a call was taken over and the application has no dialog for it.
 func (c *Calls) Orphan(id dialogstore.ID) bool {
-	a := &c.adopted
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	if len(a.all) == 0 {
-		return false
-	}
-	found, is := a.all[id]
+	found, is := c.adopted.find(id)
 	return is && !found.restored
 }
 
 // TakenOver returns the name of the node that served a call before, empty if the call was
 // not taken over, and whether its peer could not be reached from here.
 func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
-	a := &c.adopted
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	found := a.all[id]
+	found, _ := c.adopted.find(id)
 	return found.from, found.unreachable
 }
 
@@ -122,6 +98,37 @@ func (c *Calls) Unreachable(id dialogstore.ID) (first bool) {
 		a.unreachable = true
 	})
 	return first
+}
+
+// expect notes a call that is about to be taken over; forget undoes it. With here, this node
+// serves it: the application has a dialog for it, unless the call was taken over without one.
+func (a *adopted) expect(id dialogstore.ID, next adoption, here bool) (forget func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all == nil {
+		a.all = make(map[dialogstore.ID]adoption)
+	}
+	before, known := a.all[id]
+	next.restored = next.restored || here && (!known || before.restored)
+	a.all[id] = next
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if delete(a.all, id); known {
+			a.all[id] = before
+		}
+	}
+}
+
+// find returns what is known of a call, and whether it was taken over.
+func (a *adopted) find(id dialogstore.ID) (adoption, bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if len(a.all) == 0 { // saves hashing the ID
+		return adoption{}, false
+	}
+	found, is := a.all[id]
+	return found, is
 }
 
 // change changes what is known of a call, if it was taken over.

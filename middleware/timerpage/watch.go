@@ -54,20 +54,29 @@ func (p *Page) join() *watch {
 }
 
 // leave ends the watch with its last viewer.
-func (w *watch) leave() {
-	w.page.mu.Lock()
-	defer w.page.mu.Unlock()
+func (w *watch) leave() { w.page.leave(w) }
+
+func (p *Page) leave(w *watch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if w.viewers--; w.viewers == 0 {
-		w.stop()
+		p.stop(w)
 	}
 }
 
-// stop is for the last viewer, and the end of the timers. page.mu is held.
-func (w *watch) stop() {
+// over ends a watch because the timers are closed.
+func (p *Page) over(w *watch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop(w)
+}
+
+// stop ends a watch. The lock is held.
+func (p *Page) stop(w *watch) {
 	w.end()
-	if w.page.watch == w {
-		w.page.watch = nil
-		w.page.history.pause(time.Now())
+	if p.watch == w {
+		p.watch = nil
+		p.history.pause(time.Now())
 	}
 }
 
@@ -76,9 +85,7 @@ func (w *watch) listen(notices <-chan middleware.Notice) {
 	for n := range notices {
 		w.page.history.add(n)
 	}
-	w.page.mu.Lock()
-	w.stop()
-	w.page.mu.Unlock()
+	w.page.over(w)
 	w.Lock()
 	w.over = true
 	w.Signal()
