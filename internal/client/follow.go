@@ -35,7 +35,7 @@ func (r *Requester) follow(l *dialogset.Set, m *dialogset.Dialog, req *sip.Reque
 		return led
 	}
 	// sipgo would open a new socket for an address that it has received nothing from.
-	// Firewalls and NATs know the one that from names.
+	// Firewalls and NATs know the socket that from names.
 	if laddr, ok := sipmsg.Addr(from); ok {
 		req.Laddr = laddr
 	}

@@ -61,7 +61,7 @@ func (d *Dialog) talkWith(remoteTag string, quiet bool) *offeranswer.State {
 	return talk
 }
 
-// Invites notes our INVITE outside a dialog. Early dialogs of the INVITE before are over.
+// Invites notes our INVITE outside a dialog. The early dialogs of the previous INVITE are over.
 func (d *Dialog) Invites(invite offeranswer.Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

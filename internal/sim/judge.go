@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// judge looks whether the rules have held for each call.
+// judge checks whether the rules have held for each call.
 func (w *world) judge() {
 	for _, p := range w.peers {
 		p.mu.Lock()

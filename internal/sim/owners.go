@@ -7,7 +7,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// lease is that of every node.
+// lease is the lease of every node.
 const lease = failover.DefaultLease
 
 // takenWithin is how long a takeover may take until each survivor had its turn, with a little for

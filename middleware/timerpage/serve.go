@@ -38,7 +38,7 @@ type frame struct {
 	View  string
 	Now   time.Time
 	Nodes bool   // there is a view of them
-	Live  string // where news of the view come from; empty if there are none
+	Live  string // where updates of the view come from; empty if there are none
 	Body  template.HTML
 }
 

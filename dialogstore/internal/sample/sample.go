@@ -142,7 +142,7 @@ func AlikeIDs() []dialogstore.ID {
 }
 
 // Scribble changes the fields of d, and adds to the end of its slices what only the
-// n-th writer would. What the slices hold already it leaves alone.
+// n-th writer would. It leaves alone what the slices already hold.
 func Scribble(d *dialogstore.Dialog, n int) {
 	for _, l := range leaves(reflect.ValueOf(d).Elem()) {
 		switch l.value.Kind() {
