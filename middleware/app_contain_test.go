@@ -223,7 +223,7 @@ func TestPanicOfTheMediaHandler(t *testing.T) {
 				host.Bye, host.Methods = func(*sip.Request, sip.ServerTransaction) {}, func() []string { return nil }
 				d := l.callPeer(alice, p, timerHeader, se1800)
 				alice.Timers.SetHost(host)
-				other := sdpOf("peer", 2, "10.0.0.77", 4000)
+				other := audioSDP("peer", 2, "10.0.0.77", 4000)
 				for _, at := range []time.Duration{900, 1800} {
 					l.at(at * time.Second)
 					l.refreshedWith(p, other)

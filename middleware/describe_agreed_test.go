@@ -15,7 +15,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipua"
 )
 
-func sdpOf(name string, version int, addr string, port int, lines ...string) string {
+func audioSDP(name string, version int, addr string, port int, lines ...string) string {
 	return strings.Join(append([]string{"v=0", fmt.Sprintf("o=%s 1 %d IN IP4 %s", name, version, addr), "s=-", "c=IN IP4 " + addr, "t=0 0",
 		fmt.Sprintf("m=audio %d RTP/AVP 0", port)}, append(lines, "")...), "\r\n")
 }
@@ -42,15 +42,15 @@ func TestResumeWithoutOffer(t *testing.T) {
 				if len(req.Body()) == 0 {
 					direction = c.resumed
 				}
-				respondSDP(req, tx, sdpOf("bob", asked+1, "10.0.0.2", 40000, direction))
+				respondSDP(req, tx, audioSDP("bob", asked+1, "10.0.0.2", 40000, direction))
 			}
 			bob.Server.OnAck(func(req *sip.Request, _ sip.ServerTransaction) { answer = string(req.Body()) })
-			p.Request(sip.INVITE, timerHeader, se1800, sdpOf("peer", 2, "10.0.0.9", 4000, c.held))
+			p.Request(sip.INVITE, timerHeader, se1800, audioSDP("peer", 2, "10.0.0.9", 4000, c.held))
 			p.Ack(wantStatus(l, p, "hold", 200))
 			synctest.Wait()
 			p.Request(sip.INVITE, timerHeader, se1800, "")
 			res := wantStatus(l, p, "resume", 200)
-			p.Ack(res, sdpOf("peer", 3, "10.9.9.9", 6000))
+			p.Ack(res, audioSDP("peer", 3, "10.9.9.9", 6000))
 			synctest.Wait()
 			if asked != 2 || !strings.Contains(answer, "10.9.9.9") || !strings.Contains(string(res.Body()), c.resumed) {
 				l.Errorf("%s: the application was asked %d times, want twice; it saw the answer %q to the offer\n%s", c.held, asked, answer, res.Body())
@@ -79,8 +79,8 @@ func TestOfferInForceAsAnswer(t *testing.T) {
 		for _, method := range []sip.RequestMethod{sip.INVITE, sip.UPDATE} {
 			inLab(t, func(l *lab) {
 				alice, p := l.alice(), l.peer()
-				alice.SDP = sdpOf("alice", 1, "10.0.0.1", 40000, c.ours)
-				answer := sdpOf("peer", 1, "10.0.0.9", 4000, c.theirs)
+				alice.SDP = audioSDP("alice", 1, "10.0.0.1", 40000, c.ours)
+				answer := audioSDP("peer", 1, "10.0.0.9", 4000, c.theirs)
 				l.callPeer(alice, p, timerHeader, weRefresh, answer)
 				for range 2 { // what was answered is agreed
 					p.Request(method, timerHeader, se1800, answer)
@@ -99,7 +99,7 @@ func TestOfferInForceAsAnswer(t *testing.T) {
 
 // D-13, D-30: a refresh offers what was agreed before the call was answered.
 func TestAgreedBeforeTheAnswer(t *testing.T) {
-	first, second := sipua.SDP("alice", "1"), sdpOf("alice", 2, "10.0.0.1", 40020)
+	first, second := sipua.SDP("alice", "1"), audioSDP("alice", 2, "10.0.0.1", 40020)
 	reliable := []string{"Require: 100rel", "RSeq: 1"}
 	prack := func(body string) *sip.Request {
 		req := sip.NewRequest(sip.PRACK, peerURI)

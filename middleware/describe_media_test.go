@@ -50,7 +50,7 @@ func TestMediaMovesInAnswer(t *testing.T) {
 		host.Ack = func(*sip.Request, sip.ServerTransaction) { acks++ }
 		l.callPeer(alice, p, timerHeader, se1800)
 		alice.Timers.SetHost(host)
-		other := sdpOf("peer", 2, "10.0.0.77", 4000)
+		other := audioSDP("peer", 2, "10.0.0.77", 4000)
 		want := "application/sdp " + other
 		l.at(900 * time.Second)
 		l.refreshedWith(p, sipnet.SDP)
@@ -83,7 +83,7 @@ func TestMediaMovesInAck(t *testing.T) {
 		bob, p := peersCall(l)
 		var acks []string
 		bob.Server.OnAck(func(req *sip.Request, _ sip.ServerTransaction) { acks = append(acks, string(req.Body())) })
-		other := sdpOf("peer", 2, "10.0.0.77", 4000)
+		other := audioSDP("peer", 2, "10.0.0.77", 4000)
 		for _, c := range []struct {
 			answer string
 			want   []string

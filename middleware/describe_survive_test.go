@@ -26,8 +26,8 @@ func imageOf(name string, version int, addr string) string {
 func TestChangesSurviveRefreshes(t *testing.T) {
 	changes := []struct{ name, alice, peer string }{
 		{"fax", imageOf("alice", 2, "10.0.0.1"), imageOf("peer", 2, "10.0.0.9")},
-		{"hold", sdpOf("alice", 2, "10.0.0.1", 40000, "a=sendonly"), sdpOf("peer", 2, "10.0.0.9", 4000, "a=recvonly")},
-		{"codec", strings.Replace(sdpOf("alice", 2, "10.0.0.1", 40000), "AVP 0", "AVP 8", 1), strings.Replace(sdpOf("peer", 2, "10.0.0.9", 4000), "AVP 0", "AVP 8", 1)},
+		{"hold", audioSDP("alice", 2, "10.0.0.1", 40000, "a=sendonly"), audioSDP("peer", 2, "10.0.0.9", 4000, "a=recvonly")},
+		{"codec", strings.Replace(audioSDP("alice", 2, "10.0.0.1", 40000), "AVP 0", "AVP 8", 1), strings.Replace(audioSDP("peer", 2, "10.0.0.9", 4000), "AVP 0", "AVP 8", 1)},
 	}
 	for _, c := range changes {
 		for _, how := range []string{"our INVITE", "our UPDATE", "our INVITE without offer", "their INVITE", "their UPDATE", "their INVITE without offer"} {
@@ -111,8 +111,8 @@ func (l *lab) refreshedWith(p *sipnet.Peer, answer string) *sip.Request {
 
 // D-13, D-30: a description that is neither offer nor answer does not change the session.
 func TestNoOfferNoAnswer(t *testing.T) {
-	other := sdpOf("alice", 9, "10.0.0.1", 40900)
-	theirs := sdpOf("peer", 9, "10.0.0.9", 4900)
+	other := audioSDP("alice", 9, "10.0.0.1", 40900)
+	theirs := audioSDP("peer", 9, "10.0.0.9", 4900)
 	foreign := func(method sip.RequestMethod, kind, body string) *sip.Request {
 		req := sip.NewRequest(method, peerURI)
 		req.AppendHeader(sip.NewHeader("Content-Type", kind))
@@ -200,7 +200,7 @@ func TestNoOfferNoAnswer(t *testing.T) {
 func TestChangeAfterOfferWithoutAnswer(t *testing.T) {
 	unanswered := func(method sip.RequestMethod) func(*lab, *sipua.UA, sipua.Dialog, *sipnet.Peer) {
 		return func(l *lab, alice *sipua.UA, d sipua.Dialog, p *sipnet.Peer) {
-			go func() { _, _ = alice.Send(d, peerAddr, method, sdpOf("alice", 2, "10.0.0.1", 40900)) }()
+			go func() { _, _ = alice.Send(d, peerAddr, method, audioSDP("alice", 2, "10.0.0.1", 40900)) }()
 			p.ExpectRequest(l, method)
 			l.at(l.net.Elapsed() + 64*sip.T1 + time.Second)
 			for ok := true; ok; _, ok = p.Recv(time.Millisecond) { // its copies
@@ -214,7 +214,7 @@ func TestChangeAfterOfferWithoutAnswer(t *testing.T) {
 		{"UPDATE unanswered", unanswered(sip.UPDATE)},
 		{"INVITE unanswered", unanswered(sip.INVITE)},
 		{"UPDATE too long to be sent", func(l *lab, alice *sipua.UA, d sipua.Dialog, _ *sipnet.Peer) {
-			long := sdpOf("alice", 2, "10.0.0.1", 40900, "a=x:"+strings.Repeat("x", int(sip.UDPMTUSize)))
+			long := audioSDP("alice", 2, "10.0.0.1", 40900, "a=x:"+strings.Repeat("x", int(sip.UDPMTUSize)))
 			if _, err := alice.Send(d, peerAddr, sip.UPDATE, long); err == nil {
 				l.Error("sent")
 			}
@@ -225,8 +225,8 @@ func TestChangeAfterOfferWithoutAnswer(t *testing.T) {
 				alice, p := l.alice(), l.peer()
 				d := l.callPeer(alice, p, timerHeader, se1800)
 				c.do(l, alice, d, p)
-				ours := sdpOf("alice", 3, "10.0.0.1", 40020)
-				l.change(alice, d, p, "our UPDATE", ours, sdpOf("peer", 3, "10.0.0.9", 4020))
+				ours := audioSDP("alice", 3, "10.0.0.1", 40020)
+				l.change(alice, d, p, "our UPDATE", ours, audioSDP("peer", 3, "10.0.0.9", 4020))
 				l.at(l.net.Elapsed() + 900*time.Second)
 				if re := l.refreshed(p, sip.INVITE); string(re.Body()) != ours {
 					l.Errorf("refresh with\n%s\nwant\n%s", re.Body(), ours)

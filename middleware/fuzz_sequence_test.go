@@ -60,8 +60,8 @@ var policies = [][]middleware.Option{
 	{middleware.WithPolicyFunc(func(_ *sip.Request, _ bool, p sessiontimer.Policy) sessiontimer.Policy { return p }), middleware.WithOfferUpdate(true)},
 }
 
-// answering is how the application answers calls.
-var answering = []func(d *sipgo.DialogServerSession){
+// appAnswers are the ways in which the application answers calls.
+var appAnswers = []func(d *sipgo.DialogServerSession){
 	nil, // at once
 	func(d *sipgo.DialogServerSession) {
 		_ = d.Respond(180, "Ringing", nil)
@@ -106,7 +106,7 @@ var byes = []func(req *sip.Request, tx sip.ServerTransaction) bool{
 func (s script) play(t *testing.T) {
 	n := sipnet.New()
 	bob := newSubject(t, n, true, pick(policies, s.policy)...)
-	if f := pick(answering, s.app); f != nil {
+	if f := pick(appAnswers, s.app); f != nil {
 		bob.answer = f
 	}
 	bob.bye, bob.silent = pick(byes, s.app/8), s.begins%8 > 5

@@ -189,7 +189,7 @@ func TestAnswerAfterCancel(t *testing.T) {
 				p.Request(sip.INVITE, append(moves, sdp2)...)
 				p.ExpectResponse(l, 180)
 				p.Cancel()
-				res := wantCancelled(l, p)
+				res := want487(l, p)
 				if c.ack {
 					p.Ack(res)
 				}
@@ -223,7 +223,7 @@ func TestFirstAnswerAfterCancel(t *testing.T) {
 		p.Invite(bob.Addr, timerHeader, allow, ourRefresh)
 		p.ExpectResponse(l, 180)
 		p.Cancel()
-		res := wantCancelled(l, p)
+		res := want487(l, p)
 		l.at(time.Second)
 		if n := l.count(bobAddr, "487 Request Terminated (INVITE)"); n != 2 {
 			l.Errorf("the 487 was sent %d times by Timer G, want twice", n)
@@ -240,8 +240,8 @@ func TestFirstAnswerAfterCancel(t *testing.T) {
 	})
 }
 
-// wantCancelled passes the 200 to the CANCEL over.
-func wantCancelled(l *lab, p *sipnet.Peer) *sip.Response {
+// want487 passes the 200 to the CANCEL over.
+func want487(l *lab, p *sipnet.Peer) *sip.Response {
 	l.Helper()
 	for {
 		msg, ok := p.Recv(time.Second)
