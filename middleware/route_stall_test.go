@@ -149,6 +149,33 @@ func TestStalledDialForUpdate(t *testing.T) {
 	})
 }
 
+// The same holds for an UPDATE that is sent again after a challenge, to a peer that no longer
+// reads.
+func TestStalledAnswerToChallenge(t *testing.T) {
+	inLab(t, func(l *lab) {
+		bob := sipua.New(l.T, l.net, "bob", bobAddr, "tcp", secret...)
+		l.uas = append(l.uas, bob)
+		p := l.net.StreamPeer(streamAddr, bobAddr, "TCP")
+		synctest.Wait()
+		l.peerCalls(p, bob, timerHeader, allow, weRefresh, "Contact: <sip:peer@"+streamAddr+";transport=tcp>")
+		l.at(900 * time.Second)
+		update := p.ExpectRequest(l, sip.UPDATE)
+		l.net.Stall(streamAddr)
+		p.Reply(update, 401, "Unauthorized", `WWW-Authenticate: Digest realm="r", nonce="1"`)
+		l.at(950 * time.Second)
+		var failed []string
+		for _, e := range bob.Events() {
+			if f, ok := e.Event.(sessiontimer.RefreshFailed); ok {
+				failed = append(failed, fmt.Sprintf("%s at %v", f.Method, e.At))
+			}
+		}
+		if len(failed) == 0 || failed[0] != "UPDATE at 15m24s" {
+			l.Errorf("failed: %v; want an UPDATE at 15m24s", failed)
+		}
+		l.net.Resume(streamAddr)
+	})
+}
+
 // A BYE that cannot be written gives its place back after 64*T1, and that of another call
 // leaves.
 func TestStalledByeLeavesItsPlace(t *testing.T) {

@@ -19,6 +19,7 @@ type attempt struct {
 	d          *dialogstore.Dialog // as it was stored when the request was built
 	place      string              // where it goes; empty for where its URIs lead
 	remember   *string             // the new Dialog.Answered if place answers; nil to leave it as it is
+	until      time.Time           // when it is given up; zero for the deadline of its context
 	noUpdate   bool                // if it is accepted, the peer counts as refusing UPDATE
 	key        failover.Key        // names the call and our epoch of it
 	may        permission
@@ -35,10 +36,19 @@ func (a *attempt) anew() *attempt {
 	return &attempt{
 		exchange: exchange{r: a.r, set: a.set, dialog: a.dialog, id: a.id, req: req, policy: a.policy, ours: true, proposal: a.proposal},
 		d:        a.d,
+		until:    a.until,
 		noUpdate: a.noUpdate,
 		key:      a.key,
 		may:      a.may,
 	}
+}
+
+// inTime returns ctx for a step that must not take longer than a lasts. cancel must be called.
+func (a *attempt) inTime(ctx context.Context) (bounded context.Context, cancel context.CancelFunc) {
+	if a.until.IsZero() || !blocks(a.req) {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, a.until)
 }
 
 func (a *attempt) opened(tx *sip.ClientTx) {

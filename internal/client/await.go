@@ -13,9 +13,9 @@ import (
 
 // await waits for the final response, and repeats the request after a 422, 420 or
 // challenge. It gives up if there is no response at all by the end of p, or no final one by
-// end, unless that is zero.
-func (a *attempt) await(ctx context.Context, p patience, end time.Time) (*sip.Response, error) {
-	look, silence, over := a.lookEverySecond(), alarm(p.until), alarm(end)
+// a.until.
+func (a *attempt) await(ctx context.Context, p patience) (*sip.Response, error) {
+	look, silence, over := a.lookEverySecond(), alarm(p.until), alarm(a.until)
 	for {
 		tx := a.transaction()
 		select {
@@ -76,6 +76,8 @@ func (a *attempt) receive(ctx context.Context, tx *sip.ClientTx, res *sip.Respon
 	case a.challenges < maxChallenges && a.authorize(res):
 		a.challenges++
 		sipmsg.NewBranch(a.req)
+		ctx, cancel := a.inTime(ctx)
+		defer cancel()
 		return true, a.send(ctx, a)
 	case !a.req.IsInvite():
 		tx.Terminate() // an INVITE transaction stays, for retransmitted responses

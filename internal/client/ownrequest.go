@@ -26,7 +26,6 @@ type ownRequest struct {
 	at         int           // index of the current place
 	patience   patience      // with the current place
 	lastChance time.Time     // of the session; zero if only the deadline counts
-	end        time.Time     // when it is given up; zero for the deadline of its context
 	waited     time.Duration // how long the UPDATE before this was unanswered at every place; 0 if there was none
 	stays      bool          // do not try other places after a timeout: earlier refreshes got no answer anywhere
 
@@ -164,8 +163,8 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 	if !ok {
 		end = now.Add(stepLife())
 	}
-	if !o.end.IsZero() && o.end.Before(end) {
-		end = o.end
+	if !o.until.IsZero() && o.until.Before(end) {
+		end = o.until
 	}
 	if o.lastChance.After(now) && o.lastChance.Before(end) {
 		end = o.lastChance
@@ -175,21 +174,20 @@ func (o *ownRequest) timeLeft(ctx context.Context, now time.Time) time.Duration 
 
 // timeUp reports whether the request is given up.
 func (o *ownRequest) timeUp(ctx context.Context) bool {
-	return ctx.Err() != nil || !o.end.IsZero() && !time.Now().Before(o.end)
+	return ctx.Err() != nil || !o.until.IsZero() && !time.Now().Before(o.until)
 }
 
 // sendInTime sends the request to the current place. If something may come after that, DNS,
 // dial and write may take no longer than the answer.
 func (o *ownRequest) sendInTime(ctx context.Context) error {
 	var cancel context.CancelFunc
-	switch now := time.Now(); {
-	case o.others() > 0:
-		ctx, cancel = context.WithTimeout(ctx, min(indialog.Patience(o.timeLeft(ctx, now), o.others()), stepLife()))
-		defer cancel()
-	case !o.end.IsZero() && blocks(o.req):
-		ctx, cancel = context.WithDeadline(ctx, o.end)
-		defer cancel()
+	switch others := o.others(); {
+	case others > 0:
+		ctx, cancel = context.WithTimeout(ctx, min(indialog.Patience(o.timeLeft(ctx, time.Now()), others), stepLife()))
+	default:
+		ctx, cancel = o.inTime(ctx)
 	}
+	defer cancel()
 	return o.attempt.send(ctx, o.attempt)
 }
 
@@ -197,7 +195,7 @@ func (o *ownRequest) sendInTime(ctx context.Context) error {
 // moves on to the next place.
 func (o *ownRequest) await(ctx context.Context) (*sip.Response, error) {
 	for {
-		res, err := o.attempt.await(ctx, o.patience, o.end)
+		res, err := o.attempt.await(ctx, o.patience)
 		o.listen()
 		if !o.turns(ctx, res, err) {
 			return o.outcome(res, both(o.failed, err))

@@ -59,7 +59,7 @@ func TestPatienceHere(t *testing.T) {
 			o.lastChance = at(c.lastChance)
 		}
 		if c.end > 0 {
-			o.end = at(c.end)
+			o.until = at(c.end)
 		}
 		ctx := context.Background()
 		if c.deadline > 0 {
@@ -107,7 +107,7 @@ func TestTurns(t *testing.T) {
 		o := ownAt(c.others + 1)
 		o.stays = c.stays
 		if c.over {
-			o.end = time.Now()
+			o.until = time.Now()
 		}
 		if c.ctx == nil {
 			c.ctx = context.Background()

@@ -133,7 +133,7 @@ func (c *Client) sendRefresh(ctx context.Context, before *dialogstore.Dialog, a 
 // runUntil is run for an UPDATE that can be followed by a re-INVITE: some peers allow
 // UPDATE but never answer it.
 func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Response, error) {
-	o.end = until
+	o.until = until
 	res, err := o.run(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", refresher.ErrGivenUp, sip.ErrTransactionTimeout)
