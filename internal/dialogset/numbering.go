@@ -8,6 +8,8 @@ import (
 )
 
 // Numbering assigns the CSeq numbers of our requests within a dialog (RFC 3261 §12.2.1.1).
+// The store has the last one too, for the process that goes on after this one. It may lag
+// behind while a request is in flight, so in this process Numbering counts.
 type Numbering struct {
 	mu      monitor.Monitor
 	last    uint32       // the last CSeq on the wire
