@@ -69,6 +69,14 @@ var faults = []struct {
 	{"a fenced Put is no error", []string{"put fenced by epoch", "claim among puts", "late put"}, func(m *memory) failover.Registry {
 		return broken{memory: m, put: func(_ ctx, me node, e state) error { put2(m, me, e); return nil }}
 	}},
+	{"the owner's Put is fenced by itself", []string{"one owner an epoch", "one owner an epoch, replies lost"}, func(m *memory) failover.Registry {
+		return broken{memory: m, put: func(_ ctx, me node, e state) error {
+			if err := put2(m, me, e); err != nil || e.Epoch == 1 {
+				return err
+			}
+			return &failover.FencedError{ID: e.Dialog.ID, Ownership: owner{Owner: me, Epoch: e.Epoch}}
+		}}
+	}},
 	{"Put stores nothing", []string{"put", "claim"}, func(m *memory) failover.Registry {
 		return broken{memory: m, put: func(ctx, node, state) error { return nil }}
 	}},

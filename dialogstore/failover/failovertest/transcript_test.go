@@ -214,8 +214,29 @@ func (s *scribe) Bury(c ctx, n node, count uint64) (bool, error) {
 func errParts(errs []error) (parts []part) {
 	for i := range errs {
 		parts = append(parts, part{fmt.Sprint(i + 1), func() { errs[i] = turned(errs[i]) }})
+		parts = append(parts, fenceParts(fmt.Sprint(i+1), &errs[i])...)
 	}
 	return parts
+}
+
+// fenceParts are what a *FencedError says: the call, its owner and the epoch.
+func fenceParts(prefix string, err *error) []part {
+	var f *failover.FencedError
+	if !errors.As(*err, &f) {
+		return nil
+	}
+	altered := func(what string, alter func(*failover.FencedError)) part {
+		return part{prefix + "." + what, func() {
+			other := *f
+			alter(&other)
+			*err = &other
+		}}
+	}
+	return []part{
+		altered("call", func(f *failover.FencedError) { f.ID.CallID += "x" }),
+		altered("node", func(f *failover.FencedError) { f.Owner.Run += "x" }),
+		altered("epoch", func(f *failover.FencedError) { f.Epoch++ }),
+	}
 }
 
 func (s *scribe) Put(c ctx, me node, entries []state) ([]error, error) {
@@ -236,6 +257,7 @@ func (s *scribe) Claim(c ctx, me, from node, keys []name) ([]claimed, error) {
 	for i := range all {
 		of := func(what string) string { return fmt.Sprint(i+1, ".", what) }
 		parts = append(parts, part{of("error"), func() { all[i].Err = turned(all[i].Err) }})
+		parts = append(parts, fenceParts(fmt.Sprint(i+1), &all[i].Err)...)
 		if all[i].Err == nil {
 			parts = append(parts, part{of("epoch"), func() { all[i].Epoch++ }}, part{of("age"), func() { all[i].Age += time.Hour }},
 				part{of("state"), func() { all[i].Dialog.LocalCSeq++ }})
