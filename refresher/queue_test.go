@@ -82,6 +82,28 @@ func TestQueueOrder(t *testing.T) {
 	})
 }
 
+// A queue that was cleaned while a removed call was on top still has the earliest call first.
+func TestQueueCleanedAtTheTop(t *testing.T) {
+	q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
+	add := func(at time.Duration) *call {
+		c := newCall(&dialogstore.Dialog{}, 0)
+		c.at = at
+		q.add(c)
+		return c
+	}
+	top := add(1)
+	add(5)
+	earliest := add(3)
+	add(9)
+	q.remove(top)
+	if add(7); len(q.all) != 4 {
+		t.Fatalf("%d places for 4 calls, want the removed one cleaned away", len(q.all))
+	}
+	if got := q.first(); got != earliest {
+		t.Errorf("the first is due at %v, want %v", got.at, earliest.at)
+	}
+}
+
 // A place that was given up keeps no call in memory.
 func TestQueueLetsGo(t *testing.T) {
 	q := queue{id: inDue, time: func(c *call) time.Duration { return c.at }}
