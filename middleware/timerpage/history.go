@@ -169,10 +169,11 @@ func (r *ring[T]) add(v T, most int) {
 }
 
 func (r *ring[T]) last() *T {
-	for i := range r.kept {
-		return &r.kept[(r.next+len(r.kept)-1-i)%len(r.kept)]
+	n := len(r.kept)
+	if n == 0 {
+		return nil
 	}
-	return nil
+	return &r.kept[(r.next+n-1)%n]
 }
 
 // backwards yields what is kept, the newest first.
