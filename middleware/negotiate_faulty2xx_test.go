@@ -255,6 +255,10 @@ func TestAnswerOfAnotherCall(t *testing.T) {
 						if got := strings.Join(events(alice), " "); got != "Negotiated" {
 							l.Errorf("events are %s, want Negotiated alone", got)
 						}
+						if !own {
+							l.at(1800 * time.Second)
+							l.wantSent(aliceAddr, sip.BYE, 1800*time.Second) // its CSeq, which the lab checks, is the next
+						}
 					})
 				})
 			}

@@ -94,6 +94,8 @@ func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
 		if news {
 			a.r.c.calls.FollowMedia(ctx, &before, agreed)
 		}
+	default:
+		a.commitNumber(ctx, a.cseq, false) // no session begins to store it with
 	}
 }
 
