@@ -81,12 +81,16 @@ func (s *Scheduler) sendByes(now time.Time) time.Time {
 		s.gate.enter(sessiontimer.Hangup, now)
 		p := &placed{Context: s.ctx, s: s, action: sessiontimer.Hangup}
 		s.workers.Run(func() {
+			defer s.byeSent(p)
 			bye(p)
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			p.leave()
-			s.turn()
 		})
 	}
 	return time.Time{}
+}
+
+func (s *Scheduler) byeSent(p *placed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.leave()
+	s.turn()
 }

@@ -153,23 +153,29 @@ func (s *Scheduler) start(c *call, now time.Time) step {
 	a := Attempt{Session: c.session, Method: c.method, Last: c.attempts == maxAttempts, Cancel: cancel}
 	a.UpdateRefused = a.Last && c.failed == sessiontimer.MethodUpdate
 	return func() (next step) {
+		run := s.run
+		defer func() {
+			cancel()
+			s.finish(c, p, run)
+		}()
 		s.refresh(ctx, c, a)
-		cancel()
-		return s.finish(c)
+		// This goroutine goes on: the application has not ended it by runtime.Goexit.
+		run = func(started step) {
+			if next == nil {
+				next = started
+			} else {
+				s.run(started)
+			}
+		}
+		return nil
 	}
 }
 
-// finish notes that a refresh is over, and returns the next one for this worker.
-func (s *Scheduler) finish(c *call) (next step) {
+// finish notes that a refresh is over, and starts what may start now.
+func (s *Scheduler) finish(c *call, p *placed, run func(step)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.leave()
 	s.over(c)
-	s.turnWith(func(started step) {
-		if next == nil {
-			next = started
-		} else {
-			s.run(started)
-		}
-	})
-	return next
+	s.turnWith(run)
 }
