@@ -39,6 +39,12 @@ var faults = []struct {
 		}
 	})},
 	{"runs of a name are one", []string{"runs", "alike nodes"}, nodesAs(func(n node) node { return node{Name: n.Name} })},
+	{"a Leave that is done says that it failed", []string{"everything at once"}, func(m *memory) failover.Registry {
+		return broken{memory: m, leave: func(c ctx, me node) error { m.Leave(c, me); return errSpoiled }}
+	}},
+	{"a pulse has a node that never was", []string{"everything at once"}, pulses(func(_ node, p *pulse) {
+		p.Nodes = append(p.Nodes, failover.Beating{Node: node{Name: "stranger"}})
+	})},
 	{"Leave does nothing", []string{"leave", "leave again", "everything at once"}, func(m *memory) failover.Registry {
 		return broken{memory: m, leave: func(ctx, node) error { return nil }}
 	}},
@@ -76,6 +82,9 @@ var faults = []struct {
 			}
 			return &failover.FencedError{ID: e.Dialog.ID, Ownership: owner{Owner: me, Epoch: e.Epoch}}
 		}}
+	}},
+	{"a Put that is done says that it failed", []string{"puts at once", "drop among puts"}, func(m *memory) failover.Registry {
+		return broken{memory: m, put: func(_ ctx, me node, e state) error { put2(m, me, e); return errSpoiled }}
 	}},
 	{"Put stores nothing", []string{"put", "claim"}, func(m *memory) failover.Registry {
 		return broken{memory: m, put: func(ctx, node, state) error { return nil }}
@@ -116,6 +125,9 @@ var faults = []struct {
 	}},
 
 	// Drops.
+	{"a Drop that is done says that it failed", []string{"drop among puts"}, func(m *memory) failover.Registry {
+		return broken{memory: m, drop: func(_ ctx, me node, k name) error { drop2(m, me, k); return errSpoiled }}
+	}},
 	{"Drop does nothing", []string{"drop", "everything at once"}, func(m *memory) failover.Registry {
 		return broken{memory: m, drop: func(ctx, node, name) error { return nil }}
 	}},
@@ -176,6 +188,16 @@ var faults = []struct {
 			return claim2(m, me, owner2(m, k.ID).Owner, k)
 		}}
 	}},
+	{"only one node is told who won", []string{"claims at once"}, func(m *memory) failover.Registry {
+		return broken{memory: m, claim: func(_ ctx, me, from node, k name) claimed {
+			c := claim2(m, me, from, k)
+			var f *failover.FencedError
+			if me != worker(0) && errors.As(c.Err, &f) {
+				c.Err = &failover.FencedError{ID: f.ID, Ownership: owner{Owner: from, Epoch: f.Epoch}}
+			}
+			return c
+		}}
+	}},
 	{"Claim raises the epoch by two", []string{"claim", "claims in a row", "one owner an epoch"}, func(m *memory) failover.Registry {
 		return broken{memory: m, claim: func(_ ctx, me, from node, k name) claimed {
 			if c := claim2(m, me, from, k); c.Err != nil {
@@ -212,6 +234,9 @@ var faults = []struct {
 	}},
 
 	// Lists.
+	{"Owned lists a call twice", []string{"everything at once"}, listed(func(all []held, _ int) []held {
+		return append(all, all...)
+	})},
 	{"Owned begins with the last", []string{"owned in order", "owned limit", "owned moves"}, listed(func(all []held, limit int) []held {
 		slices.Reverse(all)
 		return all[:min(limit, len(all))]

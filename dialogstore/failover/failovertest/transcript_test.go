@@ -121,11 +121,13 @@ func (s *scribe) answered(text string, err *error, parts ...part) {
 	s.asked = append(s.asked, r)
 }
 
+var errSpoiled = errors.New("spoiled")
+
 func turned(err error) error {
 	if err != nil {
 		return nil
 	}
-	return errors.New("spoiled")
+	return errSpoiled
 }
 
 func nodeText(n node) string {
