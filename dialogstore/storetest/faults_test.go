@@ -6,9 +6,12 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
+
+var errSpoiled = errors.New("spoiled")
 
 // faults are stores that break one rule each, with the checks that detect it.
 var faults = []struct {
@@ -131,6 +134,86 @@ var faults = []struct {
 		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
 			d, err := s.Delete(context.WithoutCancel(c), i)
 			return d, cmp.Or(c.Err(), err)
+		}}
+	}},
+	{"a Create that is done says that it failed", []string{"everything at once"}, func(s store) store {
+		var begun atomic.Bool
+		return broken{store: s, create: func(c ctx, d dialog) error {
+			err := s.Create(c, d)
+			if begun.Swap(true) {
+				err = errSpoiled
+			}
+			return err
+		}}
+	}},
+	{"an Update that is done says that it failed", []string{"updates at once", "everything at once"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, after, err := s.Update(c, i, f)
+			if after.LocalCSeq == workers*rounds { // the last
+				err = errSpoiled
+			}
+			return before, after, err
+		}}
+	}},
+	{"a Delete that is done says that it failed", []string{"delete among updates", "everything at once"}, func(s store) store {
+		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+			d, _ := s.Delete(c, i)
+			return d, errSpoiled
+		}}
+	}},
+	{"Delete is an update behind", []string{"delete among updates"}, func(s store) store {
+		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
+			d, err := s.Delete(c, i)
+			d.LocalCSeq--
+			return d, err
+		}}
+	}},
+	{"after is before", []string{"updates at once"}, func(s store) store {
+		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
+			before, _, err := s.Update(c, i, f)
+			return before, before, err
+		}}
+	}},
+	{"Load is an update behind", []string{"updates at once"}, func(s store) store {
+		return broken{store: s, load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, i)
+			d.LocalCSeq--
+			return d, err
+		}}
+	}},
+	{"Load gives another ID", []string{"everything at once"}, func(s store) store {
+		return broken{store: s, load: func(c ctx, i id) (dialog, error) {
+			d, err := s.Load(c, i)
+			d.LocalTag += "x"
+			return d, err
+		}}
+	}},
+	{"all yields a dialog that never was", []string{"everything at once"}, func(s store) store {
+		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				if yield(dialog{}, nil) {
+					s.All(c)(yield)
+				}
+			}
+		}}
+	}},
+	{"all hides those of the goroutines", []string{"everything at once"}, func(s store) store {
+		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				s.All(c)(func(d dialog, err error) bool { return strings.HasPrefix(d.CallID, "call-") || yield(d, err) })
+			}
+		}}
+	}},
+	{"all yields an error beside those of the goroutines", []string{"everything at once"}, func(s store) store {
+		return broken{store: s, all: func(c ctx) iter.Seq2[dialog, error] {
+			return func(yield func(dialog, error) bool) {
+				s.All(c)(func(d dialog, err error) bool {
+					if strings.HasPrefix(d.CallID, "call-") {
+						err = errSpoiled
+					}
+					return yield(d, err)
+				})
+			}
 		}}
 	}},
 	{"keys are joined", []string{"alike IDs"}, func(s store) store {

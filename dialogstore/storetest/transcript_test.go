@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"iter"
@@ -115,7 +114,7 @@ func turned(err error) error {
 	if err != nil {
 		return nil
 	}
-	return errors.New("spoiled")
+	return errSpoiled
 }
 
 func idText(i id) string { return fmt.Sprintf("%s/%s/%s", i.CallID, i.LocalTag, i.RemoteTag) }
