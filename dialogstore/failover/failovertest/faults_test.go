@@ -198,6 +198,24 @@ var faults = []struct {
 			return c
 		}}
 	}},
+	{"who won a Claim is fenced by itself", []string{"claims at once"}, func(m *memory) failover.Registry {
+		return broken{memory: m, claim: func(_ ctx, me, from node, k name) claimed {
+			c := claim2(m, me, from, k)
+			if c.Err == nil {
+				c.Err = &failover.FencedError{ID: k.ID, Ownership: owner{Owner: me, Epoch: c.Epoch}}
+			}
+			return c
+		}}
+	}},
+	{"Claim is a version behind", []string{"claim among puts"}, func(m *memory) failover.Registry {
+		return broken{memory: m, claim: func(_ ctx, me, from node, k name) claimed {
+			c := claim2(m, me, from, k)
+			if me == bob {
+				c.Dialog.Version--
+			}
+			return c
+		}}
+	}},
 	{"Claim raises the epoch by two", []string{"claim", "claims in a row", "one owner an epoch"}, func(m *memory) failover.Registry {
 		return broken{memory: m, claim: func(_ ctx, me, from node, k name) claimed {
 			if c := claim2(m, me, from, k); c.Err != nil {
