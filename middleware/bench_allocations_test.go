@@ -74,8 +74,8 @@ func TestCallAllocations(t *testing.T) {
 }
 
 // A refresh allocates a twentieth less than one that an application sends by hand, including
-// what sipgo and the peer allocate: a tenth was measured. Retransmissions disturb a measurement on a busy machine, so
-// if it fails the medians of several count.
+// what sipgo and the peer allocate: a tenth was measured. Retransmissions disturb a
+// measurement on a busy machine, so if it fails the medians of several count.
 func TestRefreshAllocations(t *testing.T) {
 	withoutRace(t)
 	for _, c := range []struct {

@@ -66,6 +66,30 @@ func TestTakeoverRefreshesInTime(t *testing.T) {
 	}
 }
 
+// A refresh that had no answer when its node died has a CSeq, too, that the next owner goes on
+// from.
+func TestTakeoverDuringRefresh(t *testing.T) {
+	for _, r := range refreshes {
+		t.Run(string(r.method), func(t *testing.T) {
+			inCluster(t, func(l *cluster) {
+				a := l.alice()
+				l.bob()
+				l.callPeer(a.UA, l.peer, r.allow, timerHeader, se1800)
+				l.at(905 * time.Second)
+				a.crash()
+				l.at(905*time.Second + takenBy)
+				last, next := l.requests(aliceAddr, string(r.method)), l.requests(bobAddr, string(r.method))
+				if len(next) == 0 {
+					l.Fatal("no refresh by the next owner")
+				}
+				if got, want := next[0].SIP.CSeq().SeqNo, last[len(last)-1].SIP.CSeq().SeqNo+1001; got != want {
+					l.Errorf("CSeq %d, want %d: a thousand above the last and the next", got, want)
+				}
+			})
+		})
+	}
+}
+
 // RFC 3261 §12.2: a node at another address tells the peer at once where it is. The
 // route set stays (J-25).
 func TestTakeoverAnnouncesAddress(t *testing.T) {

@@ -149,8 +149,8 @@ func (d *Dialog) lastTold() Told {
 }
 
 // Older notes the CSeq of a request of the peer, and reports whether a higher one came
-// before. stored is the highest CSeq in the store, which gets that of a
-// request only when it is answered.
+// before. stored is the highest CSeq in the store, which gets that of a request only when it
+// is answered.
 func (d *Dialog) Older(cseq, stored uint32) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
