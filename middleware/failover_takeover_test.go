@@ -66,8 +66,8 @@ func TestTakeoverRefreshesInTime(t *testing.T) {
 	}
 }
 
-// A refresh that had no answer when its node died has a CSeq, too, that the next owner goes on
-// from.
+// J-24: a refresh that had no answer when its node died has a CSeq, too, that the next owner
+// goes on from.
 func TestTakeoverDuringRefresh(t *testing.T) {
 	for _, r := range refreshes {
 		t.Run(string(r.method), func(t *testing.T) {
