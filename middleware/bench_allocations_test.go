@@ -74,8 +74,8 @@ func TestCallAllocations(t *testing.T) {
 }
 
 // A refresh allocates less than one that an application sends by hand, including what sipgo
-// and the peer allocate: a tenth less was measured, a fifteenth on a busy machine. Retransmissions disturb a
-// measurement on a busy machine, so if it fails the medians of several count.
+// and the peer allocate: a tenth less was measured, a fifteenth on a busy machine. There
+// retransmissions disturb a measurement, so if it fails the medians of several count.
 func TestRefreshAllocations(t *testing.T) {
 	withoutRace(t)
 	for _, c := range []struct {
