@@ -45,7 +45,7 @@ func TestCommittedTogether(t *testing.T) {
 		time.Sleep(gather - 1)
 		beat("b")
 		want("just before", 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want("when the first has waited long enough", 1)
 		beat("c")
 		want("after that", 1)
