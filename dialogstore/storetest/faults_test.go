@@ -9,9 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
-
-var errSpoiled = errors.New("spoiled")
 
 // faults are stores that break one rule each, with the checks that detect it.
 var faults = []struct {
@@ -141,7 +140,7 @@ var faults = []struct {
 		return broken{store: s, create: func(c ctx, d dialog) error {
 			err := s.Create(c, d)
 			if begun.Swap(true) {
-				err = errSpoiled
+				err = recorder.ErrSpoiled
 			}
 			return err
 		}}
@@ -150,7 +149,7 @@ var faults = []struct {
 		return broken{store: s, update: func(c ctx, i id, f change) (dialog, dialog, error) {
 			before, after, err := s.Update(c, i, f)
 			if after.LocalCSeq == workers*rounds { // the last
-				err = errSpoiled
+				err = recorder.ErrSpoiled
 			}
 			return before, after, err
 		}}
@@ -158,7 +157,7 @@ var faults = []struct {
 	{"a Delete that is done says that it failed", []string{"delete among updates", "everything at once"}, func(s store) store {
 		return broken{store: s, remove: func(c ctx, i id) (dialog, error) {
 			d, _ := s.Delete(c, i)
-			return d, errSpoiled
+			return d, recorder.ErrSpoiled
 		}}
 	}},
 	{"Delete is an update behind", []string{"delete among updates"}, func(s store) store {
@@ -209,7 +208,7 @@ var faults = []struct {
 			return func(yield func(dialog, error) bool) {
 				s.All(c)(func(d dialog, err error) bool {
 					if strings.HasPrefix(d.CallID, "call-") {
-						err = errSpoiled
+						err = recorder.ErrSpoiled
 					}
 					return yield(d, err)
 				})

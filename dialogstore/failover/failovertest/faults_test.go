@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
 
 // faults are registries that break one rule each, with the checks that tell.
@@ -40,7 +41,7 @@ var faults = []struct {
 	})},
 	{"runs of a name are one", []string{"runs", "alike nodes"}, nodesAs(func(n node) node { return node{Name: n.Name} })},
 	{"a Leave that is done says that it failed", []string{"everything at once"}, func(m *memory) failover.Registry {
-		return broken{memory: m, leave: func(c ctx, me node) error { m.Leave(c, me); return errSpoiled }}
+		return broken{memory: m, leave: func(c ctx, me node) error { m.Leave(c, me); return recorder.ErrSpoiled }}
 	}},
 	{"a pulse has a node that never was", []string{"everything at once"}, pulses(func(_ node, p *pulse) {
 		p.Nodes = append(p.Nodes, failover.Beating{Node: node{Name: "stranger"}})
@@ -84,7 +85,7 @@ var faults = []struct {
 		}}
 	}},
 	{"a Put that is done says that it failed", []string{"puts at once", "drop among puts"}, func(m *memory) failover.Registry {
-		return broken{memory: m, put: func(_ ctx, me node, e state) error { put2(m, me, e); return errSpoiled }}
+		return broken{memory: m, put: func(_ ctx, me node, e state) error { put2(m, me, e); return recorder.ErrSpoiled }}
 	}},
 	{"Put stores nothing", []string{"put", "claim"}, func(m *memory) failover.Registry {
 		return broken{memory: m, put: func(ctx, node, state) error { return nil }}
@@ -126,7 +127,7 @@ var faults = []struct {
 
 	// Drops.
 	{"a Drop that is done says that it failed", []string{"drop among puts"}, func(m *memory) failover.Registry {
-		return broken{memory: m, drop: func(_ ctx, me node, k name) error { drop2(m, me, k); return errSpoiled }}
+		return broken{memory: m, drop: func(_ ctx, me node, k name) error { drop2(m, me, k); return recorder.ErrSpoiled }}
 	}},
 	{"Drop does nothing", []string{"drop", "everything at once"}, func(m *memory) failover.Registry {
 		return broken{memory: m, drop: func(ctx, node, name) error { return nil }}

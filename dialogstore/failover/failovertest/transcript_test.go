@@ -2,132 +2,55 @@ package failovertest
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
-
-var update = flag.Bool("update", false, "write testdata/checks.txt")
 
 // TestTranscript compares what the suite demands with testdata/checks.txt: the requests of
 // each check, the answers of Memory, and in brackets those parts of an answer that the check
 // insists on. Of checks with many requests only their number is there, and of those that need
 // goroutines only the rules.
 func TestTranscript(t *testing.T) {
-	const file = "testdata/checks.txt"
-	var out strings.Builder
-	said := make(map[string]bool)
+	var tr recorder.Transcript
 	for _, g := range groups() {
 		for _, c := range g.checks {
-			fmt.Fprintf(&out, "%s: %s\n", c.name, c.rule)
+			tr.Rule(c.name, c.rule)
 			if &g.checks[0] != &contention[0] {
-				transcribe(t, c, &out, said)
+				tr.Requests(30, func(s *recorder.Scribe) []string { return runWith(t, c, s) })
 			}
 		}
 	}
-	fmt.Fprintln(&out, "\nWhat a check that fails says:")
-	for _, text := range slices.Sorted(maps.Keys(said)) {
-		fmt.Fprintf(&out, "  %s\n", text)
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(out.String(), "\n")); diff != "" {
-		t.Errorf("the checks ask or need something else than %s says; write it anew with -update (-want +got):\n%s", file, diff)
-	}
+	tr.Compare(t, "testdata/checks.txt")
 }
 
-// transcribe writes down a check: it runs once as it is, and once for each part of each
-// answer, with that changed.
-func transcribe(t *testing.T, c check, out *strings.Builder, said map[string]bool) {
-	plain := run(t, c, -1, -1, nil)
-	if n := len(plain.asked); n > 30 {
-		fmt.Fprintf(out, "  %d requests\n", n)
-		return
-	}
-	for n, request := range plain.asked {
-		var needed []string
-		for k, name := range request.parts {
-			if run(t, c, n, k, said).failed {
-				needed = append(needed, name)
-			}
-		}
-		fmt.Fprintf(out, "  %s %v\n", request.text, needed)
-	}
-}
-
-func run(t *testing.T, c check, n, k int, said map[string]bool) *scribe {
-	s := &scribe{n: n, k: k}
+func runWith(t *testing.T, c check, s *recorder.Scribe) (failures []string) {
 	bubble.Test(t, func(t *testing.T) {
-		s.memory = failover.NewMemory()
-		failures := recorder.Said(t, func(t testing.TB) { c.run(t, s) })
-		s.failed = len(failures) > 0
-		for _, text := range failures {
-			said[text] = true
-		}
+		failures = recorder.Said(t, func(t testing.TB) { c.run(t, &scribe{failover.NewMemory(), s}) })
 	})
-	return s
+	return failures
 }
 
 // scribe is a Memory that notes what it is asked. It changes one part of one answer.
 type scribe struct {
 	*memory
-	asked  []request
-	n, k   int // the answer and the part that are changed
-	failed bool
+	*recorder.Scribe
 }
 
-type request struct {
-	text  string
-	parts []string
-}
+var part = recorder.PartOf
 
-type part struct {
-	name   string
-	change func()
-}
-
-// answered notes a request with its answer, and changes that if it is its turn.
-func (s *scribe) answered(text string, err *error, parts ...part) {
-	parts = append(parts, part{"error", func() { *err = turned(*err) }})
-	r := request{text: text}
+func (s *scribe) answered(text string, err *error, parts ...recorder.Part) {
 	if *err != nil {
-		r.text += fmt.Sprintf(" fails: %v", *err)
+		text += fmt.Sprintf(" fails: %v", *err)
 	}
-	for _, p := range parts {
-		r.parts = append(r.parts, p.name)
-	}
-	if len(s.asked) == s.n {
-		parts[s.k].change()
-	}
-	s.asked = append(s.asked, r)
-}
-
-var errSpoiled = errors.New("spoiled")
-
-func turned(err error) error {
-	if err != nil {
-		return nil
-	}
-	return errSpoiled
+	s.Answered(text, err, parts...)
 }
 
 func nodeText(n node) string {
@@ -191,12 +114,12 @@ func (s *scribe) Beat(c ctx, me node) (pulse, error) {
 	s.answered(fmt.Sprintf("Beat %s = %s, buried %d", nodeText(me), list(p.Nodes, func(b failover.Beating) string {
 		return strings.NewReplacer(" left=false", "", " dead=false", "").Replace(fmt.Sprintf("%s left=%t dead=%t", nodeText(b.Node), b.Left, b.Dead))
 	}), p.Buried), &err,
-		part{"nodes", func() { p.Nodes = append(p.Nodes, failover.Beating{Node: node{Name: "stranger"}}) }},
-		part{"left", each(func(b *failover.Beating) { b.Left = !b.Left })},
-		part{"dead", each(func(b *failover.Beating) { b.Dead = !b.Dead })},
-		part{"counts", each(func(b *failover.Beating) { b.Count-- })},
-		part{"buried", func() { p.Buried++ }},
-		part{"generation", func() { p.Generation += "x" }})
+		part("nodes", func() { p.Nodes = append(p.Nodes, failover.Beating{Node: node{Name: "stranger"}}) }),
+		part("left", each(func(b *failover.Beating) { b.Left = !b.Left })),
+		part("dead", each(func(b *failover.Beating) { b.Dead = !b.Dead })),
+		part("counts", each(func(b *failover.Beating) { b.Count-- })),
+		part("buried", func() { p.Buried++ }),
+		part("generation", func() { p.Generation += "x" }))
 	return p, err
 }
 
@@ -208,33 +131,33 @@ func (s *scribe) Leave(c ctx, me node) error {
 
 func (s *scribe) Bury(c ctx, n node, count uint64) (bool, error) {
 	ok, err := s.memory.Bury(c, n, count)
-	s.answered(fmt.Sprintf("Bury %s at %d = %t", nodeText(n), count, ok), &err, part{"answer", func() { ok = !ok }})
+	s.answered(fmt.Sprintf("Bury %s at %d = %t", nodeText(n), count, ok), &err, part("answer", func() { ok = !ok }))
 	return ok, err
 }
 
 // errParts are the errors of a batch.
-func errParts(errs []error) (parts []part) {
+func errParts(errs []error) (parts []recorder.Part) {
 	for i := range errs {
-		parts = append(parts, part{fmt.Sprint(i + 1), func() { errs[i] = turned(errs[i]) }})
+		parts = append(parts, part(fmt.Sprint(i+1), func() { errs[i] = recorder.Turned(errs[i]) }))
 		parts = append(parts, fenceParts(fmt.Sprint(i+1), &errs[i])...)
 	}
 	return parts
 }
 
 // fenceParts are what a *FencedError says: the call, its owner and the epoch.
-func fenceParts(prefix string, err *error) []part {
+func fenceParts(prefix string, err *error) []recorder.Part {
 	var f *failover.FencedError
 	if !errors.As(*err, &f) {
 		return nil
 	}
-	altered := func(what string, alter func(*failover.FencedError)) part {
-		return part{prefix + "." + what, func() {
+	altered := func(what string, alter func(*failover.FencedError)) recorder.Part {
+		return part(prefix+"."+what, func() {
 			other := *f
 			alter(&other)
 			*err = &other
-		}}
+		})
 	}
-	return []part{
+	return []recorder.Part{
 		altered("call", func(f *failover.FencedError) { f.ID.CallID += "x" }),
 		altered("node", func(f *failover.FencedError) { f.Owner.Run += "x" }),
 		altered("epoch", func(f *failover.FencedError) { f.Epoch++ }),
@@ -255,14 +178,14 @@ func (s *scribe) Drop(c ctx, me node, keys []name) ([]error, error) {
 
 func (s *scribe) Claim(c ctx, me, from node, keys []name) ([]claimed, error) {
 	all, err := s.memory.Claim(c, me, from, keys)
-	var parts []part
+	var parts []recorder.Part
 	for i := range all {
 		of := func(what string) string { return fmt.Sprint(i+1, ".", what) }
-		parts = append(parts, part{of("error"), func() { all[i].Err = turned(all[i].Err) }})
+		parts = append(parts, part(of("error"), func() { all[i].Err = recorder.Turned(all[i].Err) }))
 		parts = append(parts, fenceParts(fmt.Sprint(i+1), &all[i].Err)...)
 		if all[i].Err == nil {
-			parts = append(parts, part{of("epoch"), func() { all[i].Epoch++ }}, part{of("age"), func() { all[i].Age += time.Hour }},
-				part{of("state"), func() { all[i].Dialog.LocalCSeq++ }})
+			parts = append(parts, part(of("epoch"), func() { all[i].Epoch++ }), part(of("age"), func() { all[i].Age += time.Hour }),
+				part(of("state"), func() { all[i].Dialog.LocalCSeq++ }))
 		}
 	}
 	s.answered(fmt.Sprintf("Claim %s from %s %s = %s", nodeText(me), nodeText(from), list(keys, keyText), list(all, func(c claimed) string {
@@ -277,22 +200,22 @@ func (s *scribe) Claim(c ctx, me, from node, keys []name) ([]claimed, error) {
 func (s *scribe) Owned(c ctx, n node, limit int) ([]held, error) {
 	all, err := s.memory.Owned(c, n, limit)
 	s.answered(fmt.Sprintf("Owned %s = %s", nodeText(n), list(all, func(h held) string { return keyText(h.Key) })), &err,
-		part{"calls", func() { all = append(all, held{Key: key("stranger", 1)}) }},
-		part{"order", func() { slices.Reverse(all) }},
-		part{"left", func() {
+		part("calls", func() { all = append(all, held{Key: key("stranger", 1)}) }),
+		part("order", func() { slices.Reverse(all) }),
+		part("left", func() {
 			for i := range all {
 				all[i].Left += time.Hour
 			}
-		}})
+		}))
 	return all, err
 }
 
 func (s *scribe) Owner(c ctx, ids []id) ([]owner, error) {
 	owners, err := s.memory.Owner(c, ids)
-	var parts []part
+	var parts []recorder.Part
 	for i := range owners {
-		parts = append(parts, part{fmt.Sprint(i+1, ".node"), func() { owners[i].Owner.Run += "x" }},
-			part{fmt.Sprint(i+1, ".epoch"), func() { owners[i].Epoch++ }})
+		parts = append(parts, part(fmt.Sprint(i+1, ".node"), func() { owners[i].Owner.Run += "x" }),
+			part(fmt.Sprint(i+1, ".epoch"), func() { owners[i].Epoch++ }))
 	}
 	s.answered(fmt.Sprintf("Owner %s = %s", list(ids, func(i id) string { return i.CallID }), list(owners, ownerText)), &err, parts...)
 	return owners, err
@@ -300,11 +223,11 @@ func (s *scribe) Owner(c ctx, ids []id) ([]owner, error) {
 
 func (s *scribe) Read(c ctx, ids []id) ([]state, error) {
 	entries, err := s.memory.Read(c, ids)
-	var parts []part
+	var parts []recorder.Part
 	for i := range entries {
-		parts = append(parts, part{fmt.Sprint(i+1, ".epoch"), func() { entries[i].Epoch++ }},
-			part{fmt.Sprint(i+1, ".age"), func() { entries[i].Age += time.Hour }},
-			part{fmt.Sprint(i+1, ".state"), func() { entries[i].Dialog.LocalCSeq++ }})
+		parts = append(parts, part(fmt.Sprint(i+1, ".epoch"), func() { entries[i].Epoch++ }),
+			part(fmt.Sprint(i+1, ".age"), func() { entries[i].Age += time.Hour }),
+			part(fmt.Sprint(i+1, ".state"), func() { entries[i].Dialog.LocalCSeq++ }))
 	}
 	s.answered(fmt.Sprintf("Read %s = %s", list(ids, func(i id) string { return i.CallID }), list(entries, stateText)), &err, parts...)
 	return entries, err
@@ -312,10 +235,10 @@ func (s *scribe) Read(c ctx, ids []id) ([]state, error) {
 
 func (s *scribe) Advance(by time.Duration) {
 	s.memory.Advance(by)
-	s.asked = append(s.asked, request{text: fmt.Sprintf("%v later", by)})
+	s.Noted(fmt.Sprintf("%v later", by))
 }
 
 func (s *scribe) Flush() {
 	s.memory.Flush()
-	s.asked = append(s.asked, request{text: "Flush"})
+	s.Noted("Flush")
 }
