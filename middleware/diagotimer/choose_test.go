@@ -48,20 +48,27 @@ func TestOpens(t *testing.T) {
 	}
 }
 
-// A request goes over the transport that its Contact names, if that is one that diago wrote,
-// and else over the first one of its protocol. An application that writes Contacts of its own
-// makes no more transports than so many.
-func TestLineOf(t *testing.T) {
-	ua, err := sipgo.NewUA(sipgo.WithUserAgent("desk"))
+// timersOf returns a user agent and its timers, both closed at the end of the test.
+func timersOf(t *testing.T, opts ...sipgo.UserAgentOption) (*sipgo.UserAgent, *middleware.Timers) {
+	t.Helper()
+	ua, err := sipgo.NewUA(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ua.Close() }()
+	t.Cleanup(func() { _ = ua.Close() })
 	timers, err := middleware.New(ua)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = timers.Close() }()
+	t.Cleanup(func() { _ = timers.Close() })
+	return ua, timers
+}
+
+// A request goes over the transport that its Contact names, if that is one that diago wrote,
+// and else over the first one of its protocol. An application that writes Contacts of its own
+// makes no more transports than so many.
+func TestLineOf(t *testing.T) {
+	_, timers := timersOf(t, sipgo.WithUserAgent("desk"))
 	p := &protocol{name: "udp", settled: true, first: &line{contact: uri("desk", "192.0.2.1", 5060)}}
 	for i := range mostLines {
 		p.more = append(p.more, &line{contact: uri("desk", "192.0.2.1", 6000+i)})
@@ -101,16 +108,7 @@ func TestLineOf(t *testing.T) {
 // The first transport of a protocol is the one that diago made with its port. A transport
 // that has its port from the beginning is settled once a call has come in.
 func TestSettle(t *testing.T) {
-	ua, err := sipgo.NewUA()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ua.Close() }()
-	timers, err := middleware.New(ua)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = timers.Close() }()
+	ua, timers := timersOf(t)
 	dg := diago.NewDiago(ua, diago.WithTransport(diago.Transport{Transport: "udp", BindHost: "127.0.0.1"}))
 	ls, err := newLines(dg, timers, transportsOf(dg))
 	if err != nil {
