@@ -84,7 +84,7 @@ func (c *Client) load(ctx context.Context, id dialogstore.ID, s sessiontimer.Ses
 
 // sendRefresh waits until the dialog is free for a refresh, loads it again, and sends the
 // refresh. A 2xx stores the CSeq with the session that it starts; after anything else it is
-// stored here.
+// stored here, unless that was done before it was sent: see attempt.numbered.
 func (c *Client) sendRefresh(ctx context.Context, before *dialogstore.Dialog, a refresher.Attempt) (*sip.Response, error) {
 	set, m := c.calls.Sets.Resume(before)
 	if c.calls.Gone(*before) {
@@ -124,7 +124,7 @@ func (c *Client) sendRefresh(ctx context.Context, before *dialogstore.Dialog, a 
 	} else {
 		res, err = o.run(ctx)
 	}
-	if last := m.Count.LastCSeq(); last > d.LocalCSeq && (err != nil || !res.IsSuccess()) {
+	if last := m.Count.LastCSeq(); !c.ownership.Shared() && last > d.LocalCSeq && (err != nil || !res.IsSuccess()) {
 		o.commitNumber(ctx, last, false)
 	}
 	return res, err
