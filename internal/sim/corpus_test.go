@@ -27,6 +27,7 @@ var corpus = []struct {
 	{Cluster, 297882465794, "a call ended, and its BYE was kept back"},
 	{Cluster, 7025, "two nodes took a call over in one epoch, since the registry had lost the first claim"},
 	{Cluster, 249605188149, "a node whose claim the registry had lost kept a call without a timer"},
+	{Alone, 327496624230, "bad weather swallowed all six copies of a refresh"},
 	{Cluster, 705771915777, "a call was hung up that had been refreshed while the registry was down"},
 }
 

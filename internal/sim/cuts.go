@@ -147,11 +147,27 @@ func (v *view) neglected(at time.Duration, hung bool) {
 	}
 	half, last := s.since+s.interval/2, s.since+s.interval-margin(s.interval)*11/10
 	for from := half; from+enough <= last; from += time.Second {
-		if n := v.server(from, from+enough); n != nil && v.wire.reached(n, v.peer, from, from+enough) && v.lets(n, from) {
+		if n := v.server(from, from+enough); n != nil && v.wire.reached(n, v.peer, from, from+enough) && v.lets(n, from) && !v.unlucky(n, from, from+enough) {
 			v.fail("S5", at, "%v has run out, but %s could have reached the peer from %.3f s on", s, n.name, from.Seconds())
 			return
 		}
 	}
+}
+
+// unlucky reports whether bad weather alone kept n from refreshing the call within a time:
+// refreshes were under way and repeated as RFC 3261 §17.1 has it, and all of their copies or
+// all answers to them were lost.
+func (v *view) unlucky(n *node, from, to time.Duration) bool {
+	const sends = 5 // the least within enough: 0, 0.5, 1.5, 3.5 and 7.5 s after the first
+	copies := 0
+	for _, e := range v.exchanges {
+		during := e.sent < to && e.sent+timeout > from && (e.final == 0 || e.final > to)
+		lost := e.arrived == 0 || e.written > 0
+		if during && lost && e.node == n && !e.own && e.refresh() {
+			copies += e.copies
+		}
+	}
+	return copies >= sends
 }
 
 // wellOff reports whether n ran and reached the registry all the time from one moment to

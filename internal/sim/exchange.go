@@ -14,6 +14,7 @@ type exchange struct {
 	number  uint32
 	branch  string
 	reason  string
+	copies  int           // of the request that were sent
 	sent    time.Duration // first
 	left    time.Duration // the copy of the request that arrived first was sent
 	arrived time.Duration // it arrived
@@ -54,6 +55,7 @@ func (w *world) exchanges(p *peer, only string) map[string][]*exchange {
 func request(all []*exchange, m message, own bool, n *node, p packet) []*exchange {
 	for _, e := range all {
 		if e.branch == m.branch && e.method == m.method {
+			e.copies++
 			if first := earlier(e.arrived, p.arrives); first != e.arrived {
 				e.left, e.arrived, e.node = p.at, first, n
 			}
@@ -61,7 +63,7 @@ func request(all []*exchange, m message, own bool, n *node, p packet) []*exchang
 		}
 	}
 	return append(all, &exchange{node: n, own: own, method: m.method, number: m.number, branch: m.branch,
-		reason: m.reason, sent: p.at, left: p.at, arrived: p.arrives})
+		reason: m.reason, copies: 1, sent: p.at, left: p.at, arrived: p.arrives})
 }
 
 func respond(all []*exchange, m message, p packet) {
