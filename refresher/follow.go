@@ -10,8 +10,13 @@ import (
 // repeat a request that keeps failing.
 const maxAttempts = 3
 
-// follow schedules what follows an attempt. s.mu is held.
-func (s *Scheduler) follow(c *call, v verdict, o Outcome) {
+// follow schedules what follows an attempt, if the session is still current.
+func (s *Scheduler) follow(c *call, session sessiontimer.Session, v verdict, o Outcome) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.current(c, session) {
+		return
+	}
 	now := s.now()
 	if v.failed() {
 		c.refused = int16(o.Status)

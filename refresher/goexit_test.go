@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,49 @@ func TestGoexitLeavesPlace(t *testing.T) {
 				synctest.Wait()
 				if want := begin.Add(c.due + time.Second); len(e.others) != 1 || !e.others[0].Equal(want) {
 					t.Errorf("begun at %v, want once, at %v", e.others, want)
+				}
+			})
+		})
+	}
+}
+
+// A call whose handler ends the goroutine of a refresh is refreshed again: after a pause where
+// that was the end of the attempt or came with its failure, and in the next session where the
+// attempt had renewed the session before.
+func TestGoexitRefreshesAgain(t *testing.T) {
+	const refused, renewed = 500, 200
+	for _, c := range []struct {
+		what   string
+		status int // of the refresh; 0: it ends before there is a response
+		want   []time.Duration
+	}{
+		{"before the response", 0, []time.Duration{30 * time.Second, 34 * time.Second}},
+		{"told of the failure", refused, []time.Duration{30 * time.Second, 34 * time.Second}},
+		{"after the session was renewed", renewed, []time.Duration{30 * time.Second, 60 * time.Second}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				l.answer = func(l *lab, n int, d dialogstore.Dialog, _ sessiontimer.Method) (int, error) {
+					switch {
+					case n > 1:
+						return 200, nil
+					case c.status == refused:
+						return refused, nil
+					case c.status == renewed:
+						l.refreshed(context.Background(), d.ID)
+					}
+					runtime.Goexit()
+					panic("unreachable")
+				}
+				l.failing = runtime.Goexit
+				l.create(call("exits", 60*time.Second))
+				attempts, hangups := l.run(c.want[1] + time.Second)
+				var at []time.Duration
+				for _, a := range attempts {
+					at = append(at, a.at)
+				}
+				if !slices.Equal(at, c.want) || len(hangups) > 0 {
+					t.Errorf("refreshed at %v, hung up at %v; want refreshes at %v and no hang-up", at, hangups, c.want)
 				}
 			})
 		})

@@ -9,10 +9,19 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
+// errExited is the outcome where a handler of the application has ended the goroutine of the
+// refresh, by runtime.Goexit.
+var errExited = errors.New("refresher: the goroutine of the refresh was ended")
+
 // refresh makes one attempt and schedules what follows.
 func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
-	begin := time.Now()
-	o := s.cfg.Pipeline.Refresh(ctx, c.id, a)
+	o, begin := Outcome{Method: a.Method, Err: errExited}, time.Now()
+	defer func() { s.attempted(ctx, c, a, o, begin) }()
+	o = s.cfg.Pipeline.Refresh(ctx, c.id, a)
+}
+
+// attempted notes the outcome of an attempt, and schedules what follows.
+func (s *Scheduler) attempted(ctx context.Context, c *call, a Attempt, o Outcome, begin time.Time) {
 	if timeIsUp(o.Err) && s.stalledSince(begin) {
 		o.Err = errStalled
 	}
@@ -26,16 +35,12 @@ func (s *Scheduler) refresh(ctx context.Context, c *call, a Attempt) {
 	if !current {
 		return // ended or refreshed meanwhile: the outcome no longer matters
 	}
+	defer s.follow(c, a.Session, v, o) // a handler that Report calls may end the goroutine
 	if v.failed() {
 		s.Report(c.id, a.Session, o)
 	}
 	if errors.Is(o.Err, ErrSuperseded) {
 		s.reload(ctx, c.id)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.current(c, a.Session) {
-		s.follow(c, v, o)
 	}
 }
 

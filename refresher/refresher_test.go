@@ -37,6 +37,7 @@ type lab struct {
 	hangups  []time.Duration // their BYEs
 	reasons  []string
 	failed   []int
+	failing  func() // called for each of them; nil for nothing
 }
 
 type attempt struct {
@@ -72,6 +73,9 @@ func (l *lab) event(e sessiontimer.Event) {
 	defer l.mu.Unlock()
 	if f, ok := e.(sessiontimer.RefreshFailed); ok {
 		l.failed = append(l.failed, f.Status)
+		if l.failing != nil {
+			l.failing()
+		}
 	}
 }
 
