@@ -159,7 +159,8 @@ func (s *Server) serve(req *sip.Request, tx sip.ServerTransaction) {
 
 // noRoute does what sipgo does if there is no handler.
 func (s *Server) noRoute(req *sip.Request, tx sip.ServerTransaction) {
-	s.timers.log.Warn("no handler for a request", "method", string(req.Method), "call_id", sipmsg.CallID(req))
+	s.timers.log.Warn("request refused with 405: no handler for its method", "call_id", sipmsg.CallID(req),
+		"local_tag", sipmsg.ToTag(req), "remote_tag", sipmsg.FromTag(req), "method", string(req.Method))
 	_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusMethodNotAllowed, "Method Not Allowed", nil))
 }
 

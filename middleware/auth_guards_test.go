@@ -315,7 +315,7 @@ func TestCredentialsAreNotLentToStrangers(t *testing.T) {
 					p.Reply(msg.(*sip.Request), 200, "OK", se1800)
 				}
 				synctest.Wait()
-				if got := strings.Count(log.String(), "challenge not answered"); (got == 1) == row.answered {
+				if got := strings.Count(log.String(), "cannot answer the authentication challenge"); (got == 1) == row.answered {
 					l.Errorf("the log says %d times that a challenge is not answered:\n%s", got, log.String())
 				}
 				if strings.Contains(log.String(), "hush") {

@@ -106,7 +106,7 @@ func (t *Timers) lookAtAnswer(res *sip.Response) {
 	}
 	id := sipmsg.CallID(res)
 	if t.calls.Sets.Find(id, sipmsg.FromTag(res)) == nil && t.servers.called.CompareAndSwap(false, true) {
-		t.log.Error("an INVITE bypassed the timers: make its client with NewClient, or give it to Attach", "call_id", id)
+		t.log.Error("an INVITE bypassed the timers: create its client with NewClient, or pass the client to Attach", "call_id", id)
 	}
 }
 
@@ -156,7 +156,7 @@ func (v *servers) check(invite *sip.Request, log *slog.Logger) {
 		if len(past) == 0 {
 			continue
 		}
-		log.Error("handlers bypass the timers: register them on what NewServer or Attach returned, not on the sipgo.Server inside",
+		log.Error("handlers bypass the timers: register them on the Server that NewServer or Attach returned, not on the sipgo.Server inside it",
 			"methods", strings.Join(past, ", "), "call_id", sipmsg.CallID(invite))
 		if slices.Contains(past, string(sip.INVITE)) {
 			v.settled.Store(true) // no call will reach us

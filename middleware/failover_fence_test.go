@@ -44,7 +44,7 @@ func (n *clusterNode) wantLetGo(after time.Duration, d dialog, to ...string) {
 	if e, _ := first[sessiontimer.Released](n); !slices.Contains(to, e.To) {
 		n.c.Errorf("released to %q, want %q", e.To, to)
 	}
-	n.wantLogged("let go")
+	n.wantLogged("call released")
 	n.c.wantAlive(n.Name, d)
 	if _, watched, stored := n.Timers.Left(); watched+stored > 0 {
 		n.c.Errorf("%s still has %d schedules and %d dialogs", n.Name, watched, stored)

@@ -28,16 +28,16 @@ func TestLinesOfTrouble(t *testing.T) {
 		play     scene
 		want     []string // in the line, beside the Call-ID
 	}{
-		{"session interval too small", "bob", bobAddr, nil, func(l *lab, _ *sipua.UA, p *sipnet.Peer) {
+		{"request refused with 422: session interval too small", "bob", bobAddr, nil, func(l *lab, _ *sipua.UA, p *sipnet.Peer) {
 			p.Invite(bobAddr, timerHeader, "Session-Expires: 60")
 			wantStatus(l, p, "the INVITE", 422)
 		}, []string{"level=INFO", "remote_tag=", "interval=1m0s", "min_se=1m30s"}},
-		{"extension required that is not supported", "bob", bobAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
+		{"request refused with 420: it requires an unsupported extension", "bob", bobAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
 			l.peerCalls(p, u, timerHeader, se1800)
 			p.Request(sip.UPDATE, "Require: foo, bar")
 			wantStatus(l, p, "the UPDATE", 420)
 		}, []string{"level=INFO", "local_tag=", "remote_tag=", "method=UPDATE", `require="foo, bar"`}},
-		{"no ACK: the timers forget the call", "bob", bobAddr, nil, func(l *lab, _ *sipua.UA, p *sipnet.Peer) {
+		{"no ACK for the 2xx: the call has no session timer from now on", "bob", bobAddr, nil, func(l *lab, _ *sipua.UA, p *sipnet.Peer) {
 			p.Invite(bobAddr, timerHeader, se1800)
 			wantStatus(l, p, "the INVITE", 200)
 			l.at(64*sip.T1 + time.Second)
@@ -49,17 +49,17 @@ func TestLinesOfTrouble(t *testing.T) {
 			p.Reply(p.ExpectRequest(l, sip.INVITE), 200, "OK", allow, ours, "Call-ID: other")
 			l.at(time.Minute)
 		}, []string{"level=WARN", "local_tag=", "remote_tag=", "error="}},
-		{"peer did not answer the BYE", "alice", aliceAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
+		{"the peer did not answer the BYE", "alice", aliceAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
 			l.callPeer(u, p, ours, allow)
 			l.at(1000 * time.Second)
 		}, []string{"level=INFO", "local_tag=", "remote_tag=", "error="}},
-		{"peer not reached", "bob", bobAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
+		{"no usable answer at this address of the peer", "bob", bobAddr, nil, func(l *lab, u *sipua.UA, p *sipnet.Peer) {
 			contact := "Contact: <sip:peer@" + elsewhere + ">"
 			l.peerCalls(p, u, timerHeader, allow, weRefresh, contact)
 			l.at(912 * time.Second)
 			l.refreshedBy(p, sip.UPDATE, contact)
-		}, []string{"level=INFO", "local_tag=", "remote_tag=", "method=UPDATE", "place=" + elsewhere, "status=0", "error=", "others=1"}},
-		{"policy of the call is invalid, using the default", "bob", bobAddr, []middleware.Option{
+		}, []string{"level=INFO", "local_tag=", "remote_tag=", "method=UPDATE", "address=" + elsewhere, "status=0", "error=", "addresses_left=1"}},
+		{"the policy function returned an invalid policy, using the default", "bob", bobAddr, []middleware.Option{
 			middleware.WithPolicyFunc(func(_ *sip.Request, _ bool, p sessiontimer.Policy) sessiontimer.Policy {
 				p.MinSE = time.Second
 				return p

@@ -19,7 +19,7 @@ func TestTimerLeftOutIsLogged(t *testing.T) {
 		line, tag string
 		send      func(l *lab, logger middleware.Option, fill string) (sip.Message, bool)
 	}{
-		{"no session timer: the request would be too long", "method=INVITE", func(l *lab, logger middleware.Option, fill string) (sip.Message, bool) {
+		{"no session timer: with it the request would be too long for a datagram", "method=INVITE", func(l *lab, logger middleware.Option, fill string) (sip.Message, bool) {
 			alice, p := l.alice(logger), l.peer()
 			alice.SDP += fill
 			stop, _ := l.dial(alice)
@@ -31,7 +31,7 @@ func TestTimerLeftOutIsLogged(t *testing.T) {
 			}
 			return msg, ok
 		}},
-		{"no session timer: the response would be too long", "local_tag=", func(l *lab, logger middleware.Option, fill string) (sip.Message, bool) {
+		{"no session timer: with it the response would be too long for a datagram", "local_tag=", func(l *lab, logger middleware.Option, fill string) (sip.Message, bool) {
 			bob, p := l.bob(logger), l.peer()
 			bob.SDP += fill
 			p.Invite(bob.Addr, timerHeader, se1800)

@@ -47,7 +47,7 @@ func (s *Scheduler) end(c *call, session sessiontimer.Session, reason sessiontim
 		s.reload(s.ctx, c.id)
 	}
 	if s.endLater(c, session) && !errors.Is(err, ErrBusy) {
-		s.cfg.Logger.Warn("session not ended, trying again", "call_id", c.id.CallID, "local_tag", c.id.LocalTag,
+		s.cfg.Logger.Warn("cannot end the session, will try again", "call_id", c.id.CallID, "local_tag", c.id.LocalTag,
 			"remote_tag", c.id.RemoteTag, "error", err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func TestEndFails(t *testing.T) {
 		if _, hangups := l.run(2 * time.Minute); !slices.Equal(hangups, []time.Duration{62 * time.Second}) {
 			t.Errorf("hung up at %v, want two seconds late", hangups)
 		}
-		want := `level=WARN msg="session not ended, trying again" call_id=end local_tag=l remote_tag=r error="disk full"` + "\n"
+		want := `level=WARN msg="cannot end the session, will try again" call_id=end local_tag=l remote_tag=r error="disk full"` + "\n"
 		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, want) {
 			t.Errorf("logged %s; want %s alone", got, want)
 		}

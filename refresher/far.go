@@ -104,7 +104,7 @@ func (s *Scheduler) review(present int64) {
 		}
 	}
 	if failed != nil && s.ctx.Err() == nil {
-		s.cfg.Logger.Error("cannot load dialogs, their refreshes are late", "error", failed)
+		s.cfg.Logger.Error("cannot load dialogs from the store: their refreshes may be late", "error", failed)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

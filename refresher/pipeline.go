@@ -62,11 +62,11 @@ var (
 	// hung up.
 	ErrGone = errors.New("refresher: the application has dropped the dialog")
 	// ErrSuperseded: the session was refreshed or changed meanwhile.
-	ErrSuperseded = errors.New("refresher: refreshed meanwhile")
+	ErrSuperseded = errors.New("refresher: the session was refreshed or changed meanwhile")
 	// ErrUnanswered: there was no final response within the lifetime of a transaction.
-	ErrUnanswered = errors.New("refresher: no answer")
+	ErrUnanswered = errors.New("refresher: the peer did not answer")
 	// ErrGivenUp: an UPDATE got no final response, and there is time for a re-INVITE.
-	ErrGivenUp = errors.New("refresher: no answer to UPDATE")
+	ErrGivenUp = errors.New("refresher: the peer did not answer the UPDATE")
 	// ErrTooLong: a request of this method does not fit a datagram.
-	ErrTooLong = errors.New("refresher: too long for a datagram")
+	ErrTooLong = errors.New("refresher: the request is too long for a datagram")
 )

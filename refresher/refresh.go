@@ -70,7 +70,7 @@ func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 		return d.State, nil
 	})
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		s.cfg.Logger.Warn("cannot store that the peer refused UPDATE", "call_id", id.CallID, "local_tag", id.LocalTag,
+		s.cfg.Logger.Warn("cannot record in the store that the peer refuses UPDATE", "call_id", id.CallID, "local_tag", id.LocalTag,
 			"remote_tag", id.RemoteTag, "error", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-var errChange = errors.New("storetest: the change does not want to")
+var errChange = errors.New("storetest: the change function returned an error")
 
 // oneDialog checks the life of a single dialog.
 var oneDialog = []check{

@@ -15,7 +15,7 @@ import (
 func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) dialogstore.State) (before dialogstore.Dialog, ok bool) {
 	before, _, err := c.Store.Update(ctx, id, func(d dialogstore.Dialog) (dialogstore.State, error) { return change(d), nil })
 	if err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		c.Log.Error("dialog not updated", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+		c.Log.Error("cannot update the dialog in the store", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 	}
 	return before, err == nil
 }
@@ -25,7 +25,7 @@ func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialog
 // d itself, to save stack: a Dialog is large.
 func (c *Calls) Stored(ctx context.Context, s *dialogset.Set, d *dialogstore.Dialog, err error) {
 	if err != nil {
-		c.Log.Error("dialog not stored, it has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
+		c.Log.Error("cannot store the dialog: the call has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
 			"remote_tag", d.RemoteTag, "error", err)
 		return
 	}
@@ -78,6 +78,6 @@ type reasonKey struct{}
 func (c *Calls) remove(ctx context.Context, id dialogstore.ID, why sessiontimer.Reason) {
 	ctx = context.WithValue(ctx, reasonKey{}, why)
 	if _, err := c.Store.Delete(ctx, id); err != nil && !errors.Is(err, dialogstore.ErrNotFound) {
-		c.Log.Error("dialog not deleted", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
+		c.Log.Error("cannot delete the dialog from the store", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag, "error", err)
 	}
 }

@@ -22,7 +22,7 @@ func (c *Calls) PolicyFor(invite *sip.Request, outgoing bool) sessiontimer.Polic
 	}
 	p := c.askPolicy(invite, outgoing, base)
 	if err := p.Validate(); err != nil {
-		c.Log.Error("policy of the call is invalid, using the default", "call_id", sipmsg.CallID(invite), "error", err)
+		c.Log.Error("the policy function returned an invalid policy, using the default", "call_id", sipmsg.CallID(invite), "error", err)
 		return base
 	}
 	return p
@@ -53,7 +53,7 @@ func (c *Calls) LeaveAlone(err error, id dialogstore.ID) {
 // WarnMalformed logs a session-timer header field of the peer that cannot be parsed.
 func (c *Calls) WarnMalformed(f sessiontimer.Fields, id dialogstore.ID) {
 	if f.Malformed != nil {
-		c.Log.Warn("session-timer header field malformed", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+		c.Log.Warn("malformed session-timer header field from the peer", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 			"error", f.Malformed)
 	}
 }

@@ -31,7 +31,7 @@ func (c *Calls) Relay(invite *sip.Request) {
 	id := sipmsg.CallID(invite)
 	c.Relays.begin(id)
 	c.Relays.say.Do(func() {
-		c.Log.Info("call relayed: a call whose INVITE leaves with two Vias has no session timer", "call_id", id,
+		c.Log.Info("call forwarded as by a proxy: calls whose INVITE leaves with two Vias have no session timer", "call_id", id,
 			"local_tag", sipmsg.ToTag(invite), "remote_tag", sipmsg.FromTag(invite))
 	})
 	if sipmsg.ToTag(invite) != "" {

@@ -34,13 +34,13 @@ func (c *Calls) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason,
 func (c *Calls) byeApplication(d dialogstore.Dialog, reason sessiontimer.Reason) {
 	handler := c.app.Load().Bye
 	if handler == nil {
-		c.Log.Warn("no BYE handler: the application is not told that the call ended", "call_id", d.CallID,
+		c.Log.Warn("cannot tell the application that the call has ended: it has no BYE handler", "call_id", d.CallID,
 			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag)
 		return
 	}
 	bye, err := requestOfPeer(d, sip.BYE, dialogset.NextCSeq(d.RemoteCSeq))
 	if err != nil {
-		c.Log.Error("the application is not told that the call ended", "call_id", d.CallID,
+		c.Log.Error("cannot tell the application that the call has ended", "call_id", d.CallID,
 			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		return
 	}
@@ -64,7 +64,7 @@ func ReasonHeader(reason sessiontimer.Reason) sip.Header {
 func (c *Calls) reInviteApplication(d dialogstore.Dialog) {
 	invite, err := requestOfPeer(d, sip.INVITE, d.RemoteCSeq)
 	if err != nil {
-		c.Log.Error("the application is not told of the peer's media", "call_id", d.CallID,
+		c.Log.Error("cannot pass the peer's session description to the application", "call_id", d.CallID,
 			"local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		return
 	}

@@ -67,7 +67,7 @@ func (a *attempt) authorize(res *sip.Response) bool {
 		a.change(func() { a.req, a.done = req, false })
 	case len(asked) > 0:
 		realm := asked[0].Realm
-		a.r.c.calls.Log.Warn("challenge not answered: no credentials for this realm and call", "call_id", a.id.CallID,
+		a.r.c.calls.Log.Warn("cannot answer the authentication challenge: no credentials for this realm and call", "call_id", a.id.CallID,
 			"local_tag", a.id.LocalTag, "remote_tag", a.id.RemoteTag, "realm", realm[:min(len(realm), maxLoggedRealm)])
 	}
 	return answered

@@ -119,7 +119,7 @@ func (x *exchange) fit() {
 		return
 	}
 	x.change(func() { x.proposal = sessiontimer.Proposal{Retries: x.proposal.Retries} })
-	x.r.c.calls.Log.Warn("no session timer: the request would be too long", "call_id", x.id.CallID,
+	x.r.c.calls.Log.Warn("no session timer: with it the request would be too long for a datagram", "call_id", x.id.CallID,
 		"local_tag", x.id.LocalTag, "remote_tag", x.id.RemoteTag, "method", string(x.req.Method))
 }
 
@@ -185,8 +185,8 @@ func (x *exchange) retry(ctx context.Context, n negotiation, res *sip.Response) 
 	ctx, cancel := context.WithTimeout(ctx, stepLife())
 	defer cancel()
 	if err := x.send(ctx, n); err != nil {
-		x.r.c.calls.Log.Warn("request could not be sent again after its refusal", "call_id", x.id.CallID, "local_tag", x.id.LocalTag,
-			"remote_tag", x.id.RemoteTag, "error", err)
+		x.r.c.calls.Log.Warn("cannot send the refused request again", "call_id", x.id.CallID, "local_tag", x.id.LocalTag,
+			"remote_tag", x.id.RemoteTag, "method", string(x.req.Method), "status", res.StatusCode, "error", err)
 		x.change(func() { x.tx = refused })
 		return false
 	}

@@ -104,13 +104,13 @@ func (c *Client) sendBye(ctx context.Context, set *dialogset.Set, d *dialogstore
 	if err != nil {
 		cancel()
 		refresher.LeavePlace(ctx)
-		c.calls.Log.Warn("BYE not sent", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		c.calls.Log.Warn("cannot send the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		return
 	}
 	c.Steps.Go(func() {
 		defer cancel()
 		if _, err := o.await(ctx); err != nil {
-			c.calls.Log.Info("peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+			c.calls.Log.Info("the peer did not answer the BYE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 		}
 	})
 }

@@ -30,7 +30,7 @@ func (k *ownAck) acknowledge(res *sip.Response) {
 		err = k.send(&d, res.Source())
 	}
 	if err != nil {
-		k.r.c.calls.Log.Warn("refresh not acknowledged", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
+		k.r.c.calls.Log.Warn("cannot send the ACK for our re-INVITE", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 			"status", res.StatusCode, "error", err)
 	}
 }

@@ -48,7 +48,7 @@ var (
 	// errNotOurs says that another node serves the call.
 	errNotOurs = errors.New("middleware: another node owns the call")
 	// errMaybeNotOurs says that another node may serve the call.
-	errMaybeNotOurs = errors.New("middleware: the registry does not say which node owns the call")
+	errMaybeNotOurs = errors.New("middleware: the registry did not answer which node owns the call")
 )
 
 // toRefresh is the permission of a refresh.

@@ -51,17 +51,17 @@ func alarm(t time.Time) <-chan time.Time {
 
 var (
 	// errNotHeard says that a place did not answer before it was time to try the next one.
-	errNotHeard = fmt.Errorf("middleware: no response before the next place was due: %w", context.DeadlineExceeded)
+	errNotHeard = fmt.Errorf("middleware: no response before it was time to try the next address: %w", context.DeadlineExceeded)
 	// errNoClient says that a stored dialog uses a transport that nothing sends on.
-	errNoClient = errors.New("middleware: no client for the transport")
+	errNoClient = errors.New("middleware: no client for this transport")
 	// errConnectionLost says that the stream closed before the answer came.
 	errConnectionLost = errors.New("middleware: connection lost")
 	// errOtherCall refuses a 2xx with another Call-ID or From tag (RFC 3261 §8.2.6.2). If
 	// the application makes a dialog of it, we could not end that.
-	errOtherCall = errors.New("middleware: the response names another call")
+	errOtherCall = errors.New("middleware: the response has the Call-ID or tag of another call")
 	// errSilence says that the peer has answered neither an UPDATE nor the re-INVITE after
 	// it, in the lifetime of a transaction altogether (RFC 4028 §10).
-	errSilence = fmt.Errorf("middleware: neither UPDATE nor re-INVITE answered: %w", sip.ErrTransactionTimeout)
+	errSilence = fmt.Errorf("middleware: the peer answered neither the UPDATE nor the re-INVITE: %w", sip.ErrTransactionTimeout)
 )
 
 // newOwnRequest prepares req, which package indialog has built. may and key decide, when
@@ -236,8 +236,8 @@ func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bo
 
 // fails notes that the current place has failed.
 func (o *ownRequest) fails(status int, err error) {
-	o.r.c.calls.Log.Info("peer not reached", "call_id", o.id.CallID, "local_tag", o.id.LocalTag, "remote_tag", o.id.RemoteTag,
-		"method", string(o.req.Method), "place", o.facts.Leads(o.places[o.at]), "status", status, "error", err, "others", o.others())
+	o.r.c.calls.Log.Info("no usable answer at this address of the peer", "call_id", o.id.CallID, "local_tag", o.id.LocalTag, "remote_tag", o.id.RemoteTag,
+		"method", string(o.req.Method), "address", o.facts.Leads(o.places[o.at]), "status", status, "error", err, "addresses_left", o.others())
 	o.failed = both(o.failed, err)
 }
 

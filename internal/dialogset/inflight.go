@@ -12,7 +12,7 @@ import (
 )
 
 // ErrBusy says that another request is in progress and comes first.
-var ErrBusy = errors.New("dialogset: another request is under way")
+var ErrBusy = errors.New("dialogset: another request is in progress")
 
 // Offer is a request of the application that may carry an offer.
 type Offer interface {

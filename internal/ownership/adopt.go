@@ -89,7 +89,7 @@ func (n *Node) adoptOne(g *gone, c *failover.Claimed) (adopted bool) {
 // contain anything.
 func (n *Node) refuse(c *failover.Claimed, err error) {
 	n.stats.refused.Add(1)
-	n.cfg.Logger.Error("stored dialog refused", "call_id", c.Dialog.CallID, "local_tag", c.Dialog.LocalTag, "remote_tag", c.Dialog.RemoteTag, "error", err)
+	n.cfg.Logger.Error("call not taken over: its stored dialog is unusable", "call_id", c.Dialog.CallID, "local_tag", c.Dialog.LocalTag, "remote_tag", c.Dialog.RemoteTag, "error", err)
 	n.mu.Lock()
 	n.marks.drop(c.Dialog.ID, c.Epoch)
 	n.mu.Unlock()
@@ -170,7 +170,7 @@ func (a *Adoption) supersede(before dialogstore.Dialog) (dialogstore.State, erro
 // Host.
 func (n *Node) contain(id dialogstore.ID) {
 	if v := recover(); v != nil {
-		n.cfg.Logger.Error("panic in a takeover", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
+		n.cfg.Logger.Error("panic while taking over a call", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag,
 			"panic", v, "stack", string(debug.Stack()))
 	}
 }

@@ -225,7 +225,7 @@ func TestContentsAndRelease(t *testing.T) {
 		if got := n.letGo(); len(got) != 1 || got[0].Fence != ByPeer || got[0].To != to.Owner || got[0].Epoch != 2 || n.Stats().Fenced[ByPeer] != 1 || n.Stats().Waiting != 0 {
 			t.Errorf("released %+v, %+v", got, n.Stats())
 		}
-		if line := `msg="call belongs to another node, let go" call_id=a-0 local_tag=l remote_tag=r owner=b epoch=2 fence=peer`; n.logs.Count(line) != 1 {
+		if line := `msg="call released: another node owns it" call_id=a-0 local_tag=l remote_tag=r owner=b epoch=2 fence=peer`; n.logs.Count(line) != 1 {
 			t.Errorf("logged %s; want %s", n.logs.String(), line)
 		}
 	})
@@ -489,7 +489,7 @@ func TestLogsNameTheCall(t *testing.T) {
 			panic("torn")
 		}()
 		const ids = "call_id=one local_tag=l remote_tag=r "
-		for _, line := range []string{`level=ERROR msg="stored dialog refused" ` + ids + `error="connection refused"`, `level=ERROR msg="panic in a takeover" ` + ids + "panic=torn stack="} {
+		for _, line := range []string{`level=ERROR msg="call not taken over: its stored dialog is unusable" ` + ids + `error="connection refused"`, `level=ERROR msg="panic while taking over a call" ` + ids + "panic=torn stack="} {
 			if n.logs.Count(line) != 1 {
 				t.Errorf("logged %s; want %s", n.logs.String(), line)
 			}
@@ -515,9 +515,9 @@ func TestHeed(t *testing.T) {
 	}{
 		{"nothing", news{}, sweepEvery - 1, -1, false, 0, ""},
 		{"a sweep is due", news{}, sweepEvery, 0, false, 0, ""},
-		{"emptied", news{emptied: true}, 0, 0, false, 1, `msg="the registry has lost what was written, writing all calls again" node=a`},
-		{"buried", news{buried: true, emptied: true}, 0, aLease / 2, true, 0, `msg="other nodes believed this one dead, checking which calls it still owns" node=a`},
-		{"a twin", news{twin: true}, 0, aLease / 2, true, 0, `msg="another process has the name of this node, and takes its calls" node=a`},
+		{"emptied", news{emptied: true}, 0, 0, false, 1, `msg="the registry has lost data, writing all calls again" node=a`},
+		{"buried", news{buried: true, emptied: true}, 0, aLease / 2, true, 0, `msg="other nodes declared this node dead, checking which calls it still owns" node=a`},
+		{"a twin", news{twin: true}, 0, aLease / 2, true, 0, `msg="another process uses this node's name and takes its calls" node=a`},
 	} {
 		inLab(t, func(l *lab) {
 			n, now := l.prepare("a"), time.Now()

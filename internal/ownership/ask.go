@@ -17,8 +17,8 @@ const (
 
 var (
 	errNoAnswer = errors.New("ownership: the registry did not answer in time")
-	errTooMany  = errors.New("ownership: too many calls of the registry are unanswered")
-	errShort    = errors.New("ownership: the registry returned too few or too many results")
+	errTooMany  = errors.New("ownership: too many calls to the registry are unanswered")
+	errShort    = errors.New("ownership: the registry returned the wrong number of results")
 )
 
 // places limits how many registry calls run at once.

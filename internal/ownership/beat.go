@@ -72,10 +72,10 @@ func (b *beater) beat(sent time.Time) {
 // heed reacts to what a pulse says about this node.
 func (b *beater) heed(news news, now time.Time) {
 	if news.twin {
-		b.cfg.Logger.Error("another process has the name of this node, and takes its calls", "node", b.me.Name)
+		b.cfg.Logger.Error("another process uses this node's name and takes its calls", "node", b.me.Name)
 	}
 	if news.buried {
-		b.cfg.Logger.Warn("other nodes believed this one dead, checking which calls it still owns", "node", b.me.Name)
+		b.cfg.Logger.Warn("other nodes declared this node dead, checking which calls it still owns", "node", b.me.Name)
 	}
 	switch {
 	case news.buried, news.twin:
@@ -84,7 +84,7 @@ func (b *beater) heed(news news, now time.Time) {
 		// calls are refused.
 		b.writeAll(now.Add(b.patience()))
 	case news.emptied:
-		b.cfg.Logger.Warn("the registry has lost what was written, writing all calls again", "node", b.me.Name)
+		b.cfg.Logger.Warn("the registry has lost data, writing all calls again", "node", b.me.Name)
 		b.writeAll(now)
 		b.trouble.over.Add(1) // calls that have ended may be back: see orphans
 	case now.Sub(b.swept) >= sweepEvery:

@@ -129,7 +129,7 @@ func (c *claimer) claim(e *estate, keys []failover.Key) (ours int, err error) {
 	}
 	for i := range claimed {
 		if err := claimed[i].Err; err != nil && !lost(err) && !corrupt(err) {
-			c.cfg.Logger.Error("call not taken over", "call_id", keys[i].CallID, "local_tag", keys[i].LocalTag,
+			c.cfg.Logger.Error("cannot take over a call", "call_id", keys[i].CallID, "local_tag", keys[i].LocalTag,
 				"remote_tag", keys[i].RemoteTag, "error", err)
 		}
 	}

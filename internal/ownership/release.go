@@ -32,7 +32,7 @@ func (n *Node) release(k failover.Key, to failover.Ownership, by Fence) {
 		return // it has ended
 	}
 	n.stats.fenced[by].Add(1)
-	n.cfg.Logger.Info("call belongs to another node, let go", "call_id", k.CallID, "local_tag", k.LocalTag,
+	n.cfg.Logger.Info("call released: another node owns it", "call_id", k.CallID, "local_tag", k.LocalTag,
 		"remote_tag", k.RemoteTag, "owner", to.Owner.Name, "epoch", to.Epoch, "fence", by.String())
 	n.cfg.Host.Release(&Release{Dialog: d, To: to.Owner, Epoch: to.Epoch, Fence: by})
 }

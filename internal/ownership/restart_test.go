@@ -52,7 +52,7 @@ func TestRestart(t *testing.T) {
 		if by := l.ownedBy(ids); by["a"] != 2500 || len(b.took()) > 0 {
 			t.Errorf("owned: %v", by)
 		}
-		if again.logs.Count("has the name of this node") > 0 {
+		if again.logs.Count("uses this node's name") > 0 {
 			t.Error("an earlier run is taken for a twin")
 		}
 	})
@@ -94,7 +94,7 @@ func TestTwins(t *testing.T) {
 		if by := l.ownedBy(ids); by["a"] != 10 || twin.Len() != 10 || !a.Good() || !twin.Good() {
 			t.Errorf("owned: %v; the twin has %d, leases are good: %v and %v", by, twin.Len(), a.Good(), twin.Good())
 		}
-		if n := a.logs.Count("has the name of this node"); n != 1 {
+		if n := a.logs.Count("uses this node's name"); n != 1 {
 			t.Errorf("said %d times by the first", n)
 		}
 	})

@@ -95,7 +95,7 @@ func TestDecision(t *testing.T) {
 		if s := b.Stats(); s.Ended != 1 || s.Kept != 3 {
 			t.Errorf("%+v", s)
 		}
-		if b.logs.Count("panic in a takeover") != 1 {
+		if b.logs.Count("panic while taking over a call") != 1 {
 			t.Error("the panic is not logged once")
 		}
 	})
@@ -177,7 +177,7 @@ func TestUnclaimableCall(t *testing.T) {
 		if n := len(b.way.requests("Claim")); n > 130 {
 			t.Errorf("claimed %d times in a minute", n)
 		}
-		if b.logs.Count("call not taken over") == 0 {
+		if b.logs.Count("cannot take over a call") == 0 {
 			t.Error("nobody is told")
 		}
 	})

@@ -128,9 +128,9 @@ func TestTrouble(t *testing.T) {
 		at := func(d time.Duration) time.Time { return now.Add(d) }
 		state := func(name string, on bool, over uint64, began, ended int) {
 			t.Helper()
-			if tr.on.Load() != on || tr.over.Load() != over || n.logs.Count("out of reach") != began || n.logs.Count("in reach again") != ended {
+			if tr.on.Load() != on || tr.over.Load() != over || n.logs.Count("registry unreachable") != began || n.logs.Count("registry reachable again") != ended {
 				t.Errorf("%s: on %v, over %d times, logged %d and %d times; want %v, %d, %d, %d", name, tr.on.Load(), tr.over.Load(),
-					n.logs.Count("out of reach"), n.logs.Count("in reach again"), on, over, began, ended)
+					n.logs.Count("registry unreachable"), n.logs.Count("registry reachable again"), on, over, began, ended)
 			}
 		}
 		tr.pass(now)
@@ -142,13 +142,13 @@ func TestTrouble(t *testing.T) {
 		state("too early", true, 0, 1, 0)
 		tr.pass(at(time.Second + aLease))
 		state("over", false, 1, 1, 1)
-		if n.logs.Count(" lasted=1s") != 1 {
+		if n.logs.Count(" unreachable_for=1s") != 1 {
 			t.Errorf("logged %s; want that it lasted 1s", n.logs.String())
 		}
 		tr.begin(at(time.Minute), errDown)
 		tr.pass(at(time.Minute + aLease))
 		state("again", false, 2, 2, 2)
-		if n.logs.Count(" lasted=0s") != 1 {
+		if n.logs.Count(" unreachable_for=0s") != 1 {
 			t.Errorf("logged %s; want that the second lasted 0s", n.logs.String())
 		}
 	})

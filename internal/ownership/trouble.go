@@ -31,7 +31,7 @@ func (t *trouble) begin(now time.Time, err error) {
 	t.latest = now
 	t.mu.Unlock()
 	if first {
-		t.log.Warn("registry out of reach: calls go on, changes wait in memory, nothing is taken over", "error", err)
+		t.log.Warn("registry unreachable: calls go on, changes wait in memory, no calls are taken over", "error", err)
 	}
 }
 
@@ -48,6 +48,6 @@ func (t *trouble) pass(now time.Time) {
 	}
 	t.mu.Unlock()
 	if over {
-		t.log.Info("registry in reach again", "lasted", lasted)
+		t.log.Info("registry reachable again", "unreachable_for", lasted)
 	}
 }

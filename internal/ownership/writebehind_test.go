@@ -247,7 +247,7 @@ func TestOutage(t *testing.T) {
 				t.Fatalf("stored CSeq %d of %v, want 70", got, id)
 			}
 		}
-		if begin, end := a.logs.Count("out of reach"), a.logs.Count("in reach again"); begin != 1 || end != 1 {
+		if begin, end := a.logs.Count("registry unreachable"), a.logs.Count("registry reachable again"); begin != 1 || end != 1 {
 			t.Errorf("%d warnings and %d lines when it was over, want one of each", begin, end)
 		}
 	})
@@ -286,7 +286,7 @@ func TestLostWrites(t *testing.T) {
 					}
 					last = p.at
 				}
-				if got := a.logs.Count("has lost what was written"); got != 1 {
+				if got := a.logs.Count("the registry has lost data"); got != 1 {
 					t.Errorf("said %d times", got)
 				}
 			})

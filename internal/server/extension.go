@@ -26,7 +26,7 @@ func (l *laterRequest) refusesExtensions(d dialogstore.Dialog) bool {
 
 // refuseExtensions answers a request with 420, because it requires tags.
 func (s *Server) refuseExtensions(tx sip.ServerTransaction, req *sip.Request, tags []string) {
-	s.calls.Log.Info("extension required that is not supported", "call_id", sipmsg.CallID(req), "local_tag", sipmsg.ToTag(req),
+	s.calls.Log.Info("request refused with 420: it requires an unsupported extension", "call_id", sipmsg.CallID(req), "local_tag", sipmsg.ToTag(req),
 		"remote_tag", sipmsg.FromTag(req), "method", string(req.Method), "require", strings.Join(tags, ", "))
 	res := sip.NewResponseFromRequest(req, sip.StatusBadExtension, "Bad Extension", nil)
 	var listed []string

@@ -34,7 +34,7 @@ func (s *Server) forget(ctx context.Context, id dialogstore.ID) {
 	if err != nil {
 		return
 	}
-	c.Log.Info("no ACK: the timers forget the call", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
+	c.Log.Info("no ACK for the 2xx: the call has no session timer from now on", "call_id", id.CallID, "local_tag", id.LocalTag, "remote_tag", id.RemoteTag)
 	set, _ := c.Sets.Resume(&d)
 	if d.Session.Active() && !time.Now().Before(d.Session.HangupAt()) {
 		c.End(ctx, set, id.RemoteTag, sessiontimer.Reason{Cause: sessiontimer.CauseNoACK}, nil)

@@ -39,7 +39,7 @@ func (r *request) tooSmall() bool {
 	if !small {
 		return false
 	}
-	r.s.calls.Log.Info("session interval too small", "call_id", sipmsg.CallID(r.req), "local_tag", sipmsg.ToTag(r.req), "remote_tag", sipmsg.FromTag(r.req),
+	r.s.calls.Log.Info("request refused with 422: session interval too small", "call_id", sipmsg.CallID(r.req), "local_tag", sipmsg.ToTag(r.req), "remote_tag", sipmsg.FromTag(r.req),
 		"interval", r.fields.SessionExpires.Interval, "min_se", minSE)
 	respond(r.ServerTransaction, r.req, sessiontimer.StatusIntervalTooSmall, sessiontimer.StatusIntervalTooSmallPhrase,
 		sip.NewHeader(sessiontimer.HeaderMinSE, sessiontimer.FormatSeconds(minSE)))
@@ -153,7 +153,7 @@ func (r *request) mark(res *sip.Response, a sessiontimer.Answer) sessiontimer.An
 	if r.s.calls.UnmarkToFit(res, r.req) {
 		return a
 	}
-	r.s.calls.Log.Warn("no session timer: the response would be too long", "call_id", sipmsg.CallID(r.req),
+	r.s.calls.Log.Warn("no session timer: with it the response would be too long for a datagram", "call_id", sipmsg.CallID(r.req),
 		"local_tag", sipmsg.ToTag(res), "remote_tag", sipmsg.FromTag(r.req))
 	return sessiontimer.Answer{}
 }

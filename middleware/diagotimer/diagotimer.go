@@ -86,5 +86,5 @@ func Option(timers *middleware.Timers, server *sipgo.Server, ids ...string) diag
 }
 
 func warn(err error) {
-	sip.DefaultLogger().Error("calls have no session timers", "error", err)
+	sip.DefaultLogger().Error("diagotimer: setup failed, calls have no session timers", "error", err)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // errNoView means that there is nothing of that name.
-var errNoView = errors.New("timerpage: no such view")
+var errNoView = errors.New("timerpage: no such page")
 
 // model is what a view shows: the same as HTML and as JSON.
 func (p *Page) model(ctx context.Context, q query) (any, error) {

@@ -16,9 +16,9 @@ func check(path string) (err error) {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: it is no regular file", ErrForeign)
+		return fmt.Errorf("%w: not a regular file", ErrForeign)
 	case info.Size() == 0:
-		return fmt.Errorf("%w: it is empty", ErrDamaged)
+		return fmt.Errorf("%w: the file is empty", ErrDamaged)
 	}
 	db, err := open(path, true)
 	if err != nil {
@@ -28,7 +28,7 @@ func check(path string) (err error) {
 	defer contain(&err, func() {})
 	return db.View(func(tx *bbolt.Tx) error {
 		if tx.Size() > info.Size() {
-			return fmt.Errorf("%w: it has %d bytes of %d", ErrDamaged, info.Size(), tx.Size())
+			return fmt.Errorf("%w: the file has %d bytes, want %d", ErrDamaged, info.Size(), tx.Size())
 		}
 		return checkAll(tx)
 	})
@@ -38,21 +38,21 @@ func check(path string) (err error) {
 func checkAll(tx *bbolt.Tx) error {
 	about := tx.Bucket(bucketAbout)
 	if about == nil {
-		return fmt.Errorf("%w: it is another database", ErrForeign)
+		return fmt.Errorf("%w: a bbolt database of another program", ErrForeign)
 	}
 	if got := string(about.Get(keyFormat)); got != format {
-		return fmt.Errorf("%w: its format is %.60q, want %q", ErrForeign, got, format)
+		return fmt.Errorf("%w: format %.60q, want %q", ErrForeign, got, format)
 	}
 	keys := make(map[string]int)
 	for _, name := range [][]byte{bucketNodes, bucketCalls, bucketOwned, bucketUntil} {
 		b := tx.Bucket(name)
 		if b == nil {
-			return fmt.Errorf("%w: it has no bucket %q", ErrDamaged, name)
+			return fmt.Errorf("%w: no bucket %q", ErrDamaged, name)
 		}
 		err := b.ForEach(func(k, v []byte) error {
 			keys[string(name)]++
 			if _, err := unseal(v); err != nil || !bytes.Equal(b.Get(k), v) {
-				return fmt.Errorf("%w: value of %s %.100q", ErrDamaged, name, k)
+				return fmt.Errorf("%w: unreadable value of %s %.100q", ErrDamaged, name, k)
 			}
 			return nil
 		})
@@ -79,12 +79,12 @@ func checkIndexes(tx *bbolt.Tx, keys map[string]int) error {
 			listed = listed && tx.Bucket(bucketOwned).Get(c.ownedKey(string(k))) != nil
 		}
 		if !listed {
-			return fmt.Errorf("%w: call %.100q is not in an index", ErrDamaged, k)
+			return fmt.Errorf("%w: call %.100q is missing from an index", ErrDamaged, k)
 		}
 		return nil
 	})
 	if err == nil && (calls != keys[string(bucketUntil)] || owned != keys[string(bucketOwned)]) {
-		err = fmt.Errorf("%w: indexes have calls that are missing", ErrDamaged)
+		err = fmt.Errorf("%w: an index lists calls that do not exist", ErrDamaged)
 	}
 	return err
 }

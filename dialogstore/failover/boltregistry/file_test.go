@@ -168,7 +168,7 @@ func TestTornFile(t *testing.T) {
 	if err := os.WriteFile(path, text[:4*page], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := boltregistry.Open(path); err == nil || !strings.Contains(err.Error(), fmt.Sprint("it has ", 4*page, " bytes of ")) {
+	if _, err := boltregistry.Open(path); err == nil || !strings.Contains(err.Error(), fmt.Sprint("the file has ", 4*page, " bytes, want ")) {
 		t.Errorf("%v, want the reason that the file is too short", err)
 	}
 	for size := len(text) - page; size > 0; size -= 3 * page {

@@ -272,12 +272,12 @@ func TestCheckAll(t *testing.T) {
 		}{
 			{bucketCalls, "c/l/r", seal([]byte("torn")), `call "c/l/r"`},
 			{bucketCalls, "c/l/r", []byte("torn"), `value of calls "c/l/r"`},
-			{bucketCalls, "c/l/r", nil, "indexes have calls that are missing"},
-			{bucketUntil, until, nil, "is not in an index"},
-			{bucketOwned, owned, nil, "is not in an index"},
-			{bucketUntil, hex(1) + "other", seal(nil), "indexes have calls that are missing"},
-			{bucketOwned, "a/1\x00" + never + "other", seal([]byte("1 1")), "indexes have calls that are missing"},
-			{bucketAbout, string(keyFormat), []byte("later"), "its format"},
+			{bucketCalls, "c/l/r", nil, "an index lists calls that do not exist"},
+			{bucketUntil, until, nil, "is missing from an index"},
+			{bucketOwned, owned, nil, "is missing from an index"},
+			{bucketUntil, hex(1) + "other", seal(nil), "an index lists calls that do not exist"},
+			{bucketOwned, "a/1\x00" + never + "other", seal([]byte("1 1")), "an index lists calls that do not exist"},
+			{bucketAbout, string(keyFormat), []byte("later"), `format "later"`},
 		} {
 			b := s.Bucket(c.bucket)
 			was := slices.Clone(b.Get([]byte(c.key)))
@@ -307,7 +307,7 @@ func TestCheckAll(t *testing.T) {
 			if err := s.DeleteBucket(name); err != nil {
 				t.Fatal(err)
 			}
-			if err := checkAll(s.Tx); err == nil || !strings.Contains(err.Error(), map[bool]string{true: "another database", false: "no bucket"}[&name[0] == &bucketAbout[0]]) {
+			if err := checkAll(s.Tx); err == nil || !strings.Contains(err.Error(), map[bool]string{true: "another program", false: "no bucket"}[&name[0] == &bucketAbout[0]]) {
 				t.Errorf("without the bucket %s: %v", name, err)
 			}
 		}

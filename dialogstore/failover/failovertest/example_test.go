@@ -32,6 +32,6 @@ func ExampleFaulty() {
 	p, _ := b.Beat(context.Background(), failover.Node{Name: "b", Run: "1"})
 	fmt.Println(len(p.Nodes), "node:", p.Nodes[0].Name)
 	// Output:
-	// failovertest: trouble of the registry
+	// failovertest: injected registry fault
 	// 1 node: b
 }

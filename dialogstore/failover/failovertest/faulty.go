@@ -12,7 +12,7 @@ import (
 )
 
 // ErrFault is the error of an injected [Fault] that has no error of its own.
-var ErrFault = errors.New("failovertest: trouble of the registry")
+var ErrFault = errors.New("failovertest: injected registry fault")
 
 // Fault is what goes wrong with one request. The zero Fault is nothing.
 type Fault struct {

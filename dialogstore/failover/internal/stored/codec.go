@@ -78,13 +78,13 @@ func with(object []byte, members string) []byte {
 // within it.
 func unmarshal(object []byte, v any) (more string, err error) {
 	if len(object) == 0 || object[0] != '{' {
-		return "", errors.New("no JSON object")
+		return "", errors.New("not a JSON object")
 	}
 	strict := json.NewDecoder(bytes.NewReader(object))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(v); err == nil {
 		if _, err := strict.Token(); err != io.EOF {
-			return "", errors.New("text behind the object")
+			return "", errors.New("data after the JSON object")
 		}
 		return "", nil
 	}

@@ -21,7 +21,7 @@ func IDName(id dialogstore.ID) string {
 }
 
 // ErrName is the error for a name that NodeName and IDName have not written.
-var ErrName = errors.New("not a name of a node or call")
+var ErrName = errors.New("invalid name of a node or call")
 
 // ParseNode is the inverse of NodeName.
 func ParseNode(name string) (n failover.Node, err error) {
