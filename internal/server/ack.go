@@ -33,15 +33,15 @@ func (s *Server) Ack(next sipgo.RequestHandler, req *sip.Request, tx sip.ServerT
 	}
 }
 
-// lateACK is how long after a 2xx its ACK counts as late: the first 2xx was lost, or the
-// network is slow.
+// lateACK is the time after a 2xx from which its ACK counts as late: the first 2xx was lost,
+// or the network is slow.
 const lateACK = time.Second
 
-// confirmed handles the first ACK of a 2xx that was sent at answered. The ACK may have the
-// answer to an offer. If it is late and the peer refreshes, the session starts now: the
-// peer counts from the 2xx that it received. That is not a refresh. local says that the
-// INVITE was answered here; confirmed reports whether it was and the ACK changes the
-// peer's media.
+// confirmed handles the first ACK of a 2xx that was sent at answered. The ACK may carry the
+// answer to an offer. If it is late and the peer refreshes, the session starts now, because
+// the peer counts from the 2xx that it received; that is not a refresh. local is true if the
+// INVITE was answered here. confirmed returns true if it was and the ACK changes the peer's
+// media.
 func (s *Server) confirmed(dialog *dialogset.Dialog, id dialogstore.ID, answered time.Time, ack *sip.Request, local bool) (moved bool) {
 	now := time.Now()
 	late := now.Sub(answered) > lateACK

@@ -15,7 +15,8 @@ import (
 // offerInForce returns the offer in the 2xx to a re-INVITE without a description, from the
 // descriptions already agreed on. It returns false if that needs the application: while
 // media is on hold the re-INVITE may be meant to resume the call, and only the application
-// can offer that (RFC 3261 §14.2). mayOffer says that it makes such offers.
+// can offer that (RFC 3261 §14.2). mayOffer is true if the application can make such an
+// offer.
 func (l *laterRequest) offerInForce(mayOffer bool) (offeranswer.Description, bool) {
 	agreed := l.dialog.Agreed()
 	return agreed.Reoffer(), len(agreed.Ours.Body) > 0 && !(mayOffer && agreed.Held())
@@ -51,8 +52,8 @@ func (l *laterRequest) answer(d dialogstore.Dialog, answer offeranswer.Descripti
 }
 
 // acceptHere sends a 2xx made here, or a 481 if the dialog has ended meanwhile. A 2xx that
-// is too long for a datagram is replaced by a 500: a refusal does not end the call, no
-// answer would (RFC 4028 §10).
+// is too long for a datagram is replaced by a 500: a refusal does not end the call, but
+// silence would (RFC 4028 §10).
 func (l *laterRequest) acceptHere(res *sip.Response) error {
 	now := time.Now()
 	d, err := l.s.calls.Store.Load(context.Background(), l.id)
@@ -71,12 +72,12 @@ func (l *laterRequest) acceptHere(res *sip.Response) error {
 	return l.accepted(l.send(res, a, now))
 }
 
-// acceptance returns a 2xx made here. Within a dialog the Record-Route means nothing (RFC
-// 3261 §12.1.1), so one that is not sound is not copied from an UPDATE.
+// acceptance returns a 2xx made here. Record-Route has no effect within a dialog (RFC 3261
+// §12.1.1), so one with too many routes is not copied from an UPDATE.
 func acceptance(req *sip.Request, body []byte) *sip.Response {
 	status := sip.StatusOK
 	if req.Method == sip.UPDATE && errors.Is(sipmsg.Keepable(req), sipmsg.ErrRoutes) {
-		status = sip.StatusBadRequest // sipgo copies the routes into any 2xx
+		status = sip.StatusBadRequest // sipgo would copy the routes into a 2xx
 	}
 	res := sip.NewResponseFromRequest(req, status, "OK", body)
 	res.StatusCode = sip.StatusOK

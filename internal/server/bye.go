@@ -41,8 +41,8 @@ type byeTx struct {
 	id  dialogstore.ID
 }
 
-// Respond implements sip.ServerTransaction. A 2xx ends the dialog, and so does a 481: the
-// application does not know it.
+// Respond implements sip.ServerTransaction. A 2xx ends the dialog, and so does a 481, which
+// means that the application does not know the dialog.
 func (b *byeTx) Respond(res *sip.Response) error {
 	if res.IsSuccess() || res.StatusCode == sip.StatusCallTransactionDoesNotExists && b.inOrder() {
 		// Look the set up again: the application may have taken so long that the former

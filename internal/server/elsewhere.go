@@ -12,11 +12,11 @@ import (
 // whether it did. The request came here because that node has died, and the call will be
 // taken over in a moment; or because it has taken the call over from this node, and the peer
 // does not know yet. A 481 would end the call (RFC 3261 §12.2.1.2, RFC 5057 §5.1); after a
-// 500 the peer tries again. If the registry does not answer, nobody can say that the call is
-// over: a refresh gets the 500, too.
+// 500 the peer tries again. If the registry does not answer, the call may still exist
+// elsewhere, so a refresh gets the 500, too.
 //
-// The registry is asked only about dialogs that neither ring nor have ended here, and only
-// if the application cannot have calls that the timers do not know.
+// The registry is not asked about dialogs that are early or have ended here, nor if the
+// application may have calls that the timers do not know.
 func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	c := s.calls
 	if c.Elsewhere == nil || sipmsg.ToTag(req) == "" || c.LeavesCallsAlone() {
@@ -38,12 +38,12 @@ func (s *Server) elsewhere(req *sip.Request, tx sip.ServerTransaction) bool {
 	return true
 }
 
-// refreshes reports whether a request is one that keeps a session up.
+// refreshes reports whether a request can refresh a session.
 func refreshes(req *sip.Request) bool { return req.IsInvite() || req.Method == sip.UPDATE }
 
 // handedOver answers a request that would change a call with 500, if this node has handed
-// its calls over, and reports whether it did. The node that has the call by now would not
-// learn of the change, and would hang up a session that was refreshed here.
+// its calls over, and reports whether it did. The new owner would not learn of the change,
+// and would hang up a session that was refreshed here.
 func (s *Server) handedOver(req *sip.Request, tx sip.ServerTransaction) bool {
 	over := s.calls.HandedOver()
 	if over {

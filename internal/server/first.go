@@ -41,8 +41,8 @@ func (f *firstInvite) refused() bool {
 	return false
 }
 
-// isRelayed reports whether the application has forwarded the INVITE as a proxy. If an
-// earlier provisional response made an early dialog, that is forgotten.
+// isRelayed reports whether the application has forwarded the INVITE as a proxy. It forgets
+// an early dialog that an earlier provisional response made.
 func (f *firstInvite) isRelayed() bool {
 	passed, now := f.relayed()
 	if now {
@@ -75,9 +75,9 @@ func (f *firstInvite) Respond(res *sip.Response) error {
 	return f.accepted(f.create(res))
 }
 
-// ring returns the dialog of a response, which is early before the 2xx. If the To tag is not
-// that of the response before, it makes a new one: an application without dialogs may use
-// a new tag for each response.
+// ring returns the dialog of a response, which is early before the 2xx. If the To tag differs
+// from that of the previous response, it makes a new dialog: an application without dialogs
+// may use a new tag for each response.
 func (f *firstInvite) ring(res *sip.Response) (*dialogset.Set, *dialogset.Dialog) {
 	tag := sipmsg.ToTag(res)
 	f.mu.Lock()
@@ -107,8 +107,8 @@ func (f *firstInvite) abandon() {
 	}
 }
 
-// create sends the 2xx and stores the dialog. It stores first, so that everybody who has
-// seen the 2xx finds the dialog. The event follows after the 2xx was sent.
+// create stores the dialog and sends the 2xx, in this order: the peer's next request must
+// find the dialog. The event is raised after the 2xx was sent.
 func (f *firstInvite) create(res *sip.Response) error {
 	c, now := f.s.calls, time.Now()
 	c.OwnTimers.Heed(&f.policy, res, sessiontimer.UAS)

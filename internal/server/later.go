@@ -63,8 +63,8 @@ func (l *laterRequest) outOfOrder(d dialogstore.Dialog) bool {
 	return true
 }
 
-// count stores the CSeq of a refused request. That of an accepted one is committed with the
-// 2xx.
+// count stores the CSeq of a refused request. The CSeq of an accepted one is committed with
+// the 2xx.
 func (l *laterRequest) count(d dialogstore.Dialog) {
 	n := l.req.CSeq().SeqNo
 	if l.sent() != nil || n <= d.RemoteCSeq {
@@ -76,8 +76,8 @@ func (l *laterRequest) count(d dialogstore.Dialog) {
 	})
 }
 
-// begin begins the turn t. It refuses the request, and returns false, if it clashes with
-// another one, as c says.
+// begin begins the turn t. If the request clashes with another one, it refuses the request
+// and returns false.
 func (l *laterRequest) begin(t turn, c dialogset.Clash) bool {
 	switch c {
 	case dialogset.NoClash:

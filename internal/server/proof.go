@@ -12,11 +12,11 @@ import (
 )
 
 // Anybody can send an INVITE with a forged source and Contact. Only a peer that has received
-// our 2xx knows our tag. Until it sends that tag back, in the ACK or another request, the
-// timers neither refresh the call nor hang up, so that no request goes to a victim, and the
-// call is not shared with other nodes. Without an ACK within 64*T1 the timers forget the
+// our 2xx knows our tag. Until the peer sends that tag back, in the ACK or another request,
+// the timers neither refresh the call nor hang up, so that no request goes to a victim, and
+// the call is not shared with other nodes. Without an ACK within 64*T1 the timers forget the
 // call and leave it to the application, which may then send its BYE (RFC 3261 §13.3.1.4). If
-// the session has expired by then, the application gets a BYE as usual, the peer none.
+// the session has expired by then, the application gets a BYE as usual, but the peer does not.
 
 // forgetUnlessProved returns a timer that forgets the dialog after 64*T1 if the peer has not
 // proved by then that it is there.

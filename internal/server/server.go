@@ -55,7 +55,7 @@ func within(req *sip.Request) dialogstore.ID {
 	return dialogstore.ID{CallID: sipmsg.CallID(req), LocalTag: sipmsg.ToTag(req), RemoteTag: sipmsg.FromTag(req)}
 }
 
-// Either returns a, or b where that is nil.
+// Either returns a or, if a is nil, b.
 func Either(a, b sipgo.RequestHandler) sipgo.RequestHandler {
 	if a != nil {
 		return a

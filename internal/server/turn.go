@@ -16,7 +16,7 @@ type turn interface {
 	refusing() (ended bool)
 	// accepted is called after the 2xx was sent, at now.
 	accepted(now time.Time) (ended bool)
-	// close is called when no 2xx will be sent any more, or one was.
+	// close is called when the 2xx has been sent, or none will be.
 	close() (ended bool)
 }
 

@@ -67,7 +67,7 @@ func (s *Server) Update(own, rest sipgo.RequestHandler, req *sip.Request, tx sip
 	}
 }
 
-// answersUpdate reports whether the timers answer an UPDATE. repeats says that its session
+// answersUpdate reports whether the timers answer an UPDATE. repeats is true if its session
 // description changes nothing.
 func (l *laterRequest) answersUpdate(own, rest sipgo.RequestHandler, d dialogstore.Dialog, repeats bool) bool {
 	switch {
@@ -91,7 +91,7 @@ func (s *Server) otherUpdate(req *sip.Request, tx sip.ServerTransaction) {
 	}
 	switch {
 	case set != nil && set.Lives(sipmsg.FromTag(req)):
-		// The dialog is about to be stored. A 481 would end the call.
+		// The dialog is about to be stored: a 481 would end the call.
 		respond(tx, req, sip.StatusInternalServerError, "Server Internal Error", retryAfter())
 	case ringing && len(req.Body()) == 0:
 		s.answerEarly(told, req, tx)
