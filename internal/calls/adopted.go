@@ -24,20 +24,21 @@ type adoption struct {
 }
 
 // Expect notes a call that is about to be taken over, before its dialog is in the store.
-// from is the name of the node that served it. restored says that the application has a
-// dialog for it; if not, the timers answer the peer's requests. The application still has
-// that of a call that this node began and has not let go. forget undoes it.
+// from is the name of the node that served it. restored is true if the application has made
+// a dialog for it; a call that this node began and has not released keeps the one it has.
+// Without a dialog of the application, the timers answer the peer's requests. forget undoes
+// Expect.
 func (c *Calls) Expect(id dialogstore.ID, from string, restored bool) (forget func()) {
 	_, err := c.Store.Load(context.Background(), id)
 	return c.adopted.expect(id, adoption{from: from, restored: restored}, err == nil)
 }
 
-// Adopt prepares a call that was expected, and that is in the store by now, for its next
+// Adopt prepares a call that was announced by Expect, and is in the store now, for its next
 // request. If this node has served the call before and still has state of it, CSeq continues
-// after that of d.
+// after d.LocalCSeq.
 //
-// With overtaken, the peer may have refreshed the session at the former owner when that could
-// not write it any more: see Doubtful.
+// overtaken is true if the peer may have refreshed the session at the former owner when that
+// node could no longer write to the registry: see Doubtful.
 func (c *Calls) Adopt(d *dialogstore.Dialog, overtaken bool) {
 	if overtaken {
 		c.adopted.change(d.ID, func(a *adoption) { a.session = d.Session })
@@ -52,8 +53,8 @@ func (c *Calls) Adopt(d *dialogstore.Dialog, overtaken bool) {
 	}
 }
 
-// Release forgets a call that another node serves now, and gives up what is in flight in
-// it. Nothing is sent. The dialog is no longer in the store.
+// Release forgets a call that another node serves now, and gives up its requests in flight.
+// Nothing is sent. The dialog is no longer in the store.
 func (c *Calls) Release(id dialogstore.ID) {
 	c.adopted.forget(id)
 	s := c.Sets.Find(id.CallID, id.LocalTag)
@@ -78,9 +79,9 @@ func (c *Calls) TakenOver(id dialogstore.ID) (from string, unreachable bool) {
 	return found.from, found.unreachable
 }
 
-// Doubtful reports whether s, which the peer should have refreshed, may be older than what
-// the peer has: the call was taken over with s, see Adopt, and nothing was agreed on since.
-// first is true once for each takeover: ask the peer then.
+// Doubtful reports whether the peer may have refreshed the session s unnoticed: the peer is
+// its refresher, the call was taken over with s (see Adopt), and s was not renewed since.
+// first is true once for each takeover: the caller then asks the peer, by a refresh.
 func (c *Calls) Doubtful(id dialogstore.ID, s sessiontimer.Session) (doubtful, first bool) {
 	c.adopted.change(id, func(a *adoption) {
 		doubtful = s.Refresher == sessiontimer.Peer && a.session.Equal(s)
@@ -100,8 +101,9 @@ func (c *Calls) Unreachable(id dialogstore.ID) (first bool) {
 	return first
 }
 
-// expect notes a call that is about to be taken over; forget undoes it. With here, this node
-// serves it: the application has a dialog for it, unless the call was taken over without one.
+// expect notes a call that is about to be taken over; forget undoes it. here is true if this
+// node already serves the call: then the application has a dialog for it, unless the call was
+// taken over without one.
 func (a *adopted) expect(id dialogstore.ID, next adoption, here bool) (forget func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

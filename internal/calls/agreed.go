@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// AgreedOf returns the session descriptions that a dialog says are agreed on.
+// AgreedOf returns the agreed session descriptions of a stored dialog.
 func AgreedOf(d *dialogstore.State) offeranswer.Agreed {
 	return offeranswer.Agreed{
 		Ours:      offeranswer.Description{Body: d.SDP, Type: d.SDPType},

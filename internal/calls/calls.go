@@ -34,11 +34,11 @@ type Calls struct {
 
 	// Proved is called when the peer of a dialog has proved that it is there.
 	Proved func(dialogstore.ID)
-	// Elsewhere reports whether another node has a call that this one does not, and whether
-	// that is sure; nil if calls are not shared.
+	// Elsewhere reports whether another node owns a call that this one does not know, and
+	// whether the answer is certain; nil if calls are not shared.
 	Elsewhere func(context.Context, dialogstore.ID) (is, sure bool)
-	// Ask has the peer of a call that was taken over asked, by a refresh, whether its session
-	// is still in force; nil if calls are not shared.
+	// Ask sends a refresh in a call that was taken over, to learn whether the peer still has
+	// the session; nil if calls are not shared.
 	Ask func(dialogstore.ID)
 	// HandedOver reports whether other nodes own all calls from now on.
 	HandedOver func() bool
@@ -62,7 +62,7 @@ func New(ctx context.Context, config Config) *Calls {
 	return c
 }
 
-// CameInAt notes our socket at which a call came in, as host:port.
+// CameInAt notes the address of our socket that received a call, as host:port.
 func (c *Calls) CameInAt(addr string) {
 	if last := c.socket.Load(); addr != "" && (last == nil || *last != addr) {
 		kept := addr // a pointer to addr would allocate for each call
@@ -70,7 +70,8 @@ func (c *Calls) CameInAt(addr string) {
 	}
 }
 
-// Socket returns our socket at which the latest call came in; empty if there was none.
+// Socket returns the address of our socket that received the latest call; empty if there was
+// none.
 func (c *Calls) Socket() string {
 	if last := c.socket.Load(); last != nil {
 		return *last

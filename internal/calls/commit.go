@@ -20,9 +20,9 @@ func (c *Calls) Renew(ctx context.Context, id dialogstore.ID, change func(dialog
 	return before, err == nil
 }
 
-// Stored is called after the caller has created d in the store, with the error of that. It
-// logs the error, and deletes d again if the dialog has ended meanwhile. It does not create
-// d itself, to save stack: a Dialog is large.
+// Stored is called with the result of creating d in the store. It logs the error, and deletes
+// d again if the dialog has ended meanwhile. It does not create d itself, to save stack: a
+// Dialog is large.
 func (c *Calls) Stored(ctx context.Context, s *dialogset.Set, d *dialogstore.Dialog, err error) {
 	if err != nil {
 		c.Log.Error("cannot store the dialog: the call has no session timer", "call_id", d.CallID, "local_tag", d.LocalTag,
@@ -47,9 +47,9 @@ func (c *Calls) Ended(ctx context.Context, s *dialogset.Set, remoteTag string, c
 	}
 }
 
-// End ends a dialog on our side, and returns it as it was. The event Expired comes at once.
-// The application gets a BYE when sent is closed, which the caller does when it has sent a
-// BYE to the peer, or after T1. It returns false if the dialog has ended before.
+// End ends a dialog on our side, and returns it as it was. It raises the event Expired at
+// once. The application gets a BYE when the caller closes sent, after it has sent its BYE to
+// the peer, or after T1 at the latest. End returns false if the dialog has ended before.
 func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, reason sessiontimer.Reason, sent <-chan struct{}) (d dialogstore.Dialog, ok bool) {
 	d, err := c.Store.Load(Detached(ctx), s.ID(remoteTag))
 	if err != nil {

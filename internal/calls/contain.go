@@ -11,10 +11,10 @@ import (
 )
 
 // A panic in a request handler passes through the timers as it would through sipgo, and
-// leaves nothing locked. But callbacks of the options, and handlers that the timers call
-// themselves, such as the BYE handler when they hang up, run where the application could
-// not recover. Their panics are recovered here and logged with the stack, and the result is
-// as after an error.
+// leaves nothing locked. But callbacks set by options, and handlers that the timers call
+// themselves, such as the BYE handler when they hang up, run in goroutines in which the
+// application cannot recover. Their panics are recovered here, logged with the stack, and
+// treated like an error.
 
 // Contain recovers and logs a panic. It is deferred around such a call.
 func (c *Calls) Contain(what string, id dialogstore.ID) {

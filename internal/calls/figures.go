@@ -27,8 +27,8 @@ const (
 	directions
 )
 
-// The result of a first INVITE is the refresher or, if the timer was refused and so there is
-// no call, TimerRefused.
+// The result of a first INVITE is the refresher, or TimerRefused if there is no call because
+// the timer was refused.
 const (
 	TimerRefused = refreshers
 	results      = TimerRefused + 1
@@ -37,7 +37,7 @@ const (
 // Class is the kind of failure of a refresh.
 type Class uint8
 
-// The classes: that of the response, or why there was none.
+// The classes: that of the response or, without a response, the reason.
 const (
 	Status3xx Class = iota
 	Status4xx

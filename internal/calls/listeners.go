@@ -13,7 +13,7 @@ import (
 // after End.
 type Listener struct {
 	// Tell accepts an event, or returns false if there is no room for it. It must not
-	// block. lost is how many events had no room since the last one that was accepted.
+	// block. lost is the number of events dropped since the last one that was accepted.
 	Tell func(e sessiontimer.Event, lost int) bool
 	End  func()
 }

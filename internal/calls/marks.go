@@ -7,7 +7,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8), in place of that of an
+// Mark writes a proposal into a request (RFC 4028 §7.1, §7.4, §8), replacing that of an
 // earlier attempt.
 func (c *Calls) Mark(req *sip.Request, p sessiontimer.Proposal) {
 	se, minSE := "", ""

@@ -7,11 +7,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// OwnTimers detects an application with timer code of its own: one that writes
-// Session-Expires itself. Such code may hang up if it sees no refresh for an interval, so
-// the application gets refreshes as it would without this library: re-INVITEs go to its
-// handler, and UPDATE is neither listed in Allow nor answered unless it has a handler for
-// that.
+// OwnTimers detects an application that has its own session timer code, by the
+// Session-Expires in its messages. Such code may hang up if it sees no refresh for an
+// interval, so the application gets refreshes as it would without this library: re-INVITEs
+// go to its handler, and UPDATE is neither listed in Allow nor answered unless the
+// application has a handler for it.
 type OwnTimers struct{ found atomic.Bool }
 
 // In reports whether m, a message of the application before Mark or MarkAnswer, has a
@@ -26,9 +26,9 @@ func (o *OwnTimers) In(m sipmsg.Message) bool {
 	return true
 }
 
-// Heed adapts the policy of a call to the Session-Expires that the application wrote: the
-// interval is no longer than that, and the refresher the same. as is the application's role
-// in the transaction.
+// Heed adapts the policy of a call to the Session-Expires that the application wrote: it is
+// an upper bound for the interval, and determines the refresher. as is the application's
+// role in the transaction.
 func (o *OwnTimers) Heed(p *sessiontimer.Policy, m sipmsg.Message, as sessiontimer.Role) {
 	if !o.In(m) {
 		return

@@ -81,10 +81,11 @@ func (r *Renewal) Accepted(d dialogstore.Dialog, sent Sent) dialogstore.State {
 }
 
 // settle returns the session that a 2xx of the peer starts. The peer counts from when it
-// sent the 2xx, which may have been long ago if the 2xx is late: so the delay is taken off
-// the time to the next refresh. That does not apply to an INVITE of the application, where
-// a user may have taken the time. If the 2xx says nothing, RefreshAfter stays as it was
-// before; a delay taken off earlier is added back first, so that it does not count twice.
+// sent the 2xx, which may have been long ago if the 2xx was lost at first: so the delay is
+// subtracted from the time to the next refresh. That does not apply to an INVITE of the
+// application, where the delay may be a user's. If the 2xx has no Session-Expires,
+// RefreshAfter stays as it was; a delay subtracted earlier is added back first, so that it
+// does not count twice.
 func (r *Renewal) settle(before sessiontimer.Session, sent *Sent) sessiontimer.Session {
 	if r.Request.Method != sip.UPDATE && !sent.Refresh {
 		return sent.Policy.Settle(sent.Proposal, r.Fields, before, r.At)
@@ -106,8 +107,8 @@ func (r *Renewal) common(d *dialogstore.Dialog) (moved bool) {
 	return moved
 }
 
-// crossed is for two 2xx that crossed on the way. s is the session of the later one, but for
-// the peer the other may be the later. It returns s with a refresh early enough for both.
+// crossed handles two 2xx that crossed on the wire. s is the session of the one that is later
+// for us; for the peer the other may be. It returns s with a refresh early enough for both.
 func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 	if s.Refresher == sessiontimer.Local && other.Active() {
 		s.RefreshAfter = min(s.RefreshAt().Sub(s.Since), other.Interval/2)
@@ -115,10 +116,10 @@ func crossed(s, other sessiontimer.Session) sessiontimer.Session {
 	return s
 }
 
-// relocate stores our new Contact, which the application sent in an INVITE or UPDATE or in a
+// relocate stores our new Contact, which the application sent in an INVITE, an UPDATE or a
 // 2xx to one. From then on the peer sends there, and a refresh with the old Contact would
-// undo it (RFC 6141 §4.4). It returns false if nothing changes, also if the Contact only
-// lacks the parts that sipgo fills in.
+// undo it (RFC 6141 §4.4). It returns false if the Contact is the same, or differs only by
+// parts that sipgo fills in.
 func relocate(d *dialogstore.State, contact *sip.ContactHeader) bool {
 	if contact == nil || contact.Address.Host == "" || contact.Value() == d.Contact {
 		return false

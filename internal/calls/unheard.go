@@ -14,13 +14,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// The timers notify the application of what happens to its calls with a request as the peer
-// would have sent it. The response goes nowhere.
+// The timers notify the application by calling its handler with a request as the peer would
+// have sent it. The response is discarded.
 
 // endApplication sends the application a BYE for a call that has ended. As for every
-// incoming message, the handler runs in a goroutine of its own, since it may block. It is
-// called after our BYE to the peer was sent, or after T1: a program may exit when its call
-// ends.
+// incoming message, the handler runs in its own goroutine, since it may block. It is called
+// after our BYE to the peer was sent, or after T1: a program may exit when its call ends,
+// and must not take the BYE with it.
 func (c *Calls) endApplication(d dialogstore.Dialog, reason sessiontimer.Reason, sent <-chan struct{}) {
 	c.Workers.Run(func() {
 		select {

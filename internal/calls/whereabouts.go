@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/indialog"
 )
 
-// Moved makes later requests of the application follow the peer to where s shows it. d is
-// the dialog before that.
+// Moved makes later requests of the application go where s shows the peer to be. d is the
+// dialog before s.
 func Moved(m *dialogset.Dialog, d *dialogstore.Dialog, s indialog.Sighting, localAddr func() string) {
 	known := dialogset.Whereabouts{Target: d.RemoteTarget, Source: d.Source, Destination: d.Destination}
 	indialog.Locate(d, s)

@@ -41,8 +41,9 @@ func (r *Requester) ack(ctx context.Context, req *sip.Request) error {
 	return nil
 }
 
-// acknowledged notes what an ACK of the application says: it may answer a late offer. Its
-// destination is stored as the application's choice, unless follow chose it (led).
+// acknowledged notes the session description in an ACK of the application, which may answer
+// an offer in the 2xx. The destination is stored as the application's choice, unless follow
+// has set it (led).
 func (c *Client) acknowledged(ctx context.Context, id dialogstore.ID, m *dialogset.Dialog, ack *sip.Request, led bool) {
 	agreed, news := m.Said(offeranswer.Us, calls.Requested(ack), id.RemoteTag)
 	d, err := c.calls.Store.Load(ctx, id)

@@ -60,8 +60,8 @@ func (a *attempt) opened(tx *sip.ClientTx) {
 
 func (a *attempt) number() uint32 { return a.dialog.Count.Number(0, false) }
 
-// numbered stores the CSeq if another node may take the call over before there is an outcome
-// to store it with.
+// numbered stores the CSeq at once if calls are shared: another node may take the call over
+// before the outcome is stored.
 func (a *attempt) numbered(ctx context.Context, cseq uint32) {
 	if a.req.Method != sip.BYE && a.r.c.ownership.Shared() { // before a BYE the dialog was deleted
 		a.commitNumber(ctx, cseq, false)
@@ -72,7 +72,7 @@ func (a *attempt) permitted(ctx context.Context) error {
 	if err := a.may(ctx, a.r.c.ownership, a.key); err != nil {
 		return err
 	}
-	return ctx.Err() // it may have taken long
+	return ctx.Err() // asking the registry may have taken long
 }
 
 func (a *attempt) says() {

@@ -109,8 +109,8 @@ func (all authorizations) find(field, realm string) *authorization {
 }
 
 // passed notes which answers were accepted. If the challenges in asked are all new, the
-// request has passed everybody who challenged it before. If one of those challenges again
-// later, that is not a rejection.
+// request has passed all earlier challengers. If one of them challenges again later, that is
+// not a rejection.
 func (all authorizations) passed(field string, asked []*digest.Challenge) {
 	for _, a := range all {
 		if slices.ContainsFunc(asked, func(c *digest.Challenge) bool { return a.field == field && a.challenge.Realm == c.Realm }) {

@@ -128,8 +128,8 @@ func (a *attempt) lookEverySecond() <-chan time.Time {
 
 // connected reports whether a response can still arrive. When a stream closes, sipgo does
 // not tell its transactions: they time out as if the peer were gone. A transaction holds a
-// reference to its stream until that is closed, so the reference count tells. The pool
-// does not: it may have another stream to the same address by now.
+// reference to its stream until the stream is closed, so the reference count shows it. The
+// pool does not: it may have another stream to the same address by now.
 func connected(tx *sip.ClientTx) bool {
 	return !sip.IsReliable(tx.Origin().Transport()) || tx.Connection().Ref(0) > 0
 }

@@ -13,16 +13,16 @@ import (
 
 // Some steps of sipgo ignore the caller's deadline. A dial is shared by all requests to
 // its address and has the deadline of the first. A write blocks for as long as the peer
-// does not read. So the timers run such steps in goroutines of their own, and the caller
-// waits only until its own deadline. The goroutine ends with the connection or, for a
-// dial, after stepLife.
+// does not read. So each such step runs in its own goroutine, and the caller waits only
+// until its own deadline. The goroutine ends with the connection or, for a dial, after
+// stepLife.
 
 // stepLife limits a dial for a request of the timers, and a hang-up as a whole. It is the
 // lifetime of a transaction (RFC 3261 §17.1.2.2).
 func stepLife() time.Duration { return 64 * sip.T1 }
 
-// within runs a step that may block, and returns its error, or that of ctx if it
-// ends first.
+// within runs a step that may block, and returns its error, or the error of ctx if ctx ends
+// first.
 func (c *Client) within(ctx context.Context, step func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -110,8 +110,8 @@ func (r *Requester) deliver(req *sip.Request) error {
 	})
 }
 
-// notOurs hides the context.Canceled of a shared dial that another request has cancelled:
-// ctx, that of this request, has not ended.
+// notOurs hides the context.Canceled of a shared dial that another request has cancelled,
+// while ctx, the context of this request, has not ended.
 func notOurs(ctx context.Context, err error) error {
 	if ctx.Err() == nil && errors.Is(err, context.Canceled) {
 		return fmt.Errorf("middleware: the shared dial was cancelled by another request: %v", err)

@@ -30,8 +30,8 @@ type Client struct {
 	requesters map[string][]*Requester // by transport, the latest last; "" is for all other transports
 }
 
-// New returns a Client for the calls of c. ownership says which of them are this node's.
-// invited gets each INVITE before it is sent, and is called concurrently.
+// New returns a Client for the calls of c. ownership knows which of them this node owns.
+// invited is called with each INVITE before it is sent, and concurrently.
 func New(c *calls.Calls, ownership Ownership, credentials Credentials, invited func(*sip.Request)) *Client {
 	return &Client{calls: c, ownership: ownership, credentials: credentials, invited: invited, requesters: make(map[string][]*Requester)}
 }

@@ -216,8 +216,7 @@ func (x *exchange) end(res *sip.Response) (first bool) {
 	return first
 }
 
-// unanswered notes that there will be no response. That withdraws an offer, as a refusal
-// would.
+// unanswered notes that there will be no response. Like a refusal, that withdraws an offer.
 func (x *exchange) unanswered() {
 	m := offeranswer.Message{Status: sip.StatusRequestTimeout}
 	x.change(func() { m.Method, m.CSeq = string(x.req.Method), x.cseq })

@@ -52,8 +52,8 @@ func (*firstInvite) numbered(context.Context, uint32) {}
 // says notes the offer in the INVITE. Sent again with another CSeq, it is a new offer.
 func (f *firstInvite) says() { f.dialog.Invites(calls.Requested(f.req)) }
 
-// told notes what a response says about its sender. A provisional response belongs to one
-// early dialog, a refusal to all of them.
+// told notes the capabilities and the session description in a response. A provisional
+// response belongs to one early dialog, a refusal to all of them.
 func (f *firstInvite) told(ctx context.Context, res *sip.Response) {
 	tag := ""
 	if res.IsProvisional() {

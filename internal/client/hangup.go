@@ -38,7 +38,7 @@ func (c *Client) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Sess
 	}
 	key, over := c.ownership.Key(id), over(s, reason)
 	if !c.ownership.MayHangUp(ctx, key, over) {
-		return nil, refresher.ErrBusy // unknown whether the call is ours, or it was just released
+		return nil, refresher.ErrBusy // we do not know whether the call is ours, or it was just released
 	}
 	return c.end(ctx, set, id.RemoteTag, reason, key, toHangUp(over)), nil
 }
@@ -53,8 +53,8 @@ func (c *Client) doubtful(id dialogstore.ID, s sessiontimer.Session) bool {
 	return doubtful && time.Now().Before(s.ExpiresAt())
 }
 
-// over reports whether the call is over for the peer, whichever node owns it: the session
-// has expired, or the peer has answered 408 or 481.
+// over reports whether the call is over for the peer, no matter which node owns it: the
+// session has expired, or the peer has answered 408 or 481.
 func over(s sessiontimer.Session, reason sessiontimer.Reason) bool {
 	return saysOver(reason) || s.Active() && !time.Now().Before(s.ExpiresAt())
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// ownAck is what the ACK of a re-INVITE of the timers is made of. It is kept for as long as the
-// 2xx may come again, so it is small.
+// ownAck has what is needed to send the ACK for a re-INVITE of the timers. It is kept for as
+// long as the 2xx may be retransmitted, so it is small.
 type ownAck struct {
 	r      *Requester
 	d      *dialogstore.Dialog

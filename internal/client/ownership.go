@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 )
 
-// Ownership says which calls this node still owns. It is implemented by *ownership.Node,
+// Ownership knows which calls this node still owns. It is implemented by *ownership.Node,
 // which documents the methods, and by Sole.
 type Ownership interface {
 	Key(id dialogstore.ID) failover.Key
@@ -45,9 +45,9 @@ func (Sole) Refused(context.Context, failover.Key) (ownership.Answer, bool) {
 type permission func(ctx context.Context, o Ownership, k failover.Key) error
 
 var (
-	// errNotOurs says that another node serves the call.
+	// errNotOurs means that another node serves the call.
 	errNotOurs = errors.New("middleware: another node owns the call")
-	// errMaybeNotOurs says that another node may serve the call.
+	// errMaybeNotOurs means that another node may serve the call.
 	errMaybeNotOurs = errors.New("middleware: the registry did not answer which node owns the call")
 )
 
@@ -59,13 +59,13 @@ func toRefresh(ctx context.Context, o Ownership, k failover.Key) error {
 	return nil
 }
 
-// justAsked is how long a call counts as ours after the registry has said so, if it does not
-// answer again.
+// justAsked is how long a call counts as ours after the registry has confirmed it, if the
+// registry does not answer again.
 const justAsked = time.Second
 
-// toHangUp returns the permission of a BYE in a call that was ours just now and has ended
-// here since: nobody else would tell the peer. With over, the call is over for the peer
-// anyway.
+// toHangUp returns the permission of a BYE in a call that was ours a moment ago and has now
+// ended here, so that no other node would send one. over is true if the call is over for the
+// peer anyway.
 func toHangUp(over bool) permission {
 	asked := time.Now()
 	return func(ctx context.Context, o Ownership, k failover.Key) error {

@@ -50,17 +50,17 @@ func alarm(t time.Time) <-chan time.Time {
 }
 
 var (
-	// errNotHeard says that a place did not answer before it was time to try the next one.
+	// errNotHeard means that a place did not answer before it was time to try the next one.
 	errNotHeard = fmt.Errorf("middleware: no response before it was time to try the next address: %w", context.DeadlineExceeded)
-	// errNoClient says that a stored dialog uses a transport that nothing sends on.
+	// errNoClient means that there is no client for the transport of a stored dialog.
 	errNoClient = errors.New("middleware: no client for this transport")
-	// errConnectionLost says that the stream closed before the answer came.
+	// errConnectionLost means that the stream closed before the answer came.
 	errConnectionLost = errors.New("middleware: connection lost")
-	// errOtherCall refuses a 2xx with another Call-ID or From tag (RFC 3261 §8.2.6.2). If
-	// the application makes a dialog of it, we could not end that.
+	// errOtherCall means that a 2xx has another Call-ID or From tag than its request (RFC
+	// 3261 §8.2.6.2). If the application makes a dialog of it, the timers could not end it.
 	errOtherCall = errors.New("middleware: the response has the Call-ID or tag of another call")
-	// errSilence says that the peer has answered neither an UPDATE nor the re-INVITE after
-	// it, in the lifetime of a transaction altogether (RFC 4028 §10).
+	// errSilence means that the peer has answered neither an UPDATE nor the re-INVITE after
+	// it, both within the lifetime of one transaction (RFC 4028 §10).
 	errSilence = fmt.Errorf("middleware: the peer answered neither the UPDATE nor the re-INVITE: %w", sip.ErrTransactionTimeout)
 )
 
@@ -216,7 +216,7 @@ func (o *ownRequest) listen() {
 	}
 }
 
-// turns reports whether to try another place after this result.
+// turns reports whether to turn to another place after this result.
 func (o *ownRequest) turns(ctx context.Context, res *sip.Response, err error) bool {
 	switch {
 	case o.others() == 0, o.timeUp(ctx), o.stays && errors.Is(err, sip.ErrTransactionTimeout):
@@ -252,7 +252,7 @@ func both(a, b error) error {
 }
 
 // outcome returns the result of the request: the response of the last place or, if that
-// did not answer, the earlier one that was not believed.
+// place did not answer, an earlier refusal that was not believed.
 func (o *ownRequest) outcome(res *sip.Response, err error) (*sip.Response, error) {
 	switch {
 	case res != nil && res.IsSuccess():

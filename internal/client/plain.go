@@ -43,12 +43,12 @@ func (p *plainRequest) opened(tx *sip.ClientTx) {
 func (p *plainRequest) number() uint32 { return p.dialog.Count.Number(p.app, false) }
 
 func (p *plainRequest) numbered(ctx context.Context, cseq uint32) {
-	if p.req.Method != sip.BYE { // before which the dialog was deleted
+	if p.req.Method != sip.BYE { // the dialog was deleted before its BYE
 		p.commitNumber(ctx, cseq, !p.led)
 	}
 }
 
 func (*plainRequest) permitted(context.Context) error { return nil }
 
-// says does nothing.
+// says does nothing: session descriptions in other requests do not count.
 func (*plainRequest) says() {}

@@ -20,7 +20,8 @@ import (
 
 // Refresh implements refresher.Pipeline.
 func (c *Client) Refresh(ctx context.Context, id dialogstore.ID, a refresher.Attempt) refresher.Outcome {
-	// Before the dialog is taken: what the application sends need not wait for an answer.
+	// Asked before the dialog is taken, so that requests of the application need not wait for
+	// the answer.
 	if err := toRefresh(ctx, c.ownership, c.ownership.Key(id)); err != nil {
 		return refresher.Outcome{Err: unsent(err)}
 	}
@@ -141,9 +142,9 @@ func (o *ownRequest) runUntil(ctx context.Context, until time.Time) (*sip.Respon
 	return res, err
 }
 
-// updateUntil returns when to give such an UPDATE up: after three quarters of the lifetime
-// of a transaction, which leaves the rest to the re-INVITE. If the last chance comes
-// before, the re-INVITE goes out then.
+// updateUntil returns when to give up such an UPDATE: after three quarters of the lifetime
+// of a transaction, which leaves the rest for the re-INVITE, but at the last chance of the
+// session if that is earlier.
 func updateUntil(s sessiontimer.Session, now time.Time) time.Time {
 	until := now.Add(48 * sip.T1)
 	if last := s.LastChance(); last.Before(until) {

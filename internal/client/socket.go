@@ -10,10 +10,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// fromOpenSocket makes a datagram leave from an open socket: that of the dialog, which
-// firewalls and NATs on the way know, or another one. Otherwise, after a takeover or before
-// the program listens, sipgo would open the socket of the dialog itself, and the program
-// could no longer listen there.
+// fromOpenSocket makes a datagram leave from an open socket: preferably the socket of the
+// dialog, which firewalls and NATs on the way know. If that is not open, after a takeover or
+// before the program listens, sipgo would open it itself, and the program could no longer
+// listen there.
 func (r *Requester) fromOpenSocket(req *sip.Request, d *dialogstore.Dialog) {
 	if req.Laddr.IP == nil || r.has(d.Transport, d.LocalAddr) {
 		return
