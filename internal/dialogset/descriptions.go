@@ -98,7 +98,7 @@ func (d *Dialog) leave() (rest ringing) {
 	return rest
 }
 
-// takeOver sets the state to that of the early dialog; nil changes nothing.
+// takeOver makes the state of an early dialog that of d; nil changes nothing.
 func (d *Dialog) takeOver(talk *offeranswer.State) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// Dialog is a dialog of a set: its state, and what is in flight in it.
+// Dialog is a dialog of a set: its state, and its messages in flight.
 type Dialog struct {
 	remoteTag string // guarded by Set.mu
 	Count     Numbering
@@ -56,20 +56,20 @@ const (
 	terminated
 )
 
-// silence is an UPDATE that was to refresh session and got no response while it waited.
+// silence is an UPDATE that was sent to refresh session and got no response in time.
 type silence struct {
 	session sessiontimer.Session
 	waited  time.Duration
 }
 
-// SendBy sets the client that sends our requests, if it is not that of the transport.
+// SendBy sets the client that sends our requests, if it is not the one of the transport.
 func (d *Dialog) SendBy(c *sipgo.Client) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.client = c
 }
 
-// SentBy returns the client set by SendBy; nil for that of the transport.
+// SentBy returns the client set by SendBy; nil for the one of the transport.
 func (d *Dialog) SentBy() *sipgo.Client {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -121,13 +121,13 @@ func (d *Dialog) EndedFor() sessiontimer.Reason {
 	return d.why
 }
 
-// Told is what our INVITE or provisional response says about us.
+// Told is what the peer learns about us from our INVITE or provisional response.
 type Told struct {
 	Contact    *sip.ContactHeader // nil if there is none
 	Extensions string             // option tags that we support or require
 }
 
-// ToldBy returns what our message says about us.
+// ToldBy returns what the peer learns about us from our message.
 func ToldBy(msg interface {
 	sipmsg.Message
 	Contact() *sip.ContactHeader
@@ -149,8 +149,7 @@ func (d *Dialog) lastTold() Told {
 }
 
 // Older notes the CSeq of a request of the peer, and reports whether a higher one came
-// before. stored is the highest CSeq in the store, which gets that of a request only when it
-// is answered.
+// before. stored is the highest CSeq in the store, which has only those of answered requests.
 func (d *Dialog) Older(cseq, stored uint32) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// ErrBusy says that another request is in progress and comes first.
+// ErrBusy means that another request is in progress and comes first.
 var ErrBusy = errors.New("dialogset: another request is in progress")
 
 // Offer is a request of the application that may carry an offer.
@@ -72,7 +72,7 @@ func (d *Dialog) Begin(ctx context.Context, method sip.RequestMethod) {
 	d.mu.Unlock()
 }
 
-// letOwnEnd waits for our refresh as Begin says. It returns with the lock held.
+// letOwnEnd waits for our refresh, as described at Begin. It returns with the lock held.
 func (d *Dialog) letOwnEnd(ctx context.Context, method sip.RequestMethod) {
 	over := func() bool { return d.own == nil }
 	short, cancel := context.WithTimeout(ctx, sip.T1)
@@ -137,7 +137,7 @@ func (d *Dialog) FallSilent(session sessiontimer.Session, waited time.Duration) 
 	d.silence = silence{session, waited}
 }
 
-// TakeSilence returns the waited of FallSilent, and forgets it; 0 if there was no such
+// TakeSilence returns the time that FallSilent noted, and forgets it; 0 if there was no such
 // UPDATE for session.
 func (d *Dialog) TakeSilence(session sessiontimer.Session) time.Duration {
 	d.mu.Lock()

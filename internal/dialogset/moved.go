@@ -7,9 +7,9 @@ import "github.com/emiago/sipgo/sip"
 type Whereabouts struct{ Target, Source, Destination string }
 
 // Moved notes the Contact of an accepted INVITE or UPDATE (RFC 3261 §12.2), as a URI (told)
-// and as text. place is the address to send to if not that of the Contact. While both are
-// the same as known, nothing is noted: the application has them too. localAddr returns the
-// address of our socket.
+// and as text. place is the address to send to; empty for the address in the Contact. As long
+// as the peer has not moved from known, nothing is noted: the application knows those
+// addresses too. localAddr returns the address of our socket.
 func (d *Dialog) Moved(known Whereabouts, told *sip.Uri, text, place string, localAddr func() string) {
 	d.mu.Lock()
 	first := d.target == nil

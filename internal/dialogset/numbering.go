@@ -8,8 +8,8 @@ import (
 )
 
 // Numbering assigns the CSeq numbers of our requests within a dialog (RFC 3261 §12.2.1.1).
-// The store has the last one too, for the process that goes on after this one. It may lag
-// behind while a request is in flight, so in this process Numbering counts.
+// The store has the last one too, for the process that continues the call after this one. It
+// may lag behind while a request is in flight, so this process relies on Numbering.
 type Numbering struct {
 	mu      monitor.Monitor
 	last    uint32       // the last CSeq on the wire
@@ -47,8 +47,9 @@ func (n *Numbering) InTurn(ctx context.Context, send func() error) error {
 // RFC 3261 §8.1.1.5: a CSeq is less than 2^31.
 const maxCSeq = 1<<31 - 1
 
-// followed is the largest CSeq of others that our numbers continue from. Those above are
-// reserved for the rest of the call: enough for a request each second for half a year.
+// followed is the largest CSeq, of the application or the peer, that our numbers continue
+// from. The numbers above it are reserved for the rest of the call: enough for a request each
+// second for half a year.
 const followed = maxCSeq - 1<<24
 
 // NextCSeq returns the CSeq after last. The highest is repeated: a peer refuses only lower
@@ -65,8 +66,8 @@ func startAfter(peer uint32) uint32 {
 	return peer
 }
 
-// Number returns the CSeq on the wire for a request: app, the application's, unless it is
-// used up by requests of the timers, or too high.
+// Number returns the CSeq on the wire for a request: app, the application's, or the next one
+// if app was used by a request of the timers, or is too high.
 func (n *Numbering) Number(app uint32, invite bool) uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -87,7 +88,7 @@ func (n *Numbering) Number(app uint32, invite bool) uint32 {
 	return n.last
 }
 
-// GoOnAfter makes further requests have a CSeq above last.
+// GoOnAfter continues the numbers after last.
 func (n *Numbering) GoOnAfter(last uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -117,7 +118,7 @@ func (n *Numbering) WireCSeq(app uint32) uint32 {
 	return wire
 }
 
-// plain reports whether the last CSeq, which the store has, is all the state there is.
+// plain reports whether n has no state but the last CSeq, which is in the store too.
 func (n *Numbering) plain() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

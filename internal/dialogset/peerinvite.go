@@ -24,7 +24,7 @@ func (p *PeerInvite) Acked() <-chan struct{} { return p.acked }
 // send another request at once.
 func (p *PeerInvite) open() bool { return p != nil && p.answered.IsZero() && !p.refused }
 
-// Clash says with which other request a request of the peer clashes.
+// Clash is the kind of request with which a request of the peer clashes.
 type Clash uint8
 
 // The clashes.
@@ -123,8 +123,8 @@ func (d *Dialog) Answered(p *PeerInvite, now time.Time) {
 	d.mu.Signal()
 }
 
-// Acked notes an ACK. answered is when its 2xx was sent, zero if that was acknowledged
-// before. local says that the application must not see the ACK, nor its retransmissions.
+// Acked notes an ACK. answered is when its 2xx was sent; zero if the 2xx was acknowledged
+// before. local is true if the application must not see the ACK, nor its retransmissions.
 func (d *Dialog) Acked(cseq uint32) (answered time.Time, local bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
-// Patient is called when the peer's proof is due. If the process was stalled, the proof may
-// be unread: Patient then restarts the timer and returns true.
+// Patient is called when the peer's proof is overdue. If the process was stalled, the proof
+// may have arrived and not been read yet: Patient then restarts the timer and returns true.
 func (d *Dialog) Patient(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

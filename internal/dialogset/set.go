@@ -65,7 +65,7 @@ func (s *Set) resume(d *dialogstore.Dialog) *Dialog {
 	return s.join(&Dialog{remoteTag: d.RemoteTag, state: confirmed, Count: Numbering{last: d.LocalCSeq}})
 }
 
-// join adds a dialog, or returns the one that is there already.
+// join adds a dialog, or returns the existing one with the same remote tag.
 func (s *Set) join(m *Dialog) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,8 +139,8 @@ func (s *Set) Dialog(remoteTag string) *Dialog {
 	return s.find(remoteTag)
 }
 
-// Speaking returns the dialog that the peer's request belongs to, including the early ones
-// of our INVITE; nil if there is none.
+// Speaking returns the dialog that a request of the peer belongs to, which may be an early
+// dialog of our INVITE; nil if there is none.
 func (s *Set) Speaking(remoteTag string) *Dialog {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,8 @@ func (s *Set) Lives(remoteTag string) bool {
 	return m != nil && m.is(confirmed)
 }
 
-// Released reports whether a dialog goes on elsewhere: it was given up here without a reason.
+// Released reports whether a dialog continues on another node: it has ended here, without a
+// reason.
 func (s *Set) Released(remoteTag string) bool {
 	m := s.Dialog(remoteTag)
 	return m != nil && m.is(terminated) && m.EndedFor() == sessiontimer.Reason{}
@@ -205,7 +206,7 @@ func (s *Set) Offer(branch string) Offer {
 }
 
 // End ends a dialog and cancels our refresh. first is true for exactly one call for each
-// dialog. last says that the set is no longer needed.
+// dialog. last is true if the set is no longer needed.
 func (s *Set) End(remoteTag string, byUs bool, why sessiontimer.Reason) (first, last bool) {
 	s.mu.Lock()
 	m := s.find(remoteTag)

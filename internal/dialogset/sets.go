@@ -21,8 +21,8 @@ type Sets struct {
 	sweeper *time.Timer // nil while there are no sets
 }
 
-// Life returns how long an unused set is kept, because transactions may still need it: a BYE
-// that is challenged gets a new CSeq, and a BYE that crosses ours an answer.
+// Life returns how long an unused set is kept for its transactions: a BYE that is challenged
+// needs a new CSeq, and a BYE that crosses ours needs an answer.
 func Life() time.Duration { return 64 * sip.T1 }
 
 func sweepEvery() time.Duration { return Life() / 8 }

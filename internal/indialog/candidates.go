@@ -20,7 +20,7 @@ type Facts struct {
 // Candidate is a place to send to.
 type Candidate struct {
 	Addr string // host:port; empty for where the message's own URIs lead
-	Open bool   // use only an open connection: nothing listens there
+	Open bool   // use only an open connection: nobody listens at the address
 }
 
 // Candidates returns the places to try, in this order:
@@ -61,8 +61,8 @@ func (f Facts) add(list []Candidate, c Candidate) []Candidate {
 	return append(list, c)
 }
 
-// Peer returns where the peer's own messages say that it is, regardless of the
-// application's destination and of what answered before.
+// Peer returns where the peer is according to its own messages, regardless of the
+// application's destination and of the place that answered last.
 func (f Facts) Peer() Candidate {
 	if f.Source != "" && (f.stream() || f.Behind) {
 		return f.source()
@@ -107,10 +107,10 @@ func Gone(status int) bool {
 	return slices.Contains([]int{404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604}, status)
 }
 
-// Believe reports whether a final response of a candidate counts. A response which says
-// that the call is over does not count if the place is a guess and there are others to
-// try: it may come from a stranger. The application's destination, the peer's stream, the
-// first hop of the route set, and a place that answered before are not guesses.
+// Believe reports whether a final response of a candidate counts. A response by which the
+// call is over does not count if the place is a guess and there are others to try: it may
+// come from a stranger. The application's destination, the peer's stream, the first hop of
+// the route set, and a place that answered before are not guesses.
 func (f Facts) Believe(status int, c Candidate, others int) bool {
 	if others == 0 || !Gone(status) || c.Open || f.Routed && f.Leads(c) == f.URI {
 		return true

@@ -9,8 +9,8 @@ import (
 )
 
 // Refresh returns a refresh within d: a Request with the extensions that the first request
-// listed and, in a re-INVITE, our agreed session description. That is repeated byte for byte
-// if it is fit to be an offer (RFC 4028 §7.4).
+// listed and, in a re-INVITE, our agreed session description, byte for byte if it can serve
+// as an offer (RFC 4028 §7.4).
 func Refresh(d *dialogstore.Dialog, method sessiontimer.Method) (*sip.Request, error) {
 	name := sip.UPDATE
 	if method == sessiontimer.MethodReInvite {

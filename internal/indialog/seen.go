@@ -12,12 +12,12 @@ type Seen struct {
 	Via       string // host of the topmost
 	Hops      int    // how many Vias
 	Source    string // host:port
-	Routed    bool   // the dialog has a route set: the proxies know the way
+	Routed    bool   // the dialog has a route set, so the proxies know the way
 }
 
-// Behind reports whether the peer is behind a NAT, and not where its Contact says: it has
-// no address (RFC 7118 §5), or both Contact and Via name an address other than the
-// message's source, or its address is private and the source is not.
+// Behind reports whether the peer is behind a NAT and cannot be reached at its Contact: the
+// Contact has no address (RFC 7118 §5) or a private one while the source of the message is
+// public, or both Contact and Via differ from the source.
 func (s Seen) Behind() bool {
 	if s.Routed || s.Contact == "" || s.Source == "" {
 		return false

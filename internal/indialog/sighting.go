@@ -24,7 +24,7 @@ func SightingOf(req *sip.Request) Sighting {
 	return s
 }
 
-// SightingIn returns the Sighting in a response. It has no Via: that of a response is ours.
+// SightingIn returns the Sighting in a response. It has no Via: the Via of a response is ours.
 func SightingIn(res *sip.Response) Sighting {
 	return sightingAt(res.Source(), res.Transport(), res.Contact())
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// The bounds of what another process has stored. They are wider than those of sipmsg, which
-// measures what peers sent: quotes and brackets count here, and our own URIs.
+// Bounds of a dialog that another process has stored. They are wider than those of package
+// sipmsg for messages of peers, because here quotes, brackets and our own URIs count, too.
 const (
 	maxID     = 512     // bytes of a Call-ID or tag
 	maxRoutes = 70      // RFC 3261 §8.1.1.6
@@ -73,8 +73,8 @@ func sizes(d *dialogstore.Dialog) error {
 }
 
 // namesURI reports whether text is a name-addr or addr-spec with some URI (RFC 3261
-// §25.1). It asks for no more than a scheme: sipgo prints URIs of odd peers that it does
-// not parse again, and their calls are as good as others.
+// §25.1). It requires only a scheme: sipgo prints some unusual URIs that it cannot parse
+// again, and the calls of those peers must not be lost.
 func namesURI(text string) bool {
 	uri, closed := addrSpec(text)
 	scheme, _, found := strings.Cut(uri, ":")

@@ -35,8 +35,8 @@ func (a Agreed) Answer(offer Description) (Description, bool) {
 	return Description{Body: next.print(), Type: a.Ours.Type}, true
 }
 
-// restated returns our i-th stream as the answer to that of the offer. before is the
-// peer's description in force.
+// restated returns our i-th stream as the answer to the i-th stream of the offer. before is
+// the peer's description in force.
 func (s session) restated(i int, offer, before session) (media, bool) {
 	theirs := offer.media[i]
 	if i >= len(s.media) {
@@ -121,8 +121,8 @@ func (s session) setup() string {
 }
 
 // answering returns our setup role in an answer (RFC 4145 §4.1, RFC 8842 §5.3). If the
-// offer leaves it open it is the role in force: ours, or the one that the peer's last
-// choice left to us.
+// offer leaves it open it is the role in force: ours, or the counterpart of the role that
+// the peer chose last.
 func answering(ours, offered, before string) string {
 	switch offered {
 	case "active":

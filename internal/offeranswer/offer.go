@@ -43,5 +43,5 @@ func (s session) anyDTLS() bool {
 	return false
 }
 
-// chosen reports whether a setup role is one that an answer chose.
+// chosen reports whether a setup role was chosen by an answer.
 func chosen(role string) bool { return role == "active" || role == "passive" }

@@ -16,7 +16,7 @@ func (p Party) other() Party { return 1 - p }
 // Message is the part of a SIP message that matters for offer and answer.
 type Message struct {
 	Method   string // of the request, also in a response
-	CSeq     uint32 // of the request; for a PRACK and its responses that of the PRACK itself
+	CSeq     uint32 // of the request; for a PRACK and its responses the PRACK's own
 	Status   int    // 0 in a request
 	Reliable bool   // a provisional response that a PRACK acknowledges (RFC 3262)
 	Type     string // Content-Type
@@ -242,7 +242,7 @@ func (s State) unanswered(p Party) State {
 	return s
 }
 
-// lapse ends the INVITE of asker and its unanswered offers.
+// lapse ends the INVITE of asker and the unanswered offers in it.
 func (s State) lapse(asker Party) State {
 	for p, x := range s.open {
 		if x.asker == asker && x.method == "INVITE" {

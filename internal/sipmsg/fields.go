@@ -8,7 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// Fields reads the session-timer header fields of m, by the letter if p is Strict.
+// Fields reads the session-timer header fields of m, without leniency if p is Strict.
 func Fields(m Message, p sessiontimer.Policy) sessiontimer.Fields {
 	f := sessiontimer.Fields{Strict: p.Strict}
 	for _, h := range m.Headers() {

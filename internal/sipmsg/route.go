@@ -22,8 +22,8 @@ func RouteSet(m Message, reversed bool) []string {
 	return set
 }
 
-// splitRoutes splits a list of name-addrs at the commas outside <> and quotes. sipgo's
-// parser has done so, but an application may have one that leaves the field as it is.
+// splitRoutes splits a list of name-addrs at the commas outside <> and quotes. sipgo's parser
+// does that already, but an application may have set a parser that does not.
 func splitRoutes(list string) []string {
 	var out []string
 	var quoted, escaped, inURI bool
@@ -57,7 +57,7 @@ func AddrSpec(contact string) string {
 }
 
 // Relocated returns a Contact header value with another host and port; empty if it has
-// them already, or is no SIP URI.
+// them already, or is not a SIP URI.
 func Relocated(contact, host string, port int) string {
 	spec := AddrSpec(contact)
 	var uri sip.Uri
