@@ -20,7 +20,7 @@ func Request(d *dialogstore.Dialog, method sip.RequestMethod) (*sip.Request, err
 	target, routes, err := d.RemoteTarget, d.RouteSet, error(nil)
 	if len(routes) > 0 && !looseRoute(routes[0]) {
 		// RFC 3261 §12.2.1.1: a strict router gets its own URI as the Request-URI, and the target
-	// as the last Route.
+		// as the last Route.
 		target, _ = addrSpec(routes[0])
 		routes = append(append([]string{}, routes[1:]...), "<"+d.RemoteTarget+">")
 	}

@@ -18,7 +18,7 @@ const (
 	// request. The result is higher than any CSeq that the former owner may still send, so
 	// that the peer refuses those requests (RFC 3261 §12.2.2).
 	AfterTakeover = 1000
-	// AfterRefusal is what it adds if the peer has refused that request.
+	// AfterRefusal is what the new owner adds if the peer has refused that request.
 	AfterRefusal = 1 << 16
 )
 
@@ -107,7 +107,8 @@ func (n *Node) revive(d *dialogstore.Dialog, age time.Duration) {
 	}
 }
 
-// decide returns the application's decision. If its function panics, the call is kept.
+// decide asks the application what to do with the call. If its function panics, the call is
+// kept.
 func (n *Node) decide(d dialogstore.Dialog) (decision failover.Decision) {
 	defer n.contain(d.ID)
 	return n.cfg.Settings.Takeover(d)
@@ -143,7 +144,7 @@ func (n *Node) keep(a *Adoption, epoch uint64) bool {
 	a.Dialog.LocalCSeq = Jump(a.Dialog.LocalCSeq, AfterTakeover)
 	ctx := context.Background()
 	if err := n.Memory.Create(ctx, a.Dialog); errors.Is(err, dialogstore.ErrExists) {
-		// We owned it before, and have not noticed yet that we lost it meanwhile.
+		// We owned the call before, and have not noticed yet that we lost it meanwhile.
 		a.Before, a.Dialog, err = n.Memory.Update(ctx, id, a.supersede)
 		if err != nil {
 			return false // it has just ended

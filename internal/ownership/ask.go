@@ -11,7 +11,7 @@ const (
 	// mostAsked is how many registry calls may run at once, including those whose result
 	// is no longer waited for.
 	mostAsked = 16
-	// mostConfirms is the same for the registry calls of confirms.
+	// mostConfirms is the same limit for the registry calls of confirms.
 	mostConfirms = 256
 )
 
@@ -27,8 +27,8 @@ type places chan struct{}
 // patience returns how long to wait for an answer of the registry.
 func (n *Node) patience() time.Duration { return n.cfg.Settings.Lease / 2 }
 
-// ask calls the registry in a goroutine and waits up to d for the answer: some registries
-// ignore their context. A later answer is dropped.
+// ask calls the registry in a goroutine and waits up to d for the answer, since a registry
+// may ignore its context. A later answer is dropped.
 func ask[T any](ctx context.Context, n *Node, p places, d time.Duration, call func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {
@@ -74,7 +74,7 @@ func contained[T any](ctx context.Context, call func(context.Context) (T, error)
 	return a
 }
 
-// askAll is ask for a batch. It returns an error unless there are exactly many answers.
+// askAll is ask for a batch. It returns an error unless the number of answers is many.
 func askAll[T any](ctx context.Context, n *Node, many int, call func(context.Context) ([]T, error)) ([]T, error) {
 	all, err := ask(ctx, n, n.places, n.patience(), call)
 	if err == nil && len(all) != many {

@@ -8,7 +8,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/stall"
 )
 
-// beater sends the beats of this node and watches the others. It is used by one goroutine.
+// beater sends the heartbeats of this node and watches the others. It is used by one
+// goroutine.
 type beater struct {
 	*Node
 	watch  *watch
@@ -44,8 +45,8 @@ func (b *beater) once(now time.Time) {
 }
 
 func (b *beater) beat(sent time.Time) {
-	// After a wait of more than half a lease, we could not tell whether the registry or
-	// the other nodes stood still.
+	// After a wait of more than half a lease, we could not know whether the registry or the
+	// other nodes stood still.
 	pulse, err := ask(b.alive, b.Node, b.places, b.cfg.Settings.Lease/2, func(ctx context.Context) (failover.Pulse, error) {
 		return b.cfg.Registry.Beat(ctx, b.me)
 	})
@@ -69,7 +70,7 @@ func (b *beater) beat(sent time.Time) {
 	poke(b.work) // the registry can be reached: write what waits
 }
 
-// heed reacts to what a pulse says about this node.
+// heed reacts to the news about this node in a pulse.
 func (b *beater) heed(news news, now time.Time) {
 	if news.twin {
 		b.cfg.Logger.Error("another process uses this node's name and takes its calls", "node", b.me.Name)
@@ -86,7 +87,7 @@ func (b *beater) heed(news news, now time.Time) {
 	case news.emptied:
 		b.cfg.Logger.Warn("the registry has lost data, writing all calls again", "node", b.me.Name)
 		b.writeAll(now)
-		b.trouble.over.Add(1) // calls that have ended may be back: see orphans
+		b.trouble.over.Add(1) // the registry may have calls again that have ended: see orphans
 	case now.Sub(b.swept) >= sweepEvery:
 		b.writeAll(now)
 	default:

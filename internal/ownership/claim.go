@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// rankEvery is how much longer a node waits for each node before it in the order of a
-	// call: see rank.
+	// rankEvery is the delay of a node before it claims a call, for each node that precedes
+	// it in the order of that call: see rank.
 	rankEvery = time.Second
 	// claimBatch is how many calls are claimed at once. They are adopted before the next
 	// ones are claimed.
@@ -74,7 +74,7 @@ func (c *claimer) round(now time.Time) (next time.Time) {
 }
 
 // view returns the latest view of the other nodes; nil if this node must not take calls
-// over, because its own beats fail or others believe it dead.
+// over, because its own beats fail or others consider it dead.
 func (c *claimer) view() *view {
 	if !c.Good() {
 		return nil
@@ -82,8 +82,8 @@ func (c *claimer) view() *view {
 	return c.seen.Load()
 }
 
-// enter opens and closes estates as v says. An estate with claims whose result is unknown
-// stays.
+// enter opens the estates of nodes that are gone in v, and closes those of nodes that are
+// not. An estate with claims whose result is unknown stays.
 func (c *claimer) enter(v *view) {
 	there := make(map[failover.Node]bool, len(v.gone))
 	for _, g := range v.gone {

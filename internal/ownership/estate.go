@@ -9,14 +9,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// estate is the calls of a node that is gone.
+// estate is the calls that a gone node has left behind.
 type estate struct {
 	gone
 	page    int            // how many of its calls to list
 	unsure  []failover.Key // calls whose claim got no answer
 	closed  bool           // the node is no longer gone
 	empty   bool           // it had no calls at the last look
-	idle    int            // how many looks in a row found nothing to claim
+	idle    int            // consecutive looks that found nothing to claim
 	again   time.Time      // when to look again
 	claimed int            // how many calls we have taken over, for the log
 }
@@ -31,7 +31,7 @@ func (c *claimer) claimPage(e *estate, v *view) (n int, due time.Time, err error
 	if err := c.bury(e); err != nil {
 		return 0, due, err
 	}
-	owner, page := e.Node, e.page // a question may outlive its answer's time
+	owner, page := e.Node, e.page // copies: the question may still run after ask has returned
 	held, err := ask(c.alive, c.Node, c.places, c.patience(), func(ctx context.Context) ([]failover.Held, error) {
 		return c.cfg.Registry.Owned(ctx, owner, page)
 	})
@@ -75,12 +75,12 @@ func (e *estate) pageAfter(claimed, held int) (larger bool) {
 	return larger
 }
 
-// errNotDead says that a node has beaten since, or that we cannot know.
+// errNotDead means that a node has sent a beat since, or that we cannot know.
 var errNotDead = errors.New("ownership: the node may be alive")
 
 // bury declares a node dead in the registry, before any of its calls is claimed. It returns
-// errNotDead if the node has beaten since. A node that has left, and earlier runs of this
-// node, need not be buried.
+// errNotDead if the node has sent a beat since. A node that has left, and earlier runs of
+// this node, need not be buried.
 func (c *claimer) bury(e *estate) error {
 	if c.view() == nil {
 		return errNotDead
@@ -144,15 +144,15 @@ func lost(err error) bool {
 	return errors.As(err, &fenced) || errors.Is(err, failover.ErrUnknown)
 }
 
-// corrupt reports whether err means that what is stored of the call cannot be used. adopt
-// reports and drops it.
+// corrupt reports whether err means that the stored dialog cannot be used. adopt logs and
+// drops such a call.
 func corrupt(err error) bool {
 	var c *failover.CorruptError
 	return errors.As(err, &c)
 }
 
-// settleUnsure is for claims that got no answer. It asks the registry who owns the calls, and
-// adopts those that the claim has made ours. The others may be claimed again.
+// settleUnsure resolves claims that got no answer. It asks the registry who owns the calls,
+// and adopts those that the claim has made ours. The others may be claimed again.
 func (c *claimer) settleUnsure(e *estate) (ours int, err error) {
 	if len(e.unsure) == 0 {
 		return 0, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// Answer is what the registry says about a call that this node believes its own.
+// Answer is the registry's answer about a call that this node believes to own.
 type Answer uint8
 
 // The answers.
@@ -22,8 +22,8 @@ const (
 const (
 	// confirmWithin is how long a request waits for the registry.
 	confirmWithin = 200 * time.Millisecond
-	// silentFor is how long the registry is not asked about single calls after it has not
-	// answered, unless a beat succeeds before.
+	// silentFor is how long the registry is not asked about single calls after it failed to
+	// answer, unless a beat succeeds earlier.
 	silentFor = time.Second
 )
 
@@ -44,7 +44,7 @@ func (n *Node) Key(id dialogstore.ID) failover.Key {
 	return failover.Key{ID: id, Epoch: n.epochOf(id)}
 }
 
-// Good reports whether no other node can believe this one dead. It only reads the clock, so
+// Good reports whether no other node can consider this one dead. It only reads the clock, so
 // it is cheap enough for each request.
 func (n *Node) Good() bool { return n.serving.Load() && n.lease.good(time.Now()) }
 
@@ -57,10 +57,10 @@ func (n *Node) MayRefresh(ctx context.Context, k failover.Key) bool {
 	return n.Good() || n.confirm(ctx, k, ByLease) != NotMine && n.serving.Load()
 }
 
-// MayHangUp reports whether a call may be hung up. It works like MayRefresh, but if the
-// registry does not answer, it returns over. That is true if the call is over for the peer
-// anyway: it has answered 408 or 481, or the session has expired. The BYE of a call that
-// has ended here before Leave may still be sent: nobody takes that call over.
+// MayHangUp reports whether a call may be hung up. It works like MayRefresh, but returns over
+// if the registry does not answer. over is true if the call is over for the peer anyway: it
+// has answered 408 or 481, or the session has expired. The BYE of a call that has ended here
+// before Leave may still be sent: no other node takes that call over.
 func (n *Node) MayHangUp(ctx context.Context, k failover.Key, over bool) bool {
 	if n.Good() {
 		return true
@@ -74,8 +74,8 @@ func (n *Node) hasEnded(id dialogstore.ID) bool {
 	return err != nil
 }
 
-// doubts reports whether the peer has answered a refresh of ours 500 while the registry
-// did not answer: another node may serve the call by now.
+// doubts reports whether the peer has answered one of our refreshes with 500 while the
+// registry did not answer: another node may serve the call now.
 func (n *Node) doubts(id dialogstore.ID) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -142,10 +142,10 @@ func (n *Node) confirm(ctx context.Context, k failover.Key, by Fence) Answer {
 	return NotMine
 }
 
-// isMine reports whether a call that we own in the epoch of k is still ours, given what the
-// registry says. The registry may have lost the call, or have an older state. It may have a
-// newer epoch of ours, if the answer to a claim was lost. A call that has ended in our epoch
-// was ended by us.
+// isMine reports whether a call that we own in the epoch of k is still ours, given the
+// registry's answer o. The registry may have lost the call, or have an older state. It may
+// have a newer epoch of ours, if the answer to a claim was lost. A call that has ended in our
+// epoch was ended by us.
 func (n *Node) isMine(k failover.Key, o failover.Ownership) bool {
 	return o.Epoch < k.Epoch || o.Owner == n.me || o.Epoch == k.Epoch && o.Owner == (failover.Node{})
 }

@@ -2,8 +2,8 @@ package ownership
 
 import "github.com/sipgo-contrib/sessiontimer/dialogstore"
 
-// holding is what a node remembers about a call that it owns. The zero holding is not
-// stored: it is that of a call that began here and whose peer has proved that it is there.
+// holding is what a node remembers about a call that it owns. The zero holding, for a call
+// that began here and whose peer has proved that it is there, is not stored.
 type holding struct {
 	claimed  uint64 // the epoch in which it was claimed; 0 for a call that began here
 	unproved bool   // the peer may be forged, so the call is not written to the registry

@@ -12,9 +12,9 @@ import (
 // for different calls and one at a time for each call. They may call any method of the Node
 // except Leave, Close and Resume, which wait for it.
 type Host interface {
-	// Expect is called before the call of an adoption is in the store. From then on, peers'
-	// requests in it may arrive, for which the application may have no dialog. Adopt
-	// follows, or forget if the call has ended meanwhile.
+	// Expect is called before the call of an adoption is in the store. Once it is, requests
+	// of the peer may arrive, for which the application may have no dialog. Adopt follows, or
+	// forget if the call has ended meanwhile.
 	Expect(a *Adoption) (forget func())
 
 	// Adopt begins to serve a call that was taken over. The call is in the store already.
@@ -29,7 +29,7 @@ type Host interface {
 // Adoption is a call that was taken over.
 type Adoption struct {
 	// Dialog is the last state that the former owner stored, with three changes: LocalCSeq
-	// is AfterTakeover higher, Contact and SDP are those of the Decision if it has any, and
+	// is AfterTakeover higher, Contact and SDP come from the Decision if it has any, and
 	// Since is a time of our monotonic clock.
 	Dialog dialogstore.Dialog
 	// Before is the state that this node still had of the call; usually zero.
@@ -46,7 +46,7 @@ func (a *Adoption) Change() dialogstore.Change {
 	return dialogstore.Change{Before: a.Before, After: a.Dialog}
 }
 
-// How says how a node lost its calls.
+// How is the way in which a node lost its calls.
 type How uint8
 
 // The ways.
@@ -69,7 +69,7 @@ type Release struct {
 	Fence  Fence
 }
 
-// Fence says how a node noticed that another one owns a call.
+// Fence is the way in which a node noticed that another one owns a call.
 type Fence uint8
 
 // The fences.

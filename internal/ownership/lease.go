@@ -6,7 +6,7 @@ import (
 )
 
 // lease is the lease of this node. While the last good beat is younger than the lease, no
-// other node can believe this one dead.
+// other node can consider this one dead.
 type lease struct {
 	length  time.Duration
 	sent    atomic.Pointer[reading] // when the last good beat was sent; nil before the first

@@ -22,10 +22,10 @@ func (n *Node) Resume(ctx context.Context) error {
 	}
 }
 
-// Leave hands the calls over. The node serves none from now on. Leave writes the changes
-// that wait, including those made while it runs, and then tells the registry that the node
-// has left, so that others need not wait for the lease. If ctx ends before, its error is
-// returned, and the others take the calls over after the lease.
+// Leave hands the calls over; the node serves none from now on. Leave writes the pending
+// changes, including those made while it runs, and then announces in the registry that the
+// node has left, so that the others need not wait for the lease. If ctx ends first, Leave
+// returns its error, and the others take the calls over after the lease.
 func (n *Node) Leave(ctx context.Context) error {
 	n.serving.Store(false)
 	n.die()
@@ -56,7 +56,7 @@ func (n *Node) Leave(ctx context.Context) error {
 	}
 }
 
-// Left reports whether the calls are handed over, or the registry may believe so: other
+// Left reports whether the calls are handed over, or may be according to the registry: other
 // nodes may own them, and would not learn of a change that is made here.
 func (n *Node) Left() bool { return n.left.Load() }
 
@@ -83,9 +83,9 @@ func (n *Node) waiting() int {
 }
 
 // Close ends the node without handing its calls over: a process that starts under the same
-// name takes them back at once, other nodes after the lease. If the registry can be reached,
-// Close first writes the changes that wait, for up to half of d. It returns how many
-// goroutines are left after d.
+// name takes them back at once, other nodes after the lease. If the registry is reachable,
+// Close first writes the pending changes, for up to half of d. It returns how many goroutines
+// are left after d.
 func (n *Node) Close(d time.Duration) (left int) {
 	begun := time.Now()
 	n.serving.Store(false)

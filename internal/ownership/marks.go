@@ -9,7 +9,7 @@ type marks struct {
 	peak int // largest size of all
 }
 
-// mark says what to write about a call. The zero mark means its latest state.
+// mark is what to write about a call; the zero mark means its latest state.
 type mark struct {
 	isNew bool   // the registry does not have the call yet
 	drop  uint64 // the epoch in which it has ended; 0 if it has not

@@ -15,7 +15,7 @@ type Sighting struct {
 	Seen     time.Time // when it was last seen to beat, by our clock; zero if never
 }
 
-// Standing is what this node takes a run for.
+// Standing is the state of a run as far as this node can see.
 type Standing uint8
 
 // The standings.
@@ -55,7 +55,7 @@ func (n *Node) Nodes() []Sighting {
 	return all
 }
 
-// standing returns what the run is taken for as of a pulse.
+// standing returns the Standing of a run after the latest pulse.
 func (s *sight) standing() Standing {
 	switch {
 	case s.gone.IsZero():

@@ -9,8 +9,8 @@ import (
 
 // orphans are calls that this node owns in the registry but does not know: the registry
 // carried out a claim long after we stopped waiting for it, or it went back to a state from
-// before they ended. No other node would care for them, so they are adopted like those of an
-// earlier run. They are searched for each time that trouble is over.
+// before they ended. No other node would look after them, so they are adopted like calls of
+// an earlier run. They are searched for each time that an outage of the registry is over.
 type orphans struct {
 	after uint64                // trouble.over at the last search
 	seen  map[failover.Key]bool // found by the first look; those being dropped are gone at the second

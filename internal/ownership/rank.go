@@ -7,7 +7,7 @@ import (
 )
 
 // The surviving nodes share the calls of a dead one without talking to each other: each call
-// has its own order of nodes (rendezvous hashing), which all nodes compute alike.
+// has its own order of nodes (rendezvous hashing), and all nodes compute the same one.
 
 // nameHash returns the hash of a node.
 func nameHash(name string) uint64 {

@@ -7,8 +7,8 @@ import (
 )
 
 // release forgets a call that another node owns, if we still hold it in the epoch of k.
-// Nothing is sent. If the call is just being adopted, the next write says whether it is to
-// be released after all.
+// Nothing is sent. A call that is being adopted right now stays; if it is not ours, its next
+// write is refused, and it is released then.
 func (n *Node) release(k failover.Key, to failover.Ownership, by Fence) {
 	done, ok := n.turns.try(k.ID)
 	if !ok {

@@ -11,7 +11,7 @@ var Delays = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 7
 
 // Stats are the statistics of a node. Counters count from New on.
 type Stats struct {
-	Nodes    int           // nodes that this one believes alive
+	Nodes    int           // nodes that this one considers alive, with itself
 	Owned    int           // calls of this node
 	Waiting  int           // calls whose latest state is not in the registry yet
 	LeaseAge time.Duration // since the last good beat was sent; negative before the first
@@ -21,7 +21,7 @@ type Stats struct {
 	Ended   uint64 // calls taken over that were hung up
 	Refused uint64 // calls dropped because the stored dialog was not usable
 
-	// Delayed counts takeovers by the time since the last sign of the former owner: up to
+	// Delayed counts takeovers by the time since the former owner was last seen alive: up to
 	// each of Delays, and in the last element the longer ones. Slowest is the longest of
 	// these times, Delay their sum.
 	Delayed [len(Delays) + 1]uint64

@@ -43,7 +43,8 @@ func (n *Node) Delete(ctx context.Context, id dialogstore.ID) (dialogstore.Dialo
 	return d, err
 }
 
-// Proved notes that the peer of a dialog is there. From now on the dialog is written.
+// Proved notes that the peer of a dialog has proved that it is there. From now on the dialog
+// is written to the registry.
 func (n *Node) Proved(id dialogstore.ID) {
 	if n.trust(id) {
 		n.changed(id, true)
@@ -72,7 +73,7 @@ func (n *Node) trust(id dialogstore.ID) bool {
 	return was
 }
 
-// changed marks a dialog to be written with its latest state. isNew says that the registry
+// changed marks a dialog to be written with its latest state. isNew is true if the registry
 // does not have it yet.
 func (n *Node) changed(id dialogstore.ID, isNew bool) {
 	if n.over.Load() {

@@ -8,13 +8,14 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// sweepEvery is how often all calls are written again without need. This restores calls that
-// the registry has lost unnoticed, and keeps calls without a timer from being forgotten.
+// sweepEvery is how often all calls are written again without a known reason. This restores
+// calls that the registry has lost unnoticed, and keeps calls without a timer from being
+// forgotten.
 const sweepEvery = failover.KeepUntimed / 4
 
-// sweeps write all calls of this node again, after the registry was emptied, or to find out
-// which calls others have claimed: their writes are refused. The fields after wanted belong
-// to the writer goroutine.
+// sweeps write all calls of this node again: after the registry was emptied, or to find out
+// which calls others have claimed, since those writes are refused. The fields after wanted
+// belong to the writer goroutine.
 type sweeps struct {
 	wanted time.Time // when the next sweep may begin; zero for none; guarded by n.mu
 

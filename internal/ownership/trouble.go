@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// trouble tracks failures of the registry. It begins with the first call that fails. It is
-// over at the first good beat when no call has failed for quiet. Both are logged once.
+// trouble tracks an outage of the registry. It begins with the first call that fails, and is
+// over at the first good beat after no call has failed for quiet. Both are logged once.
 type trouble struct {
 	log   *slog.Logger
 	quiet time.Duration

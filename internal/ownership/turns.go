@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// turns let the Host hear of one adoption or release of a call at a time: a node may claim
-// a call back while it lets it go.
+// turns serialize the adoptions and releases of a call for the Host: a node may claim a call
+// back while it is releasing it.
 type turns struct {
 	mu    sync.Mutex
 	taken map[dialogstore.ID]chan struct{} // closed when the turn is over

@@ -21,10 +21,10 @@ type watch struct {
 	begun      bool   // there was a pulse
 	generation string // of the registry
 	count      uint64 // our own Count in the latest pulse
-	buried     uint64 // Buried in the latest pulse
+	buried     uint64 // our own Buried in the latest pulse
 }
 
-// sight is what we have seen of another run.
+// sight is what this node has seen of another run.
 type sight struct {
 	count   uint64
 	moved   time.Time // when the count was last seen to change, in any series
@@ -51,10 +51,10 @@ type gone struct {
 	since time.Time // when its calls became free
 }
 
-// news is what a pulse says about this node.
+// news is what this node learns about itself from a pulse.
 type news struct {
 	emptied bool // the registry has lost some or all of what was written
-	buried  bool // others believe this node dead
+	buried  bool // another node has declared this one dead
 	twin    bool // another process with our name is alive
 }
 

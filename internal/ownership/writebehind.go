@@ -91,7 +91,7 @@ func (n *Node) written(batch []marked, err error) {
 	n.swept(err == nil)
 }
 
-// write writes a batch: first the states of those that live.
+// write writes a batch: first the states of the calls that live.
 func (n *Node) write(batch []marked) error {
 	entries, keys := n.contents(batch)
 	if err := n.put(entries); err != nil {
@@ -100,8 +100,8 @@ func (n *Node) write(batch []marked) error {
 	return n.drop(keys)
 }
 
-// contents is what is to be written: the states as they are now, and the calls that have
-// ended.
+// contents returns what to write for a batch: the current states of calls that live, and the
+// keys of calls that have ended.
 func (n *Node) contents(batch []marked) (entries []failover.Entry, keys []failover.Key) {
 	for _, m := range batch {
 		if m.drop > 0 {
