@@ -25,8 +25,8 @@ func soonest(times ...time.Time) (first time.Time) {
 }
 
 // wakeBy ensures a turn at that time or before; a zero time asks for none. Most times are
-// later than the one the timer is set to. To move it is expensive: the runtime then looks
-// at each timer of the program. s.mu is held.
+// later than the one the timer is set to, and leave the timer as it is: resetting it is
+// expensive. s.mu is held.
 func (s *Scheduler) wakeBy(at time.Time) {
 	if at.IsZero() || s.closed || !s.alarm.at.IsZero() && !at.Before(s.alarm.at) {
 		return

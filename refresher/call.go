@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// call is a dialog with something due soon, or under way.
+// call is a dialog with something due soon or in progress.
 type call struct {
 	id      dialogstore.ID
 	hash    uint64 // of the ID, in Scheduler.calls
@@ -19,19 +19,19 @@ type call struct {
 
 	at     time.Duration                 // when something is due, since Scheduler.base; of a late one, its refresh
 	keys   [numberOfQueues]time.Duration // its places in the queues
-	cancel context.CancelFunc            // gives up the refresh under way; nil if none is
+	cancel context.CancelFunc            // gives up the refresh in progress; nil if there is none
 
 	// Small types: there may be a million calls.
 	action   sessiontimer.Action // what is due
-	method   sessiontimer.Method // of the next attempt, if a failed one prescribes it
+	method   sessiontimer.Method // of the next attempt, if it follows a failed one
 	failed   sessiontimer.Method // of the last attempt
 	attempts int8                // refreshes of this session
 	cause    sessiontimer.Cause  // of the hang-up
 	status   int16               // of the response that caused it
 	refused  int16               // the response to the last attempt that failed; 0 if there was none
-	running  int16               // refreshes and ends under way, of any session
-	late     bool                // its refresh is ready, and the last chance is over
-	replan   bool                // once nothing is under way
+	running  int16               // refreshes and hang-ups in progress, of any session
+	late     bool                // its refresh is ready, but the last chance has passed
+	replan   bool                // plan again once nothing is in progress
 	removed  bool
 }
 
@@ -48,14 +48,14 @@ func (c *call) begin(session sessiontimer.Session) {
 }
 
 // next returns what is due for a session and when, with jitter, and whether that is far
-// away. The jitter brings no refresh closer to the 2xx than sessiontimer.Pace. s.mu is
-// held.
+// away. Even with jitter, no refresh comes sooner after the 2xx than sessiontimer.Pace. s.mu
+// is held.
 func (s *Scheduler) next(id *dialogstore.ID, session sessiontimer.Session, attempted bool) (action sessiontimer.Action, at time.Time, far bool) {
 	action, at = s.nextAfter(id, session, attempted, s.clock)
 	return action, at, action == sessiontimer.Idle || at.Sub(s.clock) > horizon && at.Sub(s.now()) > horizon
 }
 
-// nextAfter is next as of now. It needs no lock.
+// nextAfter is next, given the present time. It needs no lock.
 func (s *Scheduler) nextAfter(id *dialogstore.ID, session sessiontimer.Session, attempted bool, now time.Time) (action sessiontimer.Action, at time.Time) {
 	action, at = session.Next(now, attempted)
 	if action == sessiontimer.Refresh && s.cfg.Jitter > 0 {
@@ -67,16 +67,16 @@ func (s *Scheduler) nextAfter(id *dialogstore.ID, session sessiontimer.Session, 
 	return action, at
 }
 
-// now reads the clock. That is expensive, so s.clock, the last reading, serves where an
-// earlier time will do. s.mu is held.
+// now reads the clock. That is expensive, so s.clock, the last reading, is used where a
+// slightly earlier time will do. s.mu is held.
 func (s *Scheduler) now() time.Time {
 	s.clock = time.Now()
 	return s.clock
 }
 
-// plan schedules what the session alone makes due next. A call that is far away becomes
-// a farCall, unless its refresh was tried, which must be remembered, or something is
-// still under way. s.mu is held.
+// plan schedules what is due next for the session. A call with nothing due soon becomes a
+// farCall, unless its refresh was tried, which must be remembered, or something is still in
+// progress. s.mu is held.
 func (s *Scheduler) plan(c *call) {
 	action, at, far := s.next(&c.id, c.session, c.attempts > 0)
 	switch {
@@ -113,14 +113,14 @@ func (s *Scheduler) unset(c *call) {
 	c.replan = false
 }
 
-// drop gives up the refresh under way, and marks the call as removed.
+// drop gives up the refresh in progress, and marks the call as removed.
 func (c *call) drop() {
 	if c.removed = true; c.cancel != nil {
 		c.cancel()
 	}
 }
 
-// remove forgets a call. What is under way checks for that. s.mu is held.
+// remove forgets a call. A refresh in progress notices that when it finishes. s.mu is held.
 func (s *Scheduler) remove(c *call) {
 	s.unset(c)
 	if !c.removed {
@@ -129,14 +129,14 @@ func (s *Scheduler) remove(c *call) {
 	}
 }
 
-// release removes a call with nothing scheduled or under way. s.mu is held.
+// release removes a call with nothing scheduled or in progress. s.mu is held.
 func (s *Scheduler) release(c *call) {
 	if c.running == 0 && !s.due.has(c) && !s.ready.has(c) {
 		s.remove(c)
 	}
 }
 
-// over notes that something under way has ended. s.mu is held.
+// over notes that a refresh or hang-up of the call has ended. s.mu is held.
 func (s *Scheduler) over(c *call) {
 	c.running--
 	if c.replan && c.running == 0 && !c.removed {

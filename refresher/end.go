@@ -9,8 +9,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// expire ends a session at once; only its BYE waits for its turn. After a stall it waits
-// until a refresh that the peer sent in time has been read. s.mu is held.
+// expire ends a session at once; only its BYE waits for its turn. If the process was stalled,
+// it first leaves time to read a refresh that the peer may have sent. s.mu is held.
 func (s *Scheduler) expire(c *call, now time.Time) {
 	s.unset(c)
 	if settled := s.stalls.Settled(); now.Before(settled) {
@@ -36,8 +36,8 @@ func (s *Scheduler) expire(c *call, now time.Time) {
 	})
 }
 
-// end ends a session, or postpones that while the dialog is busy. It returns the
-// function that sends the BYE.
+// end ends a session, or postpones the end while the dialog is busy. It returns the function
+// that sends the BYE.
 func (s *Scheduler) end(c *call, session sessiontimer.Session, reason sessiontimer.Reason) (bye func(context.Context)) {
 	bye, err := s.cfg.Pipeline.End(s.ctx, c.id, session, reason)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// A call is idle for most of its life, and a million calls would need a million timers.
-// A call with nothing due before the horizon has none: only its ID is kept, in the slot
-// of time in which it comes near. After that slot, between 10 s and the horizon before
+// A call is idle for most of its life, and a timer for each of a million calls would cost
+// too much. So a call with nothing due within the horizon is only an ID, in the slot for the
+// time at which it comes near. After that slot, at least 10 s and at most the horizon before
 // it is due, the call is loaded and scheduled.
 const (
 	horizon = 40 * time.Second // nearer than half of 90 s, the shortest interval of RFC 4028 §4
@@ -22,15 +22,15 @@ const (
 	pageSize = 256
 )
 
-// slots are the far calls, by the slot in which they come near, in pages.
+// slots are the IDs of far calls, by the slot in which they come near, in pages.
 type slots struct {
 	pages    map[int64][][]farCall
 	reviewed int64 // the first slot that is not reviewed
 	busy     bool  // a review is under way
 }
 
-// farCall is a call with nothing due soon. It is stale if its session began at another
-// time by now: then the call is also elsewhere.
+// farCall is a call with nothing due soon. It is stale if the session of the call now has
+// another beginning: then the call is also in another slot, or scheduled.
 type farCall struct {
 	id    dialogstore.ID
 	since int64
@@ -38,8 +38,8 @@ type farCall struct {
 
 func (s *Scheduler) slotOf(at time.Time) int64 { return int64(at.Sub(s.base) / slot) }
 
-// putFar puts a call with something due at a far time into its slot. s.mu is held, and
-// the clock has been read.
+// putFar puts a call that is due at a far time into its slot. s.mu is held, and s.clock is
+// up to date.
 func (s *Scheduler) putFar(id dialogstore.ID, session sessiontimer.Session, at time.Time) {
 	if !session.Active() {
 		return

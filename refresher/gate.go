@@ -8,11 +8,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 )
 
-// Limits bound what is sent, so that many calls due together, or a dead network that
-// comes back, cause no storm. What may not start waits. The refresh with the earliest
-// last chance goes first, and hang-ups go last. The limits yield where waiting would
-// cost a call that could be saved: while others are answered, a refresh at its last
-// chance may exceed Unanswered, and go at four times the rate.
+// Limits bound what is sent, so that there is no storm when many calls are due together, or
+// when a dead network comes back. Requests beyond the limits wait. The refresh with the
+// earliest last chance goes first, and hang-ups go last. The limits yield where waiting
+// would cost a call that could be saved: while other refreshes are answered, a refresh at
+// its last chance may exceed Unanswered, and four times PerSecond applies.
 type Limits struct {
 	PerSecond  int // refreshes and hang-ups started in a second; 0 for no bound
 	Unanswered int // refreshes that wait for an answer, and BYEs being sent; 0 for no bound
@@ -23,11 +23,11 @@ const (
 	pace = 100 * time.Millisecond
 	// hurry is the factor on PerSecond for refreshes at their last chance.
 	hurry = 4
-	// silence is how long nothing is answered, with all places taken, before the
-	// network counts as dead and sending more does not help. It is T2 of RFC 3261.
+	// silence is how long nothing must be answered, while all places are taken, for the
+	// network to count as dead, so that sending more does not help. It is T2 of RFC 3261.
 	silence = 4 * time.Second
-	// probeEvery is how often one more is sent nevertheless: if dead peers have taken
-	// all places, the others had no chance to answer.
+	// probeEvery is how often one more request is sent nevertheless: if dead peers have
+	// taken all places, the other peers had no chance to answer.
 	probeEvery = 500 * time.Millisecond
 )
 
@@ -41,7 +41,8 @@ type gate struct {
 	heard    time.Time                             // when a refresh was last answered
 }
 
-// open reports whether one more may start now. An urgent refresh is at its last chance.
+// open reports whether one more request may start now. An urgent refresh is at its last
+// chance.
 func (g *gate) open(action sessiontimer.Action, urgent bool, now time.Time) bool {
 	if urgent {
 		return g.alive(now) && !g.paced(now, hurry)

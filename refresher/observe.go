@@ -24,7 +24,7 @@ func (s *Scheduler) DialogChanged(ctx context.Context, c *dialogstore.Change) {
 	}
 }
 
-// Restore schedules every dialog of the store. After a restart, overdue work is done as
+// Restore schedules every dialog of the store. After a restart, overdue refreshes are sent as
 // fast as Limits allow, the most urgent first.
 func (s *Scheduler) Restore(ctx context.Context) error {
 	for d, err := range s.cfg.Store.All(ctx) {
@@ -65,7 +65,7 @@ func (s *Scheduler) schedule(d *dialogstore.Dialog) (added bool) {
 	return false
 }
 
-// reload schedules a dialog as it is stored. Notifications out of order may have led to
+// reload schedules a dialog as it is stored now: notifications out of order may have led to
 // an outdated schedule.
 func (s *Scheduler) reload(ctx context.Context, id dialogstore.ID) {
 	if d, err := s.cfg.Store.Load(ctx, id); err == nil {
@@ -73,7 +73,7 @@ func (s *Scheduler) reload(ctx context.Context, id dialogstore.ID) {
 	}
 }
 
-// forget cancels what is scheduled for a dialog, and its refresh under way.
+// forget cancels what is scheduled for a dialog, and its refresh in progress.
 func (s *Scheduler) forget(id dialogstore.ID) {
 	hash := s.calls.hash(id)
 	s.mu.Lock()

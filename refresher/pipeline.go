@@ -14,10 +14,10 @@ import (
 // returned yet.
 type Pipeline interface {
 	// Refresh sends one request that refreshes the session, built from the stored
-	// dialog, and waits for its final response. It follows up at once on a response
-	// that allows it, such as a challenge or a 422. A 2xx is acknowledged and stored
-	// before Refresh returns. When ctx ends the request is abandoned; a 2xx that
-	// comes after the deadline of ctx still counts.
+	// dialog, and waits for its final response. It repeats the request at once after a
+	// response that allows it, such as a challenge or a 422. A 2xx is acknowledged and
+	// stored before Refresh returns. When ctx ends the request is abandoned; a 2xx that
+	// arrives after the deadline of ctx still counts.
 	Refresh(ctx context.Context, id dialogstore.ID, a Attempt) Outcome
 
 	// End ends the application's dialog and deletes it from the store. It does
@@ -31,14 +31,14 @@ type Pipeline interface {
 // Attempt is a refresh that is due.
 type Attempt struct {
 	Session sessiontimer.Session // ErrSuperseded if another one is stored
-	Method  sessiontimer.Method  // MethodAuto leaves it to the Pipeline
+	Method  sessiontimer.Method  // MethodAuto leaves the choice to the Pipeline
 	// Last: no other attempt follows. An earlier UPDATE that nobody answers is given
 	// up in time for a re-INVITE, if one is possible.
 	Last bool
 	// UpdateRefused: the peer refused UPDATEs for this session. If it now accepts a
 	// re-INVITE, the dialog is stored with NoUpdate.
 	UpdateRefused bool
-	// Cancel ends the context of the attempt: the dialog ends meanwhile.
+	// Cancel ends the context of the attempt. It is called if the dialog ends meanwhile.
 	Cancel context.CancelFunc
 }
 

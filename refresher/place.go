@@ -27,8 +27,8 @@ func (p *placed) Value(key any) any {
 
 // LeavePlace gives back the place under Limits.Unanswered that belongs to ctx. A
 // Pipeline calls it when it no longer waits for the network, before it calls a handler
-// of the application, which may block: what waits for a place then takes it within 100
-// milliseconds. Returning from the Pipeline does the same at once; further calls do
+// of the application, which may block. A waiting request then takes the place within 100
+// milliseconds. A return from the Pipeline gives the place back at once. Further calls do
 // nothing.
 func LeavePlace(ctx context.Context) {
 	if p, ok := ctx.Value(placeKey{}).(*placed); ok {

@@ -10,14 +10,14 @@ import (
 // Plan is what is scheduled for a dialog.
 type Plan struct {
 	Action sessiontimer.Action // what is due next; Idle without a timer
-	At     time.Time           // when; in the past for what waits for a place; zero for Idle
+	At     time.Time           // when; in the past if it waits for a place; zero for Idle
 
-	Attempts int  // refreshes of this session, with the one under way
-	UnderWay bool // a refresh is
+	Attempts int  // refreshes sent for this session, with the one in progress
+	UnderWay bool // a refresh is in progress
 	Waiting  bool // the refresh is due, and waits for a place under Limits
-	Missed   bool // and the peer may have given up by now
-	// Status is the response to the last attempt, which has failed; 0 if that was not
-	// answered, or none has failed since the session was refreshed.
+	Missed   bool // the refresh waits, and the peer may have given up already
+	// Status is the response to the last attempt, which failed; 0 if that attempt was not
+	// answered, or if none has failed since the session was refreshed.
 	Status int
 }
 
@@ -38,7 +38,7 @@ func (s *Scheduler) Plan(d *dialogstore.Dialog) Plan {
 	return p
 }
 
-// planOf is that of a call with something due soon, or under way. s.mu is held.
+// planOf returns the Plan of a call with something due soon or in progress. s.mu is held.
 func (s *Scheduler) planOf(c *call) Plan {
 	p := Plan{Attempts: int(c.attempts), UnderWay: c.cancel != nil, Status: int(c.refused)}
 	switch {

@@ -75,7 +75,7 @@ func (s *Scheduler) refuseUpdate(ctx context.Context, id dialogstore.ID) {
 	}
 }
 
-// Report logs a failed refresh and tells the application.
+// Report logs a failed refresh and raises the event RefreshFailed.
 func (s *Scheduler) Report(id dialogstore.ID, session sessiontimer.Session, o Outcome) {
 	method := "UPDATE"
 	if o.Method == sessiontimer.MethodReInvite {

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Store    dialogstore.Store
 	Pipeline Pipeline
-	Event    func(sessiontimer.Event) // gets RefreshFailed; while it blocks, that call waits
+	Event    func(sessiontimer.Event) // gets RefreshFailed; while it blocks, only that call waits
 	Logger   *slog.Logger
 
 	// Jitter spreads refreshes: each is sent earlier than RFC 4028 recommends, by up
@@ -42,7 +42,7 @@ type Scheduler struct {
 	mu      sync.Mutex
 	retired bool                    // nothing is scheduled any more
 	closed  bool                    // and nothing sent
-	calls   table                   // calls with something due soon, or under way
+	calls   table                   // calls with something due soon or in progress
 	far     slots                   // all other calls
 	due     queue                   // calls, by the time at which something is due
 	ready   queue                   // calls whose refresh is due, by its last chance
@@ -77,15 +77,15 @@ func (s *Scheduler) Configure(cfg Config) {
 	s.gate.limits = cfg.Limits
 }
 
-// Len returns the number of dialogs with something due soon or under way.
+// Len returns the number of dialogs with something due soon or in progress.
 func (s *Scheduler) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls.len()
 }
 
-// Close stops the timer and cancels what is under way. It returns when no goroutine of s
-// is left. It ends no session, and BYEs that wait for their turn are not sent.
+// Close stops the timer and cancels the requests in progress. It returns when no goroutine of
+// s is left. It ends no session, and BYEs that wait for their turn are not sent.
 func (s *Scheduler) Close() {
 	s.stop()
 	s.workers.Wait()
@@ -98,8 +98,9 @@ func (s *Scheduler) CloseWithin(d time.Duration) (left int) {
 	return s.workers.WaitFor(d)
 }
 
-// Retire forgets all sessions and gives up the refreshes under way: somebody else is
-// about to refresh them. The BYEs of those that have ended still go out, until Close.
+// Retire forgets all sessions and gives up the refreshes in progress, because another process
+// is about to take them over. The BYEs of sessions that have ended are still sent, until
+// Close.
 func (s *Scheduler) Retire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

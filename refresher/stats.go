@@ -8,12 +8,12 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/tally"
 )
 
-// Histogram is how many durations there were up to each of several bounds. It is a plain
-// value; only read it.
+// Histogram counts durations by upper bounds. It is a plain value, and read-only.
 type Histogram struct {
 	Bounds []time.Duration // rising
-	// Counts has one more element than Bounds: how many durations were at most that
-	// bound and above the one before it, and last how many were above all bounds.
+	// Counts has one more element than Bounds: for each bound the number of durations that
+	// were at most that bound and above the one before it, and last the number above all
+	// bounds.
 	Counts []uint64
 	Sum    time.Duration // of all durations
 }
@@ -31,24 +31,24 @@ func (h Histogram) Count() (n uint64) {
 type Stats struct {
 	Due     int // calls with a refresh, or an end, due within 40 s
 	Waiting int // refreshes whose time has come, and that wait for a place under Limits
-	Missed  int // refreshes that wait, though the peer may have given up by now
+	Missed  int // refreshes that still wait although the peer may have given up already
 	Byes    int // BYEs of ended sessions that wait for a place
 
-	Unanswered int // refreshes under way
+	Unanswered int // refreshes in progress
 
 	// Duration is from when a refresh was given to the Pipeline to its final response.
 	// Refreshes without a response are not in it.
 	Duration Histogram
-	// Lateness is from when a refresh was due to when it was given to the Pipeline. It
-	// is above zero where Limits or the machine were in the way.
+	// Lateness is from when a refresh was due to when it was given to the Pipeline. It is
+	// above zero if Limits or a busy machine delayed the refresh.
 	Lateness Histogram
-	// Slack is from when a refresh succeeded to the session's last chance: how much
-	// later it might have been. A refresh that was later than that counts as zero.
+	// Slack is from when a refresh succeeded to the session's last chance, so how much later
+	// it might have been. A refresh after the last chance counts as zero.
 	Slack Histogram
 }
 
-// Stats returns the figures as of now, those of durations since New. It takes no lock,
-// and may be called at any time.
+// Stats returns the present figures; the histograms count since New. It takes no lock, and
+// may be called at any time.
 func (s *Scheduler) Stats() Stats {
 	f := &s.figures
 	missed := f.missed.Load()
@@ -64,7 +64,7 @@ func (s *Scheduler) Stats() Stats {
 	}
 }
 
-// figures are what Stats tells that no queue knows.
+// figures are the part of Stats that does not come from the queues.
 type figures struct {
 	missed, byes              atomic.Int64
 	duration, lateness, slack *tally.Histogram

@@ -6,8 +6,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// table finds calls by their IDs. A map with IDs as keys would be three times as large,
-// and therefore slower.
+// table finds calls by their IDs. It is keyed by the hash: a map with IDs as keys would be
+// three times as large, and therefore slower.
 type table struct {
 	hash   func(dialogstore.ID) uint64
 	calls  map[uint64]*call
@@ -51,7 +51,7 @@ func (t *table) remove(c *call) {
 	delete(t.others, c.id)
 }
 
-// clear removes all calls, and gives up what is under way.
+// clear removes all calls, and gives up their refreshes in progress.
 func (t *table) clear() {
 	for _, c := range t.calls {
 		c.drop()

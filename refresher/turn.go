@@ -28,8 +28,8 @@ func (s *Scheduler) turnWith(run func(step)) {
 	s.wakeBy(soonest(s.startRefreshes(now, run), s.sendByes(now), s.reviewFar(now), s.nextDue(), s.nextLook(now)))
 }
 
-// step is a refresh. It returns the one that the worker makes next, nil for none: to pass it
-// on to another worker takes longer.
+// step is a refresh. It returns the refresh that the same worker makes next, nil for none: to
+// pass it on to another worker takes longer.
 type step func() (next step)
 
 // run lets a worker make a refresh, and those after it.
@@ -114,7 +114,7 @@ func (s *Scheduler) setLate(c *call, late bool) {
 	c.late = late
 }
 
-// dueAt orders the calls by what is due next: where the refresh is late, that is the end.
+// dueAt orders the calls by what is due next: the end, if the refresh is late.
 func (s *Scheduler) dueAt(c *call) time.Duration {
 	if c.late {
 		return c.session.HangupAt().Sub(s.base)
@@ -122,8 +122,8 @@ func (s *Scheduler) dueAt(c *call) time.Duration {
 	return c.at
 }
 
-// turnOf orders the refreshes that are ready by their last chance. Those that have missed
-// it come after the others: their peers may be more patient than they should be.
+// turnOf orders the refreshes that are ready by their last chance. Those that have missed it
+// come last, but are still sent: their peers may be more patient than the RFC asks for.
 func (s *Scheduler) turnOf(c *call) time.Duration {
 	last := c.session.LastChance().Sub(s.base)
 	if c.late {
@@ -135,7 +135,7 @@ func (s *Scheduler) turnOf(c *call) time.Duration {
 // behind is longer than half of any interval: 2^32 seconds are 136 years.
 const behind = 100 * 365 * 24 * time.Hour
 
-// missed reports whether a peer that keeps to RFC 4028 §10 has given up by now.
+// missed reports whether a peer that follows RFC 4028 §10 has given up.
 func (c *call) missed(now time.Time) bool {
 	return !now.Before(c.session.ExpiresAt().Add(-sessiontimer.Margin(c.session.Interval)))
 }

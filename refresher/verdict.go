@@ -15,7 +15,7 @@ type verdict uint8
 
 const (
 	done     verdict = iota // refreshed or cancelled: the change of the dialog schedules what follows
-	vanished                // the dialog is not in the store
+	vanished                // the dialog is no longer in the store
 	gone                    // the application has dropped the dialog: hang up
 	busy                    // again in a second, not counted as an attempt
 
@@ -30,9 +30,9 @@ const (
 // failed reports whether the peer or the transport has failed.
 func (v verdict) failed() bool { return v >= keep }
 
-// failures says what a response to a refresh means (RFC 4028 §10, RFC 3261 §12.2.1.2 and
-// §14.1, RFC 5057 §5.3). A 2xx means done, and any other response that is not listed
-// means later. The pipeline has already followed 401, 407 and 422 as far as it can.
+// failures maps the response to a refresh to its verdict (RFC 4028 §10, RFC 3261 §12.2.1.2
+// and §14.1, RFC 5057 §5.3). A 2xx means done, and any other response that is not listed
+// means later. The pipeline has already retried after 401, 407 and 422 as far as it can.
 var failures = []struct {
 	status         int
 	update, invite verdict
@@ -63,7 +63,7 @@ var failures = []struct {
 	{606, other, other},
 }
 
-// silences says what an attempt without a response means.
+// silences maps the error of an attempt without a response to its verdict.
 var silences = []struct {
 	err            error
 	update, invite verdict
@@ -100,17 +100,18 @@ func judge(o Outcome) verdict {
 	return later
 }
 
-// Unsent reports whether an error of a Pipeline is a passing failure of the transport,
-// which says nothing about the peer.
+// Unsent reports whether an error of a Pipeline is a temporary failure of the transport,
+// from which nothing follows about the peer.
 func Unsent(err error) bool {
 	return err != nil && !errors.Is(err, ErrTooLong) && judge(Outcome{Err: err}) == later
 }
 
-// Failed reports whether an attempt says that the peer or the transport has failed.
+// Failed reports whether the peer or the transport has failed in an attempt.
 func Failed(o Outcome) bool { return judge(o).failed() }
 
-// FollowUp returns how an attempt is followed up that is not the scheduler's own: by
-// which method, and after which pause at least. ok is false where no other can help.
+// FollowUp returns how to follow up an attempt that the scheduler did not make: the method of
+// the next attempt, and the shortest pause before it. ok is false if no other attempt can
+// help.
 func FollowUp(o Outcome) (next sessiontimer.Method, wait time.Duration, ok bool) {
 	switch v := judge(o); v {
 	case done, vanished, gone, keep:
@@ -120,12 +121,12 @@ func FollowUp(o Outcome) (next sessiontimer.Method, wait time.Duration, ok bool)
 	case glare:
 		return o.Method, glarePause(o.OwnsCallID), true
 	case end:
-		return o.Method, busyPause, o.Status == 0 // it may be on its way back
+		return o.Method, busyPause, o.Status == 0 // the peer may be coming back
 	}
 	return o.Method, max(busyPause, min(o.RetryAfter, longestRetryAfter)), true
 }
 
-// longestRetryAfter bounds the Retry-After that a FollowUp heeds.
+// longestRetryAfter bounds the Retry-After that FollowUp honours.
 const longestRetryAfter = 30 * time.Second
 
 func choose(invite bool, a, b verdict) verdict {
@@ -135,7 +136,7 @@ func choose(invite bool, a, b verdict) verdict {
 	return b
 }
 
-// errStalled says that a refresh ran out of time while the process was stalled. The
+// errStalled means that a refresh ran out of time while the process was stalled. The
 // response may have arrived.
 var errStalled = fmt.Errorf("%w: the process was stalled", ErrBusy)
 
