@@ -4,84 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
-	"github.com/sipgo-contrib/sessiontimer"
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
-
-// anOffer is a request in flight.
-type anOffer string
-
-func (o anOffer) Branch() string                                 { return string(o) }
-func (anOffer) Cancel(ctx context.Context) (*sip.Request, error) { return nil, nil }
-
-// An offer is found by its branch, in whichever dialog it is, until it is over.
-func TestOfferByBranch(t *testing.T) {
-	set := New().Open("call", "ours")
-	calling := set.Invite(sessiontimer.Policy{Mode: sessiontimer.Always})
-	within := set.Ring("theirs", 1, Told{})
-	calling.Offering(anOffer("first"))
-	within.Offering(anOffer("later"))
-	for _, branch := range []string{"first", "later"} {
-		if got := set.Offer(branch); got != anOffer(branch) {
-			t.Errorf("%s: %v", branch, got)
-		}
-	}
-	if got := set.Offer("other"); got != nil {
-		t.Errorf("another branch: %v", got)
-	}
-	calling.Offered(anOffer("first"))
-	within.Offered(anOffer("other")) // of another
-	if set.Offer("first") != nil || set.Offer("later") == nil {
-		t.Errorf("after the first is over: %v and %v are in flight", set.Offer("first"), set.Offer("later"))
-	}
-}
-
-// A dialog that is there already is not added once more.
-func TestRingTwice(t *testing.T) {
-	set := New().Open("call", "ours")
-	one := set.Ring("theirs", 1, Told{})
-	if set.Ring("theirs", 2, Told{}) != one || set.Ring("other", 2, Told{}) == one {
-		t.Error("the early dialog of an INVITE is another one the second time, or that of another INVITE")
-	}
-	var d dialogstore.Dialog
-	d.RemoteTag = "theirs"
-	if set.resume(&d) != one {
-		t.Error("a dialog in the set is resumed as another")
-	}
-}
-
-// Requests leave one after the other; whose context ends while it waits is not sent.
-func TestInTurn(t *testing.T) {
-	bubble.Test(t, func(t *testing.T) {
-		var n Numbering
-		failed := errors.New("not sent")
-		go func() {
-			_ = n.InTurn(context.Background(), func() error { time.Sleep(3 * time.Second); return failed })
-		}()
-		synctest.Wait()
-		short, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := n.InTurn(short, func() error { t.Error("sent out of turn"); return nil }); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("out of turn: %v, want the end of the context", err)
-		}
-		begun := time.Now()
-		if err := n.InTurn(context.Background(), func() error { return failed }); !errors.Is(err, failed) {
-			t.Errorf("in turn: %v, want what sending returned", err)
-		}
-		if waited := time.Since(begun); waited != 2*time.Second {
-			t.Errorf("it waited %v for the one before, want 2 s", waited)
-		}
-		if !n.plain() {
-			t.Error("a turn is still taken")
-		}
-	})
-}
 
 // Our refresh lets others go first, up to T2, and is not sent beside a request of its kind.
 func TestBeginOwn(t *testing.T) {

@@ -1,6 +1,14 @@
 package dialogset
 
-import "testing"
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
+)
 
 // An INVITE that the application sends again, as after a challenge, is remembered once, and
 // takes no room from others whose ACK may be sent again.
@@ -28,4 +36,31 @@ func TestInviteSentAgainIsOne(t *testing.T) {
 	if got := n.WireCSeq(1); got != 1 {
 		t.Errorf("after %d more INVITEs the first is still known as %d", keptInvites, got)
 	}
+}
+
+// Requests leave one after the other; whose context ends while it waits is not sent.
+func TestInTurn(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var n Numbering
+		failed := errors.New("not sent")
+		go func() {
+			_ = n.InTurn(context.Background(), func() error { time.Sleep(3 * time.Second); return failed })
+		}()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := n.InTurn(short, func() error { t.Error("sent out of turn"); return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("out of turn: %v, want the end of the context", err)
+		}
+		begun := time.Now()
+		if err := n.InTurn(context.Background(), func() error { return failed }); !errors.Is(err, failed) {
+			t.Errorf("in turn: %v, want what sending returned", err)
+		}
+		if waited := time.Since(begun); waited != 2*time.Second {
+			t.Errorf("it waited %v for the one before, want 2 s", waited)
+		}
+		if !n.plain() {
+			t.Error("a turn is still taken")
+		}
+	})
 }
