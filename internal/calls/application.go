@@ -86,8 +86,7 @@ func (c *Calls) LeavesUpdate() bool { return c.OwnTimers.found.Load() && !c.app.
 func (a Application) allowField() sip.Header {
 	methods := []string{"INVITE", "ACK", "CANCEL", "BYE"}
 	if a.Methods != nil {
-		have := a.Methods()
-		slices.Sort(have)
+		have := slices.Sorted(slices.Values(a.Methods()))
 		for _, m := range append(have, "UPDATE") {
 			if !slices.Contains(methods, m) {
 				methods = append(methods, m)

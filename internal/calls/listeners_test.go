@@ -71,42 +71,6 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// The policy of a call is the application's if that is valid, and none once the timers are
-// closed.
-func TestPolicyFor(t *testing.T) {
-	base := sessiontimer.DefaultPolicy()
-	own := base
-	own.MinSE *= 2
-	invalid := base
-	invalid.MinSE = -1
-	for _, c := range []struct {
-		name   string
-		chosen func() sessiontimer.Policy // nil: no function
-		closed bool
-		want   sessiontimer.Policy
-	}{
-		{"no function", nil, false, base},
-		{"a valid one", func() sessiontimer.Policy { return own }, false, own},
-		{"an invalid one", func() sessiontimer.Policy { return invalid }, false, base},
-		{"a panic", func() sessiontimer.Policy { panic("of the test") }, false, base},
-		{"closed", func() sessiontimer.Policy { return own }, true, sessiontimer.Policy{}},
-	} {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		config := Config{Log: slog.New(slog.DiscardHandler), Policy: base}
-		if c.chosen != nil {
-			config.PolicyFunc = func(*sip.Request, bool, sessiontimer.Policy) sessiontimer.Policy { return c.chosen() }
-		}
-		calls := New(ctx, config)
-		if c.closed {
-			cancel()
-		}
-		if got := calls.PolicyFor(sip.NewRequest(sip.INVITE, sip.Uri{}), true); got != c.want {
-			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
-		}
-	}
-}
-
 // A target or URI that leads nowhere makes no request in the peer's name.
 func TestNoRequestOfPeer(t *testing.T) {
 	d := ofPeer()
