@@ -25,16 +25,17 @@ func (s Seen) Behind() bool {
 	if s.Transport == "ws" || s.Transport == "wss" || strings.HasSuffix(s.Contact, ".invalid") {
 		return true
 	}
-	from, err := netip.ParseAddrPort(s.Source)
+	source, err := netip.ParseAddrPort(s.Source)
 	to, err2 := netip.ParseAddr(strings.Trim(s.Contact, "[]"))
 	if err != nil || err2 != nil {
 		return false
 	}
-	if from.Addr().Unmap() == to.Unmap() {
+	from, to := source.Addr().Unmap(), to.Unmap()
+	if from == to {
 		return false
 	}
 	direct := s.Hops == 1 && s.Via == s.Contact
-	return direct || private(to.Unmap()) && !private(from.Addr().Unmap())
+	return direct || private(to) && !private(from)
 }
 
 // sharedSpace is the address space of carrier-grade NAT (RFC 6598).

@@ -173,10 +173,9 @@ func again(sent, res *sip.Response) {
 	if res == sent {
 		return
 	}
-	for _, h := range sent.Headers() {
-		switch name := h.Name(); name {
-		case "Supported", "Require", "Allow", sessiontimer.HeaderSessionExpires:
-			sipmsg.Set(res, name, "", h.Value())
-		}
+	for _, name := range [...]struct{ long, short string }{
+		{"Supported", "k"}, {"Require", ""}, {"Allow", ""}, {sessiontimer.HeaderSessionExpires, "x"}, {sessiontimer.HeaderMinSE, ""},
+	} {
+		sipmsg.Copy(res, sent, name.long, name.short)
 	}
 }

@@ -59,6 +59,22 @@ func TestFirstAnswerCounts(t *testing.T) {
 	}
 }
 
+// It says that in the same fields, and nothing of what the application has written since.
+func TestAnswerAgain(t *testing.T) {
+	_, ok := requestIn(nil)
+	sent := ok("k: 100rel, timer", "Allow: INVITE, UPDATE", "Allow: BYE")
+	res := ok("k: 100rel", "x: 1800", "Min-SE: 1800", "Allow: INVITE", "Allow: BYE", "X-Other: 2")
+	again(sent, sent)
+	again(sent, res)
+	got := ""
+	for _, h := range res.Headers() {
+		got += h.Name() + ": " + h.Value() + "\n"
+	}
+	if want := "X-Other: 2\nk: 100rel, timer\nAllow: INVITE, UPDATE\nAllow: BYE\n"; got != want || len(sent.Headers()) != 3 {
+		t.Errorf("the other 2xx has\n%s\nwant\n%s", got, want)
+	}
+}
+
 // After a refusal there is no 2xx any more: sipgo would keep it, and send it in place of
 // the refusal.
 func TestNoAnswerAfterRefusal(t *testing.T) {

@@ -43,24 +43,37 @@ func Remove(m Message, name, short string) {
 	}
 }
 
+// Copy makes the header fields of either name in m those of from.
+func Copy(m, from Message, name, short string) {
+	Remove(m, name, short)
+	for _, h := range from.Headers() {
+		if named(h, name, short) {
+			m.AppendHeader(h)
+		}
+	}
+}
+
 // First returns the first header field of either name. sipgo's GetHeader does not know
 // the compact forms that matter here.
 func First(m Message, name, short string) sip.Header {
 	for _, h := range m.Headers() {
-		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
+		if named(h, name, short) {
 			return h
 		}
 	}
 	return nil
 }
 
+func named(h sip.Header, name, short string) bool {
+	n := h.Name()
+	return strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short)
+}
+
 // HasToken reports whether a list header field has the token.
 func HasToken(m Message, name, short, token string) bool {
 	for _, h := range m.Headers() {
-		if n := h.Name(); strings.EqualFold(n, name) || short != "" && strings.EqualFold(n, short) {
-			if sessiontimer.HasToken(h.Value(), token) {
-				return true
-			}
+		if named(h, name, short) && sessiontimer.HasToken(h.Value(), token) {
+			return true
 		}
 	}
 	return false
@@ -85,43 +98,43 @@ func AddToken(m Message, field sip.Header, short string) {
 	m.ReplaceHeader(sip.NewHeader(h.Name(), list+token))
 }
 
-// RemoveToken removes a token from a list header field, and the field if it was the only
-// one.
+// RemoveToken removes a token from a list header field. If the message has the token, what
+// is left of its fields of that name becomes one, or none.
 func RemoveToken(m Message, name, short, token string) {
-	h := First(m, name, short)
-	if h == nil || !sessiontimer.HasToken(h.Value(), token) {
+	if !HasToken(m, name, short, token) {
 		return
 	}
-	var rest []string
-	for _, item := range strings.Split(h.Value(), ",") {
-		if item = strings.TrimSpace(item); !strings.EqualFold(item, token) {
-			rest = append(rest, item)
-		}
+	name = First(m, name, short).Name()
+	rest := items(m, name, short, func(item string) bool { return !strings.EqualFold(item, token) })
+	Remove(m, name, short)
+	if rest != "" {
+		m.AppendHeader(sip.NewHeader(name, rest))
 	}
-	if len(rest) == 0 {
-		m.RemoveHeader(h.Name())
-		return
-	}
-	m.ReplaceHeader(sip.NewHeader(h.Name(), strings.Join(rest, ", ")))
 }
 
 // OptionTags returns the option tags that the header fields of a name list, for refreshes to
 // repeat (RFC 4028 §7.4). It omits timer, which is added where needed, and 100rel, which
 // would require PRACK for refreshes.
 func OptionTags(m Message, name, short string) string {
-	var tags []string
+	return items(m, name, short, func(tag string) bool {
+		return !strings.EqualFold(tag, sessiontimer.OptionTag) && !strings.EqualFold(tag, "100rel")
+	})
+}
+
+// items returns the items to keep of the list in all fields of either name.
+func items(m Message, name, short string, keep func(item string) bool) string {
+	var kept []string
 	for _, h := range m.Headers() {
-		if n := h.Name(); !strings.EqualFold(n, name) && (short == "" || !strings.EqualFold(n, short)) {
+		if !named(h, name, short) {
 			continue
 		}
-		for tag := range strings.SplitSeq(h.Value(), ",") {
-			tag = strings.TrimSpace(tag)
-			if tag != "" && !strings.EqualFold(tag, sessiontimer.OptionTag) && !strings.EqualFold(tag, "100rel") {
-				tags = append(tags, tag)
+		for item := range strings.SplitSeq(h.Value(), ",") {
+			if item = strings.TrimSpace(item); item != "" && keep(item) {
+				kept = append(kept, item)
 			}
 		}
 	}
-	return strings.Join(tags, ", ")
+	return strings.Join(kept, ", ")
 }
 
 // Header fields for AddToken. Messages share them, so they must not be changed.

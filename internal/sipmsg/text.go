@@ -10,7 +10,8 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// Text returns what m writes, with one allocation.
+// Text returns what m writes. It reuses its buffers, so that only the text is allocated, and
+// what sipgo needs.
 func Text(m interface{ StringWrite(io.StringWriter) }) string {
 	b := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(b)
@@ -19,5 +20,5 @@ func Text(m interface{ StringWrite(io.StringWriter) }) string {
 	return b.String()
 }
 
-// Value returns h.Value(), with one allocation.
+// Value returns h.Value() as Text does.
 func Value(h sip.Header) string { return Text(h)[len(h.Name())+len(": "):] }
