@@ -58,7 +58,7 @@ func TestSabotage(t *testing.T) {
 			found := make(map[string]int)
 			alarm := time.AfterFunc(patience, func() { panic("does not end") })
 			defer alarm.Stop()
-			for seed := uint64(1); seed <= 8 && found[c.rule] == 0; seed++ {
+			for seed := uint64(2); seed <= 9 && found[c.rule] == 0; seed++ {
 				inspect(t, c.stack, seed, func(v Violation) { found[v.Rule]++ })
 			}
 			if found[c.rule] == 0 {
