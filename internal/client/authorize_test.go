@@ -6,8 +6,6 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
-
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
 // RFC 8760 §2.4: of the challenges of a realm the topmost that can be answered counts.
@@ -79,37 +77,6 @@ func TestPassed(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q have accepted, want %q", c.name, got, c.want)
-		}
-	}
-}
-
-// The application's function comes first; in calls that the peer began nobody's
-// credentials are lent unless the application wants it.
-func TestFindCredentials(t *testing.T) {
-	ask := func(d dialogstore.Dialog, realm string) (string, string, bool) {
-		return "asked", "p", d.CallID == "known" && realm == "a"
-	}
-	for _, c := range []struct {
-		name        string
-		credentials Credentials
-		own         bool
-		callID      string
-		realm       string
-		want        string
-	}{
-		{"by realm", Credentials{}, true, "", "b", "second"},
-		{"no such realm", Credentials{}, true, "", "c", ""},
-		{"the peer's call", Credentials{}, false, "", "b", ""},
-		{"the peer's call, as it is wanted", Credentials{Incoming: true}, false, "", "b", "second"},
-		{"by function", Credentials{Ask: ask}, true, "known", "a", "asked"},
-		{"by realm if that has none", Credentials{Ask: ask}, true, "other", "a", "first"},
-		{"the peer's call, by function", Credentials{Ask: ask}, false, "known", "a", ""},
-	} {
-		c.credentials.Realms = []RealmCredentials{{"a", "first", "p"}, {"b", "second", "p"}}
-		var d dialogstore.Dialog
-		d.CallID, d.OwnsCallID = c.callID, c.own
-		if got, _, ok := c.credentials.find(d, c.realm); got != c.want || ok != (c.want != "") {
-			t.Errorf("%s: %q, %t; want %q", c.name, got, ok, c.want)
 		}
 	}
 }

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
 
 // sipgo waits for the network before it sends over a stream, or to a name.
@@ -57,4 +61,32 @@ func TestNotOurs(t *testing.T) {
 			t.Errorf("%v with a context that has %v becomes %v; hidden: %t, want %t", c.err, c.ctx.Err(), got, hidden, c.hidden)
 		}
 	}
+}
+
+// A step whose context has ended is not begun; one that takes longer is left to itself.
+func TestWithin(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var c Client
+		failed := errors.New("of the test")
+		if err := c.within(context.Background(), func() error { return failed }); !errors.Is(err, failed) {
+			t.Errorf("in time: %v, want the error of the step", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		over := make(chan struct{})
+		if err := c.within(ctx, func() error { <-over; return failed }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("too long: %v, want the end of the context", err)
+		}
+		if left := c.Steps.WaitFor(0); left != 1 {
+			t.Errorf("%d steps go on, want one", left)
+		}
+		close(over)
+		begun := false
+		if err := c.within(ctx, func() error { begun = true; return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("too late: %v, want the end of the context", err)
+		}
+		if synctest.Wait(); begun {
+			t.Error("a step was begun after the end of its context")
+		}
+	})
 }

@@ -13,10 +13,6 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-var began = time.Unix(1000, 0)
-
-func at(seconds float64) time.Time { return began.Add(time.Duration(seconds * float64(time.Second))) }
-
 // An UPDATE that a re-INVITE may follow has 24 s, but not beyond the last chance, which
 // is 33 s before the end of a session of 90 s; and 4 s in any case.
 func TestUpdateUntil(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -13,7 +12,6 @@ import (
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
-	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
 )
 
@@ -45,77 +43,6 @@ func TestRewriteRAck(t *testing.T) {
 	if rewriteRAck(&d, bare); len(bare.Headers()) != 0 {
 		t.Errorf("a PRACK without a RAck gets %v", bare.Headers())
 	}
-}
-
-// A step whose context has ended is not begun; one that takes longer is left to itself.
-func TestWithin(t *testing.T) {
-	bubble.Test(t, func(t *testing.T) {
-		var c Client
-		failed := errors.New("of the test")
-		if err := c.within(context.Background(), func() error { return failed }); !errors.Is(err, failed) {
-			t.Errorf("in time: %v, want the error of the step", err)
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		over := make(chan struct{})
-		if err := c.within(ctx, func() error { <-over; return failed }); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("too long: %v, want the end of the context", err)
-		}
-		if left := c.Steps.WaitFor(0); left != 1 {
-			t.Errorf("%d steps go on, want one", left)
-		}
-		close(over)
-		begun := false
-		if err := c.within(ctx, func() error { begun = true; return nil }); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("too late: %v, want the end of the context", err)
-		}
-		if synctest.Wait(); begun {
-			t.Error("a step was begun after the end of its context")
-		}
-	})
-}
-
-// A CANCEL waits until the INVITE, if that may be sent again, has a response (RFC 3261
-// §9.1), but not longer than a transaction lives.
-func TestCancelWaits(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		retries   int
-		happens   func(*offer) // after a second
-		after     time.Duration
-		cancelled bool
-	}{
-		{"not to be sent again", 0, nil, 0, true},
-		{"a provisional response", 1, func(o *offer) { o.change(func() { o.provisional = true }) }, time.Second, true},
-		{"it is over", 1, func(o *offer) { o.end(sip.NewResponse(200, "OK")) }, time.Second, true},
-		{"no response", 1, nil, 32 * time.Second, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			bubble.Test(t, func(t *testing.T) {
-				o := &offer{exchange: exchange{req: sip.NewRequest(sip.INVITE, sip.Uri{}), proposal: sessiontimer.Proposal{Retries: c.retries}}}
-				if c.happens != nil {
-					time.AfterFunc(time.Second, func() { c.happens(o) })
-				}
-				begun := time.Now()
-				req, err := o.Cancel(context.Background())
-				if after := time.Since(begun); after != c.after || (err == nil) != c.cancelled || (req == o.req) != c.cancelled || o.isCancelled() != c.cancelled {
-					t.Errorf("%v after %v, cancelled: %t; want %t after %v", err, after, o.isCancelled(), c.cancelled, c.after)
-				}
-				if !o.guard.TryLock() {
-					t.Error("it stays locked")
-				}
-			})
-		})
-	}
-}
-
-// A provisional response makes a CANCEL possible.
-func TestProvisionalNoted(t *testing.T) {
-	inRequest(t, func(t *testing.T, r *requesting) {
-		if again := r.x.handle(context.Background(), r.kind, r.response(180)); again || !r.x.provisional || r.kind.overs != 0 {
-			t.Errorf("sent again: %t, noted: %t, over came %d times; want it noted", again, r.x.provisional, r.kind.overs)
-		}
-	})
 }
 
 // What cannot be sent is an error for the application, and is not in flight any more.

@@ -120,7 +120,6 @@ func (d *Dialog) Answered(p *PeerInvite, now time.Time) {
 	if !p.local {
 		d.unacked = p
 	}
-	d.mu.Signal()
 }
 
 // Acked notes an ACK. answered is when its 2xx was sent; zero if the 2xx was acknowledged

@@ -176,8 +176,8 @@ func TestWhoseRequest(t *testing.T) {
 		t.Errorf("forks that were not taken share one Dialog with the CSeq of the INVITE, now %d; the peer's request has none: %t",
 			fork.Count.LastCSeq(), set.Speaking("fork") == nil)
 	}
-	if again := set.Invite(sessiontimer.DefaultPolicy()); again != fork || set.Speaking("fork") != again {
-		t.Error("a further INVITE does not go on where the first was")
+	if again := set.Invite(sessiontimer.DefaultPolicy()); again != fork || set.Speaking("fork") != again || set.Speaking("theirs") != invite {
+		t.Error("a further INVITE does not go on where the first was, or takes over the requests of its dialog")
 	}
 }
 
