@@ -9,8 +9,8 @@ import (
 // Memory is a Store in the memory of one process. The zero Memory is empty and ready
 // for use. It must not be copied after first use.
 //
-// A change function runs without a lock, and again if another goroutine was faster.
-// With a context that is done, methods return its error and change nothing.
+// A change function runs without a lock, and runs again if another goroutine was faster.
+// If the context is done, methods return its error and change nothing.
 //
 // A dialog takes about 400 bytes besides the strings of its ID and its session
 // descriptions, which it shares with its creator. Values that most calls of a user

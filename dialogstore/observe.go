@@ -29,8 +29,7 @@ func (c *Change) Deleted() bool { return c.After.Version == 0 }
 
 // Observer is notified of each change after it is committed, with no lock held, by the
 // goroutine that made it. Notifications of changes that several goroutines make to one
-// dialog may be out of order: After.Version, or Before.Version for a deletion, says
-// which is newer.
+// dialog may be out of order: compare After.Version, or Before.Version for a deletion.
 type Observer interface {
 	// DialogChanged may read c until it returns, and must copy what it keeps.
 	DialogChanged(ctx context.Context, c *Change)

@@ -27,8 +27,8 @@ type record struct {
 	began        int64 // in nanoseconds, as of time.UnixNano; 0 for a zero time
 }
 
-// common is what many calls of a user agent have in common and few updates change.
-// Records with equal values share one.
+// common has the values that many calls of a user agent have in common and few updates
+// change. Records with equal values share one.
 type common struct {
 	transport, localAddr             string
 	supported, require, proxyRequire string

@@ -19,8 +19,8 @@ var ErrNotFound = errors.New("dialogstore: no such dialog")
 // compare byte by byte. Times keep their nanoseconds but may lose zone and monotonic
 // reading. Strings are valid UTF-8.
 //
-// With a context that is done, methods return its error, which is neither ErrNotFound
-// nor ErrExists. With an error the other results are meaningless.
+// If the context is done, methods return its error, which is neither ErrNotFound nor
+// ErrExists. After an error the other results are meaningless.
 type Store interface {
 	// Load returns the dialog, or an error that wraps ErrNotFound.
 	Load(ctx context.Context, id ID) (Dialog, error)

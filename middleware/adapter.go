@@ -25,7 +25,7 @@ func (t *Timers) Adapter() *Adapter { return &Adapter{t} }
 // Host describes the stack above the timers. Its functions are called concurrently.
 type Host struct {
 	// Bye ends the application's dialog when the timers hang up: it gets a BYE as if the
-	// peer had sent it, and a transaction whose responses go nowhere.
+	// peer had sent it, and a transaction whose responses are discarded.
 	Bye sipgo.RequestHandler
 	// Invite gets an UPDATE with a changed offer as a re-INVITE: see WithOfferUpdate.
 	// May be nil.
@@ -35,7 +35,7 @@ type Host struct {
 	Ack sipgo.RequestHandler
 	// Media gets a re-INVITE made by the timers, with a session description of the peer
 	// that the application has not seen: the answer to one of our refreshes changed the
-	// media. Its response goes nowhere. May be nil.
+	// media. Its response is discarded. May be nil.
 	Media sipgo.RequestHandler
 	// Gone reports whether the application has dropped a dialog without a BYE. The timers
 	// then end the call instead of keeping it alive. It is called at each refresh, ours
@@ -44,7 +44,7 @@ type Host struct {
 	// Methods returns the methods that the application handles, for the Allow header
 	// field. May be nil.
 	Methods func() []string
-	// ReInvites says that the application answers re-INVITEs itself.
+	// ReInvites is true if the application answers re-INVITEs itself.
 	ReInvites bool
 	// LateOffer reports whether the application can also answer a re-INVITE without a
 	// session description, with an offer (RFC 3261 §14.2). If not, the timers answer it.

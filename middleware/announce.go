@@ -14,37 +14,36 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// mostAnnouncing bounds how many announcements are under way, whatever the limits.
+// mostAnnouncing bounds the announcements in progress, regardless of WithRefreshLimits.
 const mostAnnouncing = 5000
 
-// announceTries bounds how often a peer is told; the pause after each doubles.
+// announceTries bounds the attempts for each announcement; the pause doubles after each.
 const announceTries = 5
 
-// hangUpAgain is the pause before a call is hung up that could not be.
+// hangUpAgain is the pause before another attempt to hang up a call.
 const hangUpAgain = 2 * time.Second
 
-// announcement is the first request in a call that was taken over. It tells the peer our
-// new Contact or session description: until then the peer's requests go to a host that is
-// dead. Or it asks whether the peer is still there, or ends the call.
+// announcement is the first request in a call that was taken over. It gives the peer our new
+// Contact or session description, since the peer still sends its requests to a dead host. Or
+// it asks whether the peer is still there, or ends the call.
 type announcement struct {
 	id    dialogstore.ID
 	news  news
-	next  refresher.Attempt // but for its session
-	tries int               // before that
+	next  refresher.Attempt // the next attempt, without its session
+	tries int               // attempts made so far
 }
 
 type news uint8
 
 const (
-	newContact news = iota // or none: a refresh has all that is to be said
+	newContact news = iota // or nothing new: any refresh will do
 	newDescription
 	hangUp
 )
 
-// announcer sends announcements in the order in which they were added, the most urgent
-// calls first. No more are under way, and no more begin in a second, than
-// WithRefreshLimits allows. A call is scheduled when its announcement was answered, or
-// was not for the first time.
+// announcer sends announcements in the order in which they were added, the most urgent calls
+// first, within the limits of WithRefreshLimits. A call is scheduled by the refresher after
+// the first attempt of its announcement, answered or not.
 type announcer struct {
 	t    *Timers
 	crew workers.Crew
@@ -64,7 +63,7 @@ func (a *announcer) add(what announcement) {
 	}
 }
 
-// next is the next announcement; false ends run.
+// next returns the next announcement; false ends run.
 func (a *announcer) next() (what announcement, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -104,7 +103,7 @@ func (a *announcer) run() {
 	}
 }
 
-// later adds an announcement once more.
+// later adds an announcement again.
 func (a *announcer) later(what announcement, wait time.Duration) {
 	select {
 	case <-time.After(wait):
@@ -119,7 +118,7 @@ func (a *announcer) announce(what *announcement) (again bool, wait time.Duration
 	if what.news == hangUp {
 		a.hangup(what.id, sessiontimer.Reason{Cause: sessiontimer.CauseTakenOver})
 		_, err := t.calls.Store.Load(ctx, what.id)
-		again, wait = err == nil, hangUpAgain // the registry does not say whose it is
+		again, wait = err == nil, hangUpAgain // the registry did not answer who owns the call
 	} else {
 		again, wait = a.refresh(what)
 	}
@@ -131,9 +130,9 @@ func (a *announcer) announce(what *announcement) (again bool, wait time.Duration
 	return again, wait
 }
 
-// refresh refreshes the session, and by that the Contact and description that the peer
-// has (RFC 3261 §12.2). A peer that answers 481 has no call. Whatever else fails for good
-// is left to the session timer.
+// refresh refreshes the session, and with it the Contact and session description that the
+// peer has (RFC 3261 §12.2). After a 481 the call is hung up: the peer does not have it. After
+// any other lasting failure the session timer decides.
 func (a *announcer) refresh(what *announcement) (again bool, wait time.Duration) {
 	t := a.t
 	d, err := t.calls.Store.Load(context.Background(), what.id)
@@ -144,7 +143,7 @@ func (a *announcer) refresh(what *announcement) (again bool, wait time.Duration)
 	defer cancel()
 	what.next.Cancel = cancel
 	if what.tries == 0 || what.news == newDescription {
-		what.next.Session = d.Session // a Contact is known to whoever has refreshed it since
+		what.next.Session = d.Session // not again for a Contact: a refresh since then has given it to the peer
 	}
 	o := t.client.Refresh(ctx, what.id, what.next)
 	if again, wait = what.follow(o); again {
@@ -160,8 +159,8 @@ func (a *announcer) refresh(what *announcement) (again bool, wait time.Duration)
 }
 
 // follow reports whether and when to make another attempt. If the session was refreshed
-// meanwhile, the peer has the Contact, but only a re-INVITE has the description. A session
-// that has expired by what is stored is asked for once, by either method.
+// meanwhile, the peer has the Contact; only a re-INVITE gives it the description. If the
+// stored session has expired, each method is tried only once.
 func (w *announcement) follow(o refresher.Outcome) (again bool, wait time.Duration) {
 	w.tries++
 	next, wait, again := refresher.FollowUp(o)

@@ -35,7 +35,7 @@ type routes struct {
 	last                     sipgo.RequestHandler // rest, or noRoute if that is nil; never nil
 }
 
-// AttachError says why timers cannot be attached.
+// AttachError is the reason why timers cannot be attached.
 type AttachError struct{ Reason string }
 
 // Error returns the reason, prefixed with the package.
@@ -236,7 +236,7 @@ func (s *Server) RegisteredMethods() []string {
 	return methods
 }
 
-// OnInvite registers the INVITE handler. WithAnswerReInvite says whether it gets
+// OnInvite registers the INVITE handler. WithAnswerReInvite decides whether it gets
 // re-INVITEs that change nothing.
 func (s *Server) OnInvite(h sipgo.RequestHandler) { s.OnRequest(sip.INVITE, h) }
 
@@ -249,14 +249,13 @@ func (s *Server) OnBye(h sipgo.RequestHandler) { s.OnRequest(sip.BYE, h) }
 
 // OnUpdate registers the UPDATE handler. It gets each UPDATE, and its 2xx carries the
 // timer; with WithAnswerUpdate, the timers answer those without a body. Once it is
-// registered, the INVITE handler gets each re-INVITE, unless WithAnswerReInvite says
-// otherwise.
+// registered, the INVITE handler gets each re-INVITE, unless WithAnswerReInvite is set.
 func (s *Server) OnUpdate(h sipgo.RequestHandler) { s.OnRequest(sip.UPDATE, h) }
 
-// OnInfo registers the INFO handler. From a request within a call, the timers learn that
-// the peer is there. In a call that was taken over they answer it themselves, because the
-// application has no dialog for it. The same holds for OnRefer, OnNotify, OnMessage,
-// OnOptions and OnSubscribe.
+// OnInfo registers the INFO handler. A request within a call proves to the timers that the
+// peer is there. In a call that was taken over, the timers answer the request themselves,
+// because the application has no dialog for it. The same holds for OnRefer, OnNotify,
+// OnMessage, OnOptions and OnSubscribe.
 func (s *Server) OnInfo(h sipgo.RequestHandler) { s.OnRequest(sip.INFO, h) }
 
 // OnRefer registers the REFER handler: see OnInfo.

@@ -118,7 +118,7 @@ func (v *servers) look(req *sip.Request, log *slog.Logger) {
 		v.callID = sipmsg.CallID(req)
 		v.check(req, log)
 	case req.IsAck() && v.callID == sipmsg.CallID(req) && !v.reached.Load():
-		// An ACK means that somebody answered the INVITE, and we did not see it.
+		// An ACK means that the INVITE was answered, but not through our handlers.
 		log.Error("requests bypass the timers: OnNoRoute is registered on the attached sipgo.Server itself, "+
 			"or another server was made for the user agent after it", "call_id", v.callID)
 		v.settled.Store(true)

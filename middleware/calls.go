@@ -10,11 +10,11 @@ import (
 
 // Call is a snapshot of one call. Its slices are shared and read-only.
 type Call struct {
-	// Dialog is the stored dialog. Session has the times of the timer, Policy what we
-	// wanted, LastMethod the request that last set the timer, and Began when the call
-	// began.
+	// Dialog is the stored dialog. Session has the times of the timer, Policy our side of
+	// the negotiation, LastMethod the request that last set the timer, and Began the
+	// beginning of the call.
 	dialogstore.Dialog
-	// Plan is what the timers do next with the call.
+	// Plan is the next thing that the timers do in the call.
 	Plan refresher.Plan
 	// From is the name of the node that served the call before; after a restart, the name
 	// of this node. Empty if the call was not taken over.

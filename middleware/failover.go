@@ -38,9 +38,9 @@ func (s *sharing) validate(smallest time.Duration) error {
 // calls over.
 const listenPatience = time.Second
 
-// startNode starts the node when the application listens: what is sent in calls that are
-// taken over leaves from its socket, and the peers' answers find it. An application that
-// only calls may never listen.
+// startNode starts the node when the application listens: requests in calls that are taken
+// over must leave from its socket, so that the peers' answers arrive there. An application
+// that only calls may never listen.
 func (t *Timers) startNode() {
 	look := time.Tick(10 * time.Millisecond)
 	for begun := time.Now(); !t.listens() && time.Since(begun) < listenPatience; {
@@ -97,7 +97,7 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	case len(a.Decision.SDP) > 0:
 		t.announcer.add(announcement{id: d.ID, news: newDescription, next: refresher.Attempt{Method: sessiontimer.MethodReInvite}})
 	case overdue(d.Session):
-		t.calls.Doubtful(d.ID, d.Session) // it is asked now
+		t.calls.Doubtful(d.ID, d.Session) // the peer is asked now
 		t.announcer.add(announcement{id: d.ID})
 	case a.Decision.Contact != "":
 		t.announcer.add(announcement{id: d.ID})
@@ -106,17 +106,16 @@ func (h takeovers) Adopt(ctx context.Context, a *ownership.Adoption) {
 	}
 }
 
-// overtaken reports whether a refresh of the peer was due when the former owner may have been
-// out of reach of the registry already, but not yet of the peer.
+// overtaken reports whether a refresh of the peer was due at a time when the former owner may
+// have been reachable for the peer, but cut off from the registry.
 func overtaken(a *ownership.Adoption) bool {
 	s, now := a.Dialog.Session, time.Now()
 	due := now.Sub(s.RefreshAt())
 	return a.How == ownership.Died && s.Active() && due >= 0 && due <= a.After
 }
 
-// overdue reports whether a session is over by what is stored of it. Its former owner may
-// have refreshed it since, while the registry was out of reach: the peer is asked before
-// the call ends.
+// overdue reports whether the stored session has expired. Its former owner may have refreshed
+// it since, while the registry was unreachable, so the peer is asked before the call ends.
 func overdue(s sessiontimer.Session) bool {
 	return s.Active() && !time.Now().Before(s.HangupAt())
 }
@@ -148,12 +147,12 @@ func atAddress(decide failover.Takeover, hostport string) failover.Takeover {
 // Leave hands all calls over before a planned stop: the other nodes take them over at
 // once, instead of waiting for the lease of this node to run out. From then on this node
 // refreshes nothing, and no call has timers here. Only the BYEs of calls that have ended
-// before still go out. Call Close afterwards.
+// before are still sent. Call Close afterwards.
 //
-// Once the calls are handed over, or the registry may believe so, a peer's re-INVITE or
-// UPDATE that still arrives here gets a 500 with Retry-After (RFC 3261 §14.2): the node
-// that has the call by then answers the next one. Other requests, a BYE for instance,
-// still reach the application.
+// Once the calls are handed over, or may be according to the registry, a peer's re-INVITE
+// or UPDATE that still arrives here gets a 500 with Retry-After (RFC 3261 §14.2): the new
+// owner of the call answers the next one. Other requests, such as a BYE, still reach the
+// application.
 //
 // Leave first writes what the registry does not have yet. If ctx ends before that is
 // done, or the registry cannot be reached, Leave returns the error, and the other nodes

@@ -18,7 +18,7 @@ type Node struct {
 	Seen time.Time
 }
 
-// NodeState is what this node takes another one, or itself, for.
+// NodeState is the state of a node as far as this node can see.
 type NodeState uint8
 
 // The states of nodes.
@@ -26,9 +26,9 @@ const (
 	// NodeAlive: it has reported within the lease. A node that was found in the registry
 	// counts as alive for a lease.
 	NodeAlive NodeState = iota
-	// NodeSilent: it has not, and is not known to be dead: this node cannot reach the
-	// registry, or could not a moment ago. Of this node itself it means that its own
-	// reports fail, or that others took it for dead.
+	// NodeSilent: it has not, but is not known to be dead, because this node cannot reach
+	// the registry, or could not a moment ago. This node itself is silent if its own
+	// reports fail, or if another node has declared it dead.
 	NodeSilent
 	// NodeLeft: it has handed its calls over (see Timers.Leave), or was closed.
 	NodeLeft
@@ -55,8 +55,8 @@ var stateOf = [...]NodeState{ownership.Living: NodeAlive, ownership.Quiet: NodeS
 
 // Nodes returns the nodes that share the calls: this one first, then the others by name,
 // as of the latest report of this node that the registry answered. Runs that have ended
-// stay for an hour, or for as long as they have calls. It asks nobody, and returns nil
-// without WithFailover. How many calls a node has is known to that node alone: see
+// stay for an hour, or for as long as they have calls. Nodes does not ask the registry. It
+// returns nil without WithFailover. Only a node itself knows how many calls it has: see
 // NodeStats.
 func (t *Timers) Nodes() []Node {
 	if t.node == nil {

@@ -30,10 +30,10 @@ type Option func(*options)
 type PolicyFunc func(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy
 
 // CredentialsFunc returns the username and password of one call for a realm, or false
-// if it has none. d says who the parties are and where requests go; what d points to
-// is read-only. CredentialsFunc is called concurrently, each time that a refresh or
-// BYE of the timers is challenged; that request waits for the result. A panic is
-// logged and counts as false.
+// if it has none. d has the parties of the call and the addresses that requests go to;
+// what it points to is read-only. CredentialsFunc is called concurrently, each time that
+// a refresh or BYE of the timers is challenged; that request waits for the result. A
+// panic is logged and counts as false.
 type CredentialsFunc func(d dialogstore.Dialog, realm string) (username, password string, ok bool)
 
 type options struct {
@@ -92,16 +92,16 @@ func WithMinSE(d time.Duration) Option {
 	return func(o *options) { o.minSE = &d }
 }
 
-// WithRefresher says which side should refresh (RFC 4028 §7.1, §9):
+// WithRefresher sets the side that should refresh (RFC 4028 §7.1, §9):
 // sessiontimer.Local, sessiontimer.Peer, or Auto, the default: the caller, if it
 // supports timers. This is a preference; the peer may decide otherwise.
 func WithRefresher(r sessiontimer.Refresher) Option {
 	return func(o *options) { o.policy.Refresher = r }
 }
 
-// WithMode says how much timers are wanted: sessiontimer.Off, Accept, Offer (the
-// default), Require (the INVITE carries Require: timer, RFC 4028 §7.1) or Always (if
-// the peer does not support timers, we run one alone, §7.2).
+// WithMode sets whether calls get timers: sessiontimer.Off, Accept, Offer (the default),
+// Require (the INVITE carries Require: timer, RFC 4028 §7.1) or Always (if the peer does
+// not support timers, we run one alone, §7.2).
 func WithMode(m sessiontimer.Mode) Option {
 	return func(o *options) { o.policy.Mode = m }
 }
@@ -128,10 +128,10 @@ func WithMaxMinSE(d time.Duration) Option {
 }
 
 // WithJitter spreads refreshes, so that calls that began together are not refreshed
-// together. A refresh is due at half the interval (RFC 4028 §7.2, §10); share says by
-// what part of that time it may come earlier, and never later. A call is always early
-// by the same share. The range is 0 (exactly half) to 0.5; the default is 0.1, which
-// is up to 90 s of 900 s.
+// together. A refresh is due at half the interval (RFC 4028 §7.2, §10); it is sent
+// earlier by up to this share of that time, and never later. A call is always early by
+// the same share. The range is 0 (exactly half) to 0.5; the default is 0.1, which is up
+// to 90 s of 900 s.
 func WithJitter(share float64) Option {
 	return func(o *options) { o.jitter = share }
 }
@@ -156,20 +156,20 @@ func WithUnsafeIntervals() Option {
 	return func(o *options) { o.policy.Unsafe = true }
 }
 
-// WithStrict reads the peer's header fields to the letter of RFC 4028 §4, §7.2, §9. An
+// WithStrict follows RFC 4028 §4, §7.2, §9 to the letter when the peer makes mistakes. An
 // interval longer than requested counts as the requested one. There is no timer if the
 // interval is below 90 s, if a 2xx lacks the refresher, or if it has Require: timer
 // but no Session-Expires. A malformed header field counts as absent. A refresh without
-// Session-Expires ends the timer. By default, such mistakes are read in the way that
-// keeps the call refreshed.
+// Session-Expires ends the timer. By default, such mistakes are interpreted so that the
+// call stays refreshed.
 func WithStrict() Option {
 	return func(o *options) { o.policy.Strict = true }
 }
 
 // WithCredentials answers digest challenges for realm to the refreshes and BYEs of the
 // timers (RFC 3261 §22), in calls that this user agent began; for other calls, see
-// WithCredentialsForIncoming. Give it once for each realm: that of the peer, and those
-// of the proxies in between. The realm must match exactly, letter case included. No
+// WithCredentialsForIncoming. Give it once for each realm, of the peer and of the
+// proxies in between. The realm must match exactly, letter case included. No
 // argument may be empty. Without credentials, the default, a challenged refresh fails:
 // the timers cannot read the credentials that the application gave to sipgo for its
 // INVITE, and cannot reuse the answer to that challenge.
@@ -219,11 +219,12 @@ func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
 	}
 }
 
-// WithLogger logs to l. The default, also for nil, is sipgo's default logger. If the
-// handler of l blocks, only the call that the record is about waits. If it panics, the
-// record is lost. Values are cut to 128 bytes. Of each message at Info level or above,
-// at most 20 records are logged per second; the next one has the number of dropped ones
-// as "suppressed".
+// WithLogger logs to l. The default, also for nil, is sipgo's default logger. Records about
+// a call have the keys "call_id", "local_tag" and "remote_tag", as far as they are known,
+// and failures have "error". If the handler of l blocks, only the call that the record is
+// about waits. If it panics, the record is lost. Values are cut to 128 bytes. Of each
+// message at Info level or above, at most 20 records are logged per second; the next one
+// has the number of dropped ones as "suppressed".
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }
@@ -247,7 +248,7 @@ func WithStatsBy(f func(dialogstore.Dialog) string) Option {
 	return func(o *options) { o.statsBy = f }
 }
 
-// WithAnswerUpdate says whether the timers answer an UPDATE without a body (RFC 3311
+// WithAnswerUpdate sets whether the timers answer an UPDATE without a body (RFC 3311
 // §5.2) even if the application has a handler for UPDATE. By default they do not: the
 // handler gets each UPDATE, and its 2xx carries the timer. Without a handler the option
 // has no effect: the timers answer such UPDATEs anyway.
@@ -255,10 +256,10 @@ func WithAnswerUpdate(on bool) Option {
 	return func(o *options) { o.answerUpdate = on }
 }
 
-// WithAnswerReInvite says whether the timers answer a re-INVITE whose session
+// WithAnswerReInvite sets whether the timers answer a re-INVITE whose session
 // description is missing or unchanged, with the description already agreed on (RFC 3264
-// §8). While media is on hold, one without a description goes to the application all the
-// same: it may be meant to resume the call (RFC 3261 §14.2).
+// §8). While media is on hold, a re-INVITE without a description still goes to the
+// application: it may be meant to resume the call (RFC 3261 §14.2).
 //
 // The default is true with sipgo, whose applications mostly expect first INVITEs only.
 // It is false if the application answers re-INVITEs itself: with diago, with a handler
@@ -268,7 +269,7 @@ func WithAnswerReInvite(on bool) Option {
 	return func(o *options) { o.answerReInvite = &on }
 }
 
-// WithOfferUpdate says whether an UPDATE with a changed session description goes to the
+// WithOfferUpdate sets whether an UPDATE with a changed session description goes to the
 // application's INVITE handler, as if it were a re-INVITE, if there is no handler for
 // UPDATE. Otherwise the timers answer it with 488 (RFC 3311 §5.2). The default is true
 // with diago, false with Attach.

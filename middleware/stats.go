@@ -30,7 +30,7 @@ type CallStats struct {
 	Incoming  Negotiations       // first INVITEs of peers
 	Outgoing  Negotiations       // our first INVITEs
 	Refreshed BySender           // refreshes that were accepted
-	Failed    ByMethod[Failures] // our refreshes that were not
+	Failed    ByMethod[Failures] // our refreshes that failed
 	// Expired counts the calls that the timers hung up, which are the Expired events, by
 	// cause. Each possible cause has a key.
 	Expired map[sessiontimer.Cause]uint64
@@ -70,7 +70,7 @@ type Failures struct {
 
 // NodeStats are the statistics of a node that shares its calls: see WithFailover.
 type NodeStats struct {
-	Nodes    int           // nodes that this one believes alive
+	Nodes    int           // nodes that this one considers alive, with itself
 	Owned    int           // calls of this node
 	Waiting  int           // calls whose latest state is not in the registry yet
 	LeaseAge time.Duration // since the last successful heartbeat was sent; negative before the first
@@ -78,12 +78,12 @@ type NodeStats struct {
 
 	// Calls that this node took over.
 	Kept    uint64 // they go on
-	Ended   uint64 // they were hung up, as WithTakeover says
+	Ended   uint64 // they were hung up, as WithTakeover decided
 	Refused uint64 // they were dropped: the stored dialog was not usable
 
-	Delay refresher.Histogram // from the last sign of the former owner to the takeover
+	Delay refresher.Histogram // from when the former owner was last seen alive to the takeover
 
-	// Calls that this node let go because another one owns them, by how it noticed.
+	// Calls that this node released because another one owns them, by how it noticed.
 	FencedByRegistry uint64 // the registry refused a write
 	FencedByLease    uint64 // it asked the registry before a request, as its heartbeats had failed
 	FencedByPeer     uint64 // it asked the registry after the peer had answered 500

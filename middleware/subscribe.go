@@ -10,8 +10,8 @@ import (
 // Notice is an event sent to a subscriber.
 type Notice struct {
 	sessiontimer.Event
-	// Lost is how many events were dropped between the previous notice and this one,
-	// because the channel was full.
+	// Lost is the number of events that were dropped between the previous notice and this
+	// one, because the channel was full.
 	Lost int
 }
 

@@ -108,7 +108,7 @@ func (t *Timers) setHost(h Host) {
 // UserAgent returns the user agent given to New.
 func (t *Timers) UserAgent() *sipgo.UserAgent { return t.ua }
 
-// Close stops all timers and gives up refreshes under way. It hangs up no call, and the
+// Close stops all timers and gives up refreshes in progress. It hangs up no call, and the
 // store keeps its dialogs. Requests that the application sends afterwards within its
 // calls still get correct CSeq numbers; new calls have no timers. Call Close before
 // closing the user agent.

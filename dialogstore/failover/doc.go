@@ -21,11 +21,11 @@
 //	  | goes on after all          |          Put call, epoch 2  |
 //	  | Put call, epoch 1          |                             |
 //	  | FencedError: b owns it     |                             |
-//	  | lets the call go, silently |                             |
+//	  | drops the call, silently   |                             |
 //
 // The epoch of a call counts its owners, and prevents two nodes from serving one call: the
 // registry refuses the writes of a former owner. Another run of the same node is another
-// owner. Within an epoch, the Version of the dialog says which state is the latest, so that
+// owner. Within an epoch, the Version of the dialog shows which state is the latest, so
 // writes may be repeated and arrive in any order.
 //
 // [Memory] is a registry for tests. To write your own, implement [Registry] and test it with

@@ -68,7 +68,7 @@ func (s state) clone() state {
 	return state{s.generation, maps.Clone(s.nodes), maps.Clone(s.calls)}
 }
 
-// Advance makes the clock of m jump. A negative value makes it jump back.
+// Advance sets the clock of m forward by d, or back if d is negative.
 func (m *Memory) Advance(by time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -59,20 +59,21 @@ func WithLease(d time.Duration) Option { return func(s *Settings) { s.Lease = d 
 // 1 ms to a third of the lease; the default is a twelfth of the lease, which is 500 ms.
 func WithBeat(d time.Duration) Option { return func(s *Settings) { s.Beat = d } }
 
-// WithFlush sets how often this node writes to the registry at most: all calls that have
-// changed since, each in its latest state. A crash loses what is younger, and Leave may
-// take that long. The default is 50 ms, the range 1 ms to 1 s.
+// WithFlush sets the shortest time between two writes to the registry. Each write has all
+// calls that have changed since the previous one, in their latest state. A crash loses
+// changes younger than that, and Leave may take that long. The default is 50 ms, the range
+// 1 ms to 1 s.
 func WithFlush(d time.Duration) Option { return func(s *Settings) { s.Flush = d } }
 
-// WithTakeover says what happens to a call that was taken over: Keep, the default, End, or
+// WithTakeover decides what happens to a call that was taken over: Keep, the default, End, or
 // a function that decides for each call. The function may set another Contact and session
 // description, and is the place to restore the application's own dialog. It must not be nil.
 func WithTakeover(t Takeover) Option { return func(s *Settings) { s.Takeover = t } }
 
-// WithEligible says which calls of other nodes this node may take over. may is called by one
-// goroutine at a time, possibly many times for a call, and should be fast. If it panics, the
-// panic is logged and counts as false. The registry must be a Reader. The default is nil:
-// every call.
+// WithEligible limits the calls of other nodes that this node takes over to those for which
+// may returns true. may is called by one goroutine at a time, possibly many times for a call,
+// and should be fast. A panic is logged and counts as false. The registry must be a Reader.
+// The default is nil: every call.
 func WithEligible(may func(dialogstore.Dialog) bool) Option {
 	return func(s *Settings) { s.Eligible = may }
 }

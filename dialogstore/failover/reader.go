@@ -6,7 +6,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Reader is a Registry that can show calls without claiming them, for WithEligible.
+// Reader is a Registry that can read calls without claiming them, for WithEligible.
 type Reader interface {
 	Registry
 

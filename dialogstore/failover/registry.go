@@ -32,8 +32,8 @@ import (
 // Nothing is kept forever: see [KeepExpired], [KeepUntimed], [KeepDropped], [KeepSilent].
 type Registry interface {
 	// Beat reports that me is alive, and returns what me needs to know about the
-	// cluster. Nodes are known from their first Beat or Leave on. Until then nobody
-	// learns of the calls that they put.
+	// cluster. Nodes are known from their first Beat or Leave on. Until then no node can
+	// take over the calls that they put.
 	Beat(ctx context.Context, me Node) (Pulse, error)
 
 	// Leave announces that me is about to stop: its calls may be claimed at once. The
@@ -41,10 +41,10 @@ type Registry interface {
 	Leave(ctx context.Context, me Node) error
 
 	// Bury declares node dead, because the caller is about to claim its calls. If node
-	// is alive after all, its next Beat tells it so and revives it. count is the Count
-	// that the caller saw last: if node has beaten since then, or is unknown, Bury
-	// changes nothing and returns false. Burying a node twice for the same count is
-	// one burial, and returns true both times.
+	// is alive after all, its next Beat reports the burial and revives it. count is the
+	// Count that the caller saw last: if node has called Beat since then, or is unknown,
+	// Bury changes nothing and returns false. Burying a node twice for the same count
+	// counts as one burial, and returns true both times.
 	Bury(ctx context.Context, node Node, count uint64) (buried bool, err error)
 
 	// Put stores calls that me owns. Results are nil or a *FencedError.
@@ -110,14 +110,14 @@ type Pulse struct {
 	// Buried counts how often the node that beats was declared dead. When it has risen,
 	// others are claiming its calls, and the node must ask which ones it still owns.
 	Buried uint64
-	// Nodes lists all known runs, including the one that beats, in no order.
+	// Nodes lists all known runs, including the one that beats, in no particular order.
 	Nodes []Beating
 }
 
 // Beating is one run as the registry knows it.
 type Beating struct {
 	Node
-	Count uint64 // of its beats. It is not a measure: when it changes, the node is alive
+	Count uint64 // changes with each beat; only equality matters
 	Left  bool   // has called Leave since its last beat
 	Dead  bool   // was buried since its last beat
 }
@@ -157,13 +157,13 @@ const NoTimer = time.Duration(1<<63 - 1)
 // Ownership is who owns a call. It is zero for a call that the registry does not have.
 type Ownership struct {
 	Owner Node   // zero if the call has ended
-	Epoch uint64 // the current one, or that in which the call ended
+	Epoch uint64 // the current one, or the one in which the call ended
 }
 
 // ErrUnknown is the error of a claim of a call that the registry does not have.
 var ErrUnknown = errors.New("failover: no such call in the registry")
 
-// FencedError refuses a write by a node that does not own the call, and says who does.
+// FencedError refuses a write by a node that does not own the call, and names the owner.
 type FencedError struct {
 	ID dialogstore.ID
 	Ownership

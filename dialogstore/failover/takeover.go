@@ -14,14 +14,14 @@ type Decision struct {
 	// End hangs up, by a BYE with Reason: Q.850;cause=41 (RFC 3326). The other fields are
 	// then ignored.
 	End bool
-	// Contact is our new Contact, as a header value. The peer is told at once (RFC 3261
-	// §12.2). Empty: the former one, changed as WithAddress says.
+	// Contact is our new Contact, as a header value. It is sent to the peer at once (RFC
+	// 3261 §12.2). Empty: the former one, with the address of WithAddress if that is set.
 	Contact string
-	// SDP is our new session description, of the type SDPType. The peer is told at once,
-	// by a re-INVITE. Empty: the former one.
+	// SDP is our new session description, of the type SDPType. It is sent to the peer at
+	// once, in a re-INVITE. Empty: the former one.
 	SDP     []byte
 	SDPType string // application/sdp if empty
-	// Restored says that the application has restored its own dialog for the call, so that
+	// Restored is true if the application has restored its own dialog for the call, so that
 	// its handlers get the peer's requests. Otherwise the timers answer them.
 	Restored bool
 }

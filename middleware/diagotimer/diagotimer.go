@@ -23,7 +23,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// HookError says why timers cannot be added to a Diago.
+// HookError is the reason why timers cannot be added to a Diago.
 type HookError struct{ Reason string }
 
 // Error names the reason.
@@ -31,10 +31,10 @@ func (e *HookError) Error() string { return "diagotimer: " + e.Reason }
 
 // New makes a Diago with timers, on the user agent of the timers. It takes the options of
 // diago.NewDiago, in any order and with any transports: several of one protocol, with
-// port 0, or none at all. Give a server and middleware of your own with WithServer and
+// port 0, or none at all. Pass your own server and middleware with WithServer and
 // WithServerRequestMiddleware. Without WithServer, New makes a server.
 //
-// A server may have handlers of its own, but none for UPDATE. A client given with
+// A server may have handlers already, but none for UPDATE. A client given with
 // diago.WithClient sends for all transports, as in diago, and must have no TxRequester.
 // Both must belong to the timers' user agent. Errors are a *HookError.
 //

@@ -183,9 +183,9 @@ func (h *hook) take() {
 	})
 }
 
-// reInvite passes a re-INVITE to diago without the timers. Before diago's handler of ACK
-// is known it refuses re-INVITEs, since an accepted one would need that handler. It does
-// not in an incoming call that waits for its first ACK, where diago accepts none.
+// reInvite passes a re-INVITE to diago without the timers. Until diago's ACK handler is
+// known it refuses re-INVITEs, since an accepted one would need that handler; except in an
+// incoming call that waits for its first ACK, where diago itself refuses them.
 func (h *hook) reInvite(req *sip.Request, tx sip.ServerTransaction) {
 	handler := h.invite.handler.Load()
 	if handler == nil || h.ack.handler.Load() == nil && cameIn(h.dg, req) == nil {

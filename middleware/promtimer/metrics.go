@@ -31,31 +31,32 @@ func newMetrics(label string) (m metrics) {
 		}
 		return add(name, help, labels...)
 	}
-	m.dialogs = ofCalls("dialogs", "Dialogs that there are, by who refreshes them.", "refresher")
-	m.negotiations = ofCalls("negotiations_total", "First INVITEs, by who refreshes the call or that it was refused.", "direction", "result")
-	m.refreshes = ofCalls("refreshes_total", "Refreshes that were accepted, by who sent them.", "by", "method")
-	m.failures = ofCalls("refresh_failures_total", "Refreshes of ours without a 2xx, by the response or why there was none.", "method", "class")
+	m.dialogs = ofCalls("dialogs", "Dialogs that exist now, by who refreshes them.", "refresher")
+	m.negotiations = ofCalls("negotiations_total", "First INVITEs, by who refreshes the call, or refused because of the timer.", "direction", "result")
+	m.refreshes = ofCalls("refreshes_total", "Accepted refreshes, by who sent them.", "by", "method")
+	m.failures = ofCalls("refresh_failures_total", "Refreshes sent by the timers that got no 2xx, by class of the response or reason for its absence.", "method", "class")
 	m.expired = ofCalls("expired_total", "Calls that the timers hung up, by cause.", "cause")
 
-	m.interval = add("interval_seconds", "Session intervals that first INVITEs negotiated.")
-	m.retries422 = add("retries_422_total", "Requests of ours that were sent again after a 422.")
-	m.duration = add("refresh_duration_seconds", "From the start of a refresh to its final response.")
-	m.lateness = add("refresh_lateness_seconds", "From when a refresh was due to its start.")
-	m.slack = add("refresh_slack_seconds", "From the 2xx of a refresh to the last chance for it; 0 if that was over.")
-	m.queue = add("queue", "What waits: calls due within 40 s, refreshes for a place, missed ones, BYEs, and what the registry is to hear.", "queue")
-	m.unanswered = add("unanswered", "Refreshes that wait for their response.")
+	m.interval = add("interval_seconds", "Session intervals negotiated by first INVITEs.")
+	m.retries422 = add("retries_422_total", "Our requests that were sent again after a 422.")
+	m.duration = add("refresh_duration_seconds", "Time from the start of a refresh to its final response.")
+	m.lateness = add("refresh_lateness_seconds", "Time from when a refresh was due to its start.")
+	m.slack = add("refresh_slack_seconds", "Time from the 2xx of a refresh to the last chance for it; 0 if that had passed.")
+	m.queue = add("queue", "Calls due within 40 s, refreshes and BYEs waiting for a place, missed refreshes, and calls not yet written to the registry.", "queue")
+	m.unanswered = add("unanswered", "Refreshes waiting for their response.")
 
-	m.nodes = add("nodes", "Nodes that live, as this one sees it.")
+	m.nodes = add("nodes", "Live nodes, as seen by this one.")
 	m.owned = add("owned", "Calls that this node owns.")
-	m.leaseAge = add("lease_age_seconds", "Since the last heartbeat that the registry answered.")
-	m.degraded = add("degraded", "1 while the registry is out of reach, else 0.")
-	m.takeovers = add("takeovers_total", "Calls taken over from other nodes, by what became of them.", "outcome")
-	m.delay = add("takeover_delay_seconds", "From when the former owner of a call was last seen to its takeover.")
-	m.fenced = add("fenced_total", "Calls let go because another node has them, by how that was noticed.", "by")
+	m.leaseAge = add("lease_age_seconds", "Time since the last heartbeat that the registry answered.")
+	m.degraded = add("degraded", "1 while the registry is unreachable, else 0.")
+	m.takeovers = add("takeovers_total", "Calls taken over from other nodes, by outcome.", "outcome")
+	m.delay = add("takeover_delay_seconds", "Time from when the former owner of a call was last seen alive to its takeover.")
+	m.fenced = add("fenced_total", "Calls released because another node owns them, by how this node noticed.", "by")
 	return m
 }
 
-// calls is what is known of all calls, or of those with a name, which is the last label then.
+// calls writes the metrics of all calls, or of the calls with one name, which is then the last
+// label.
 func (m *metrics) calls(o output, s *middleware.CallStats, name ...string) {
 	with := func(labels ...string) []string { return append(labels, name...) }
 	o.gauge(m.dialogs, s.Dialogs.Local, with("local")...)
@@ -103,7 +104,7 @@ func causeOf(c sessiontimer.Cause) string {
 	return "other"
 }
 
-// times is what is not counted by name.
+// times writes the metrics that are not counted by name.
 func (m *metrics) times(o output, s *middleware.Stats) {
 	r := &s.Refresher
 	o.histogram(m.interval, &s.Intervals)
@@ -139,7 +140,7 @@ func (m *metrics) node(o output, n *middleware.NodeStats) {
 	o.counter(m.fenced, n.FencedByPeer, "peer")
 }
 
-// output is where a scrape goes.
+// output is the destination of a scrape.
 type output struct{ ch chan<- prometheus.Metric }
 
 func (o output) send(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {

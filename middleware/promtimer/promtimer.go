@@ -3,12 +3,13 @@
 //	collector, err := promtimer.New(timers)
 //	registry.MustRegister(collector)
 //
-// Nothing is counted here, and a scrape costs the same with any number of calls. Metrics
-// are named sessiontimer_…; docs/metrics.md says what each means and what to do about it.
-// Beside this file are alerts.yml, rules for Prometheus, and dashboard.json for Grafana.
+// The cost of a scrape does not depend on the number of calls. Metrics are named
+// sessiontimer_…; docs/metrics.md explains each of them and what to do about it. The
+// directory of this package has alerts.yml, rules for Prometheus, and dashboard.json for
+// Grafana.
 //
-// No label has a Call-ID, a number or an address. With several user agents in a process,
-// tell them apart by prometheus.WrapRegistererWith.
+// No label contains a Call-ID, a phone number or an address. If a process has several user
+// agents, distinguish them with prometheus.WrapRegistererWith.
 package promtimer
 
 import (
@@ -33,10 +34,10 @@ type Collector struct {
 // Option configures New.
 type Option func(*Collector)
 
-// WithLabel gives the metrics about calls a label with the name that the function of
-// middleware.WithStatsBy returns for a call, such as "trunk". It has 33 values at
-// most, with the empty one; see there. name is a label name of Prometheus that no metric here has. Default:
-// no label.
+// WithLabel adds a label to the metrics about calls: the name that the function of
+// middleware.WithStatsBy returns for a call. name is the name of the label, such as "trunk";
+// it must be a valid Prometheus label name that no metric here uses. The label has at most
+// 33 values, including the empty one: see middleware.WithStatsBy. Default: no label.
 func WithLabel(name string) Option {
 	return func(c *Collector) { c.label = name }
 }

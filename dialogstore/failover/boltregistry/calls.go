@@ -60,7 +60,7 @@ func results[R any](n int, f func(i int) (R, error)) ([]R, error) {
 	return all, nil
 }
 
-// forget forgets what is kept of calls that are not ours.
+// forget forgets the unknown members of calls that we do not own.
 func (r *Registry) forget(errs []error) {
 	for _, err := range errs {
 		var fenced *failover.FencedError

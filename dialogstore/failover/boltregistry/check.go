@@ -63,8 +63,8 @@ func checkAll(tx *bbolt.Tx) error {
 	return checkIndexes(tx, keys)
 }
 
-// checkIndexes compares the calls with their indexes, since a damaged page may be one with
-// fewer keys. Each call is in one of them, and if it has an owner in the other one.
+// checkIndexes compares the calls with their indexes: a damaged page may have lost keys. Each
+// call must be in bucketUntil and, if it has an owner, in bucketOwned.
 func checkIndexes(tx *bbolt.Tx, keys map[string]int) error {
 	calls, owned := 0, 0
 	err := tx.Bucket(bucketCalls).ForEach(func(k, v []byte) error {

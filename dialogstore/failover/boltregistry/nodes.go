@@ -24,7 +24,7 @@ func (r *Registry) Beat(ctx context.Context, me failover.Node) (failover.Pulse, 
 	})
 }
 
-// nodes lists the nodes, and removes those that were silent for long and own nothing.
+// nodes lists the nodes, and removes those that own nothing and were silent for long.
 func (s *state) nodes() (all []failover.Beating, err error) {
 	var silent [][]byte
 	c := s.Bucket(bucketNodes).Cursor()

@@ -22,11 +22,11 @@ import (
 var (
 	// ErrInUse: another process has the file open.
 	ErrInUse = errors.New("in use by another process")
-	// ErrDamaged: the file is torn. Nothing of it is used or changed. Move it away to
-	// begin without the calls in it.
+	// ErrDamaged: the file is damaged. It is neither used nor changed. Move it away to
+	// start without the calls in it.
 	ErrDamaged = errors.New("damaged")
-	// ErrForeign: the file is not a registry, or is of a later version that this one
-	// must not read. It is not changed.
+	// ErrForeign: the file is not a registry, or was written by a later version that this
+	// one must not read. It is not changed.
 	ErrForeign = errors.New("not a file of this registry")
 )
 
@@ -54,11 +54,11 @@ func Open(path string) (*Registry, error) {
 	return &Registry{db: db, calls: bounded.New(mostCalls, timeout), opened: time.Now()}, nil
 }
 
-// unfinished is what the names of new files end in until they are complete.
+// unfinished is the suffix of the names of new files until they are complete.
 const unfinished = ".new-*"
 
-// create makes a new file if there is none. It gets its name when it is complete, so that
-// a crash leaves none that is torn.
+// create makes a new file if there is none. The file gets its name when it is complete, so
+// that a crash leaves no incomplete one.
 func create(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -85,7 +85,7 @@ func create(path string) error {
 	return errors.Join(err, syncDir(filepath.Dir(path)))
 }
 
-// syncDir makes a new name survive a crash of the machine, where directories can be synced.
+// syncDir makes a new name survive a crash of the machine, if directories can be synced.
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -95,7 +95,7 @@ func syncDir(path string) error {
 	return dir.Close()
 }
 
-// removeUnfinished removes what creations have left that did not come to their end.
+// removeUnfinished removes files whose creation did not finish.
 func removeUnfinished(path string) {
 	names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*"+unfinished))
 	for _, name := range names {
@@ -118,7 +118,7 @@ func initialize(tx *bbolt.Tx) error {
 	return errors.Join(about.Put(keyFormat, []byte(format)), about.Put(keyGeneration, []byte(rand.Text())))
 }
 
-// open opens a database. A damaged one may be a panic of bbolt.
+// open opens a database. A damaged one may make bbolt panic.
 func open(path string, readOnly bool) (db *bbolt.DB, err error) {
 	var file *os.File
 	defer contain(&err, func() {
@@ -145,8 +145,8 @@ func open(path string, readOnly bool) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// contain is deferred. It turns a panic, also that of an access to memory that the file
-// does not reach to, into ErrDamaged.
+// contain is deferred. It turns a panic into ErrDamaged, including the panic of an access
+// beyond the end of the mapped file.
 func contain(err *error, cleanup func()) {
 	if v := recover(); v != nil {
 		cleanup()

@@ -28,23 +28,23 @@ type Registry struct {
 var _ failover.Reader = (*Registry)(nil)
 
 const (
-	// mostCalls bounds the calls of methods that are under way, including those that
-	// nobody waits for any more, and timeout how long anybody waits.
+	// mostCalls bounds the method calls in progress, including those whose caller no
+	// longer waits; timeout bounds how long a caller waits.
 	mostCalls = 512
 	timeout   = 5 * time.Second
-	// gather is how long a write waits for others to be committed with.
+	// gather is how long a write waits for other writes to be committed together with it.
 	gather = 2 * time.Millisecond
 )
 
 // ErrClosed is returned by all methods after Close.
 var ErrClosed = errors.New("boltregistry: closed")
 
-// Close closes the file, after what is being written. Call it when nothing uses the
+// Close closes the file, after the writes in progress. Call it when nothing uses the
 // Registry any more: after Timers.Close.
 func (r *Registry) Close() error { return r.db.Close() }
 
-// now is the clock of the Registry, in milliseconds. Within a run of the process, nobody
-// sets it.
+// now is the clock of the Registry, in milliseconds. It is monotonic within a run of the
+// process.
 func (r *Registry) now() int64 {
 	return r.opened.Add(time.Since(r.opened) + time.Duration(r.ahead.Load())).UnixMilli()
 }

@@ -56,7 +56,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const sealSize = len("00000000 ")
 
-// seal puts a checksum before a value: bbolt has none for its pages.
+// seal puts a checksum before a value: bbolt's pages have none.
 func seal(value []byte) []byte {
 	return fmt.Appendf(nil, "%08x %s", crc32.Checksum(value, castagnoli), value)
 }
@@ -75,13 +75,13 @@ func unseal(sealed []byte) (value []byte, err error) {
 	return value, nil
 }
 
-// state is the contents of the file in a transaction, at one moment.
+// state is the contents of the file as seen in one transaction.
 type state struct {
 	*bbolt.Tx
 	now int64
 }
 
-// get reads a value. One that is not what was written is none.
+// get reads a value. A value with a wrong checksum counts as missing.
 func (s *state) get(bucket []byte, key string, v any) (found bool) {
 	sealed := s.Bucket(bucket).Get([]byte(key))
 	if sealed == nil {

@@ -58,7 +58,7 @@ func (r *Registry) put(me string, e *failover.Entry) (command, error) {
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// fenced returns the *FencedError that a reply tells of, or nil.
+// fenced returns the *FencedError that a reply stands for, or nil.
 func (r *Registry) fenced(id dialogstore.ID, reply reply) error {
 	if reply.text(0) != "fenced" {
 		return nil

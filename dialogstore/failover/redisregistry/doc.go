@@ -2,27 +2,27 @@
 // their calls there, and when one dies the others take its calls over.
 //
 // It works with Redis 5 and later and with Valkey: a single server, Sentinel, a Redis
-// Cluster, or a go-redis Ring. Passwords and TLS are the client's. A call takes about two
-// kilobytes, and one script run for each of its refreshes.
+// Cluster, or a go-redis Ring. Passwords and TLS are set on the client. A call takes about
+// two kilobytes, and each of its refreshes one script run.
 //
 // # Redis
 //
-//   - Nothing waits for Redis but this package. While Redis is down, slow, loading or
-//     read-only, calls go on and are refreshed; nothing is taken over. All methods return
-//     when their context or WithTimeout ends, also where the client looks at no context,
-//     as go-redis does unless its option ContextTimeoutEnabled is set.
-//   - Set maxmemory-policy to noeviction. When the memory is used up, writes fail as if
-//     Redis was down. With another policy Redis removes calls, which nobody can take over
-//     then.
+//   - Only this package waits for Redis. While Redis is down, slow, loading or read-only,
+//     calls go on and are refreshed, but no calls are taken over. All methods return when
+//     their context ends or after WithTimeout, even though go-redis ignores the context
+//     unless its option ContextTimeoutEnabled is set.
+//   - Set maxmemory-policy to noeviction. When the memory is used up, writes then fail as
+//     if Redis was down. With another policy Redis evicts calls, and no node can take them
+//     over.
 //   - A failover of Redis loses the last writes. The owner of a call writes them again with
 //     the next refresh. See WithWaitReplicas for claims.
-//   - In a Redis Cluster, a server that loses its data and not the rest of the cluster loses
-//     its calls until their next refresh. Where the nodes are known is lost, everything is
-//     written again at once.
+//   - If one server of a Redis Cluster loses its data, its calls are missing until their
+//     next refresh. If that server has the list of the nodes, the nodes write everything
+//     again at once.
 //   - Persistence is not needed: the nodes write everything again when Redis has lost it.
-//   - Whoever can write to these keys can make nodes send SIP messages. Give the nodes a
-//     user of their own, limited to the keys of the prefix, and the network or TLS.
-//     Credentials of SIP are not stored.
+//   - Whoever can write to these keys can make nodes send SIP messages. Give the nodes
+//     their own Redis user, limited to the keys with the prefix, and a private network or
+//     TLS. SIP credentials are not stored.
 //
 // # Keys
 //
@@ -34,8 +34,8 @@
 //	sessiontimer:{7}:owned:NAME/RUN                       sorted set: calls of a node by deadline
 //
 // The hash of a call has its owner, epoch, version of the last Put, since and deadline in
-// milliseconds of Redis, and the dialog as two JSON objects: hot, what a refresh changes,
-// and cold, which is written only if it has changed. Durations and enumerations are text.
-// A later version may add members and fields; this one leaves them as they are. All keys
-// expire by themselves.
+// milliseconds of Redis' clock, and the dialog as two JSON objects: hot, with what refreshes
+// change, and cold, which is written only if it has changed. Durations and enumerations are
+// text. A later version may add members and fields; this one leaves them as they are. All
+// keys expire by themselves.
 package redisregistry

@@ -25,8 +25,8 @@ func (r *Registry) Owned(ctx context.Context, owner failover.Node, limit int) ([
 	})
 }
 
-// owned merges the indexes of all tags. It asks each for its share and some more, and
-// again where that was too little.
+// owned merges the indexes of all tags. It reads a little more than a fair share from each,
+// and reads more from those where that was not enough.
 func (r *Registry) owned(ctx context.Context, owner string, limit int) ([]failover.Held, error) {
 	parts := make([]part, r.opts.tags)
 	count := min(limit, 2*(limit/r.opts.tags)+16)
@@ -46,7 +46,7 @@ func (r *Registry) owned(ctx context.Context, owner string, limit int) ([]failov
 	}
 }
 
-// part is the beginning of what the index of a tag has.
+// part is the beginning of the index of a tag.
 type part struct {
 	held []failover.Held
 	rest bool // there are more
@@ -69,10 +69,10 @@ func (r *Registry) first(ctx context.Context, owner string, tags []int, count in
 	return nil
 }
 
-// never is the score from which on a call has no timer; see scripts/common.lua.
+// never is the lowest score of calls without a timer; see scripts/common.lua.
 const never = 1e15
 
-// heldOf reads members with their scores. Members that no registry wrote are left out.
+// heldOf reads members with their scores. It omits members that no registry wrote.
 func heldOf(now int64, first reply) []failover.Held {
 	held := make([]failover.Held, 0, len(first)/2)
 	for i := 0; i+1 < len(first); i += 2 {

@@ -15,15 +15,15 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/stored"
 )
 
-// sweepEvery is the time between two looks of the cluster at nodes that were silent for
-// too long. One of the nodes looks.
+// sweepEvery is how often the cluster removes nodes that were silent for too long. One of the
+// nodes does it each time.
 const sweepEvery = 10 * time.Minute
 
-// schema names what the keys mean, and how many tags there are.
+// schema names the layout of the keys and the number of tags.
 func (r *Registry) schema() string { return fmt.Sprintf("1 with %d tags", r.opts.tags) }
 
-// SchemaError says that the nodes of the cluster keep their calls in another way: by other
-// options, or by another version of this package that does not fit.
+// SchemaError means that the nodes of the cluster store their calls differently: with other
+// options, or with an incompatible version of this package.
 type SchemaError struct{ Theirs, Ours string }
 
 // Error implements error.
@@ -59,7 +59,7 @@ func (r *Registry) Beat(ctx context.Context, me failover.Node) (failover.Pulse, 
 	})
 }
 
-// record is what the hash of the nodes has of one.
+// record is a node in the hash of the nodes.
 type record struct {
 	node   failover.Beating
 	buried uint64
@@ -67,7 +67,7 @@ type record struct {
 	text   string
 }
 
-// pulseOf reads the hash of the nodes. What no registry wrote is left out.
+// pulseOf reads the hash of the nodes. It omits entries that no registry wrote.
 func pulseOf(me failover.Node, fields reply) (pulse failover.Pulse, records []record) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		field, value := fields.text(i), fields.text(i+1)
@@ -106,8 +106,8 @@ func parseRecord(name, value string) (rec record, err error) {
 	return rec, err
 }
 
-// sweep forgets nodes that have been silent for long and own nothing. What fails is tried
-// at the next time.
+// sweep forgets nodes that own nothing and have been silent for long. After a failure it is
+// tried again by the next sweep.
 func (r *Registry) sweep(ctx context.Context, now int64, records []record) {
 	for _, rec := range records {
 		owns, err := r.owns(ctx, stored.NodeName(rec.node.Node))
@@ -120,7 +120,7 @@ func (r *Registry) sweep(ctx context.Context, now int64, records []record) {
 	}
 }
 
-// owns reports whether a node owns calls, and removes from its indexes what has gone.
+// owns reports whether a node owns calls, and removes calls that are gone from its indexes.
 func (r *Registry) owns(ctx context.Context, node string) (bool, error) {
 	commands := make([]command, r.opts.tags)
 	for tag := range commands {

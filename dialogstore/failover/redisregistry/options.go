@@ -20,25 +20,25 @@ type options struct {
 	wait     time.Duration
 }
 
-// WithPrefix sets what all keys begin with. Default "sessiontimer:"; 1 to 64 printable
-// characters of ASCII without braces. Clusters of nodes that share a Redis have different
-// ones; all nodes of a cluster have the same.
+// WithPrefix sets the prefix of all keys. Default "sessiontimer:"; 1 to 64 printable ASCII
+// characters without braces. All nodes of a cluster must use the same prefix, and clusters
+// that share a Redis different ones.
 func WithPrefix(prefix string) Option { return func(o *options) { o.prefix = prefix } }
 
-// WithTags sets over how many hash tags the calls are spread, so that a Redis Cluster or a
-// Ring spreads them over its servers. Default 64, 1 to 1024. With a single server, 1 is a
-// little faster. All nodes of a cluster have the same; a node with another one gets an
-// error from each Beat.
+// WithTags sets the number of hash tags over which the calls are spread, so that a Redis
+// Cluster or a Ring spreads them over its servers. Default 64, 1 to 1024. With a single
+// server, 1 is a little faster. All nodes of a cluster must use the same number; each Beat
+// of a node with another one fails with a *SchemaError.
 func WithTags(n int) Option { return func(o *options) { o.tags = n } }
 
-// WithTimeout sets how long a method waits for Redis, whatever context it is given and
-// whatever the client's options are. Default 5 s, 1 ms or more.
+// WithTimeout sets how long a method waits for Redis at most, regardless of its context and
+// of the client's options. Default 5 s, 1 ms or more.
 func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
-// WithWaitReplicas makes each Claim wait until n replicas of the servers concerned have it,
-// as WAIT does, but at most for d. After that it goes on nevertheless: a replica that is
-// down must not keep calls from being taken over. A failover of Redis then loses fewer
-// claims. Default 0 replicas; up to 16, and d from 1 ms to the client's ReadTimeout.
+// WithWaitReplicas makes each Claim wait until n replicas of the servers concerned have it
+// (Redis' WAIT), so that a failover of Redis loses fewer claims. After d the Claim succeeds
+// anyway: a replica that is down must not prevent takeovers. Default 0 replicas; up to 16,
+// and d from 1 ms to the client's ReadTimeout.
 func WithWaitReplicas(n int, d time.Duration) Option {
 	return func(o *options) { o.replicas, o.wait = n, d }
 }

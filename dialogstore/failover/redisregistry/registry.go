@@ -13,8 +13,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/internal/stored"
 )
 
-// Client is what a Registry uses of a client of go-redis. *redis.Client, also with
-// Sentinel, *redis.ClusterClient, *redis.Ring and redis.UniversalClient all have it.
+// Client has the methods of a go-redis client that a Registry uses. *redis.Client, with or
+// without Sentinel, *redis.ClusterClient, *redis.Ring and redis.UniversalClient implement it.
 type Client interface {
 	Pipelined(ctx context.Context, fn func(redis.Pipeliner) error) ([]redis.Cmder, error)
 }
@@ -31,13 +31,13 @@ type Registry struct {
 
 var _ failover.Reader = (*Registry)(nil)
 
-// mostCalls bounds the calls of methods that are under way, including those that nobody
-// waits for any more. A node has fewer, as long as Redis answers.
+// mostCalls bounds the method calls in progress, including those whose caller no longer
+// waits. A node has fewer, as long as Redis answers.
 const mostCalls = 512
 
-// New returns a Registry that uses client. It sends nothing yet, so that a node starts
-// also while Redis is down. The client stays the caller's, who closes it after the last
-// use of the Registry. New returns a *sessiontimer.ConfigError for an option out of range.
+// New returns a Registry that uses client. It sends nothing yet, so a node can start while
+// Redis is down. The caller closes the client after the last use of the Registry. New
+// returns a *sessiontimer.ConfigError for an option out of range.
 func New(client Client, opts ...Option) (*Registry, error) {
 	if client == nil {
 		return nil, &sessiontimer.ConfigError{Option: "New", Value: client, Allowed: "a client of go-redis"}
@@ -49,12 +49,12 @@ func New(client Client, opts ...Option) (*Registry, error) {
 	return &Registry{client: client, opts: o, calls: bounded.New(mostCalls, o.timeout)}, nil
 }
 
-// horizon is until when the calls stay that this process has put or claimed. For so long
-// the nodes stay known, even if none beats.
+// horizon is the time until which the calls that this process has put or claimed are kept.
+// The nodes stay known until then, even if none beats.
 type horizon struct {
 	mu   sync.Mutex
 	till time.Time
-	told time.Time // what Redis knows of it
+	told time.Time // the horizon that Redis knows
 }
 
 func (h *horizon) extend(by time.Duration) {
@@ -66,7 +66,8 @@ func (h *horizon) extend(by time.Duration) {
 	}
 }
 
-// tell returns the horizon for Redis. It is news if that has changed by more than a minute.
+// tell returns the time left until the horizon. news is true if Redis should be told: the
+// horizon has moved by more than a minute since the last time.
 func (h *horizon) tell() (left time.Duration, news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +77,7 @@ func (h *horizon) tell() (left time.Duration, news bool) {
 	return max(0, time.Until(h.till)), news
 }
 
-// kept is how long a call stays whose session began age ago.
+// kept returns how long to keep a call whose session began age ago.
 func kept(s sessiontimer.Session, age time.Duration) time.Duration {
 	if !s.Active() {
 		return failover.KeepUntimed

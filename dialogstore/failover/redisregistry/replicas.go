@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// replicate waits until replicas have what was written in the places of the tags. WAIT is
-// about the writes of its own connection, so it follows one there.
+// replicate waits until replicas have the writes to the places of the tags. WAIT covers only
+// the writes of its own connection, so it follows a write there.
 func (r *Registry) replicate(ctx context.Context, tags map[int]bool) {
 	done := make(map[Client]bool)
 	for tag := range tags {
@@ -18,7 +18,7 @@ func (r *Registry) replicate(ctx context.Context, tags map[int]bool) {
 			continue
 		}
 		done[client] = true
-		// Not in time is not at all: see WithWaitReplicas.
+		// A timeout is not an error: see WithWaitReplicas.
 		_, _ = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			pipe.Set(ctx, key, 1, time.Minute)
 			pipe.Do(ctx, "WAIT", r.opts.replicas, r.opts.wait.Milliseconds())

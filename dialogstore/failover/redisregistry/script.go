@@ -21,7 +21,7 @@ func newScript(names ...string) *script {
 	for _, name := range names {
 		part, err := files.ReadFile("scripts/" + name + ".lua")
 		if err != nil {
-			panic(err) // embedded
+			panic(err) // cannot fail: the files are embedded
 		}
 		text.Write(part)
 	}
@@ -49,12 +49,12 @@ type command struct {
 	args []any
 }
 
-// batchSize bounds the commands of a pipeline, and so what is sent at once to about a
+// batchSize bounds the commands of a pipeline, which limits what is sent at once to about a
 // megabyte.
 const batchSize = 500
 
-// run runs commands in order, and returns their replies. Scripts that only read are run as
-// others are, and so by the primary: a replica may be behind.
+// run runs commands in order, and returns their replies. Scripts that only read are run on
+// the primary too, since a replica may be behind.
 func (r *Registry) run(ctx context.Context, commands []command) ([]reply, error) {
 	replies := make([]reply, len(commands))
 	for at := 0; at < len(commands); at += batchSize {
@@ -75,8 +75,8 @@ func (r *Registry) runBatch(ctx context.Context, commands []command, replies []r
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	// A server that has been restarted or has just become the primary does not know the
-	// scripts. EVAL teaches it.
+	// A server that was restarted or has just become the primary does not have the
+	// scripts. EVAL loads them.
 	missing, err = r.pipeline(ctx, commands, missing, replies, redis.Pipeliner.Eval, (*script).source)
 	if err == nil && len(missing) > 0 {
 		err = errors.New("NOSCRIPT in reply to EVAL")

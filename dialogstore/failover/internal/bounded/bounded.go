@@ -1,5 +1,5 @@
-// Package bounded calls clients of databases that may take longer than their caller
-// wants to wait, whatever context they are given.
+// Package bounded calls database clients that may ignore their context, without waiting
+// longer than the caller wants to.
 package bounded
 
 import (
@@ -14,8 +14,8 @@ type Calls struct {
 	timeout time.Duration
 }
 
-// New returns Calls of which at most so many are under way, including those that nobody
-// waits for any more, and nobody waits longer than timeout.
+// New returns Calls that run at most so many functions at once, including those whose caller
+// no longer waits, and whose callers wait no longer than timeout.
 func New(most int, timeout time.Duration) *Calls {
 	return &Calls{make(chan struct{}, most), timeout}
 }

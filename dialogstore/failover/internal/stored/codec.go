@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// unknown is members that a later version wrote, each as it goes into an object.
+// unknown has the members that a later version wrote, as text to insert into an object.
 type unknown struct{ hot, cold string }
 
 // Codec encodes the dialogs of a node, and decodes those that it claims. While nodes of
@@ -54,7 +54,7 @@ func (c *Codec) Claimed(id dialogstore.ID, hotJSON, coldJSON []byte) (dialogstor
 	return d, nil
 }
 
-// Forget forgets what is kept of a dialog that is no longer this node's.
+// Forget forgets the unknown members of a dialog that this node no longer owns.
 func (c *Codec) Forget(id dialogstore.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

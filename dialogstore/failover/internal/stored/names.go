@@ -20,7 +20,7 @@ func IDName(id dialogstore.ID) string {
 	return url.PathEscape(id.CallID) + "/" + url.PathEscape(id.LocalTag) + "/" + url.PathEscape(id.RemoteTag)
 }
 
-// ErrName is the error for a name that NodeName and IDName have not written.
+// ErrName is the error for a name that NodeName or IDName cannot have written.
 var ErrName = errors.New("invalid name of a node or call")
 
 // ParseNode is the inverse of NodeName.
@@ -50,9 +50,9 @@ func unescape(name string, parts ...*string) error {
 	return nil
 }
 
-// Ownership returns who owns a call that is there, given the name of its owner, which is
-// empty if the call has ended. A name that NodeName has not written is that of an owner
-// that nobody is.
+// Ownership returns who owns a stored call, given the name of its owner, which is empty if
+// the call has ended. A name that NodeName cannot have written gives an owner that no node
+// is.
 func Ownership(owner string, epoch uint64) failover.Ownership {
 	o := failover.Ownership{Epoch: epoch}
 	if owner == "" {

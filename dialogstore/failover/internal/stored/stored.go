@@ -1,10 +1,10 @@
-// Package stored is how registries write a dialog: two JSON objects, one with what each
-// refresh changes and one with the rest. The modules of the registries use it, so its
-// functions keep their meaning.
+// Package stored defines how registries write a dialog: as two JSON objects, one with the
+// members that refreshes change and one with the rest. The modules of the registries use
+// this package, so its functions keep their meaning.
 //
-// A version of this package reads what earlier and later ones wrote. Members that it does
-// not know are those of a later version: it ignores them, and writes them again with the
-// dialog. A format that it does not know is refused: see Format.
+// A version of this package reads dialogs that earlier and later versions wrote. Members
+// that it does not know come from a later version: it ignores them, and writes them again
+// with the dialog. A format that it does not know is refused: see Format.
 package stored
 
 import (
@@ -19,11 +19,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Format rises when an earlier version must not read what a later one writes. A new
-// member that may be ignored is no reason.
+// Format is raised when earlier versions must not read what this one writes, but not for a
+// new member that they may ignore.
 const Format = 1
 
-// hot is what a refresh may change.
+// hot has the members that a refresh may change.
 type hot struct {
 	Format     int      `json:"format"`
 	Version    uint64   `json:"version"`
@@ -44,7 +44,7 @@ type session struct {
 	RefreshAfter duration               `json:"refresh_after,omitzero"`
 }
 
-// cold is the rest.
+// cold has the other members.
 type cold struct {
 	Began         time.Time `json:"began,omitzero"`
 	LocalURI      string    `json:"local_uri,omitzero"`
@@ -117,8 +117,8 @@ func Marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// Decode returns the dialog id as it was encoded. It checks all that could make a node
-// misbehave, but not for control characters: see dialogstore.Dialog.Check.
+// Decode returns the dialog id as it was encoded. It checks everything that could make a
+// node misbehave except control characters: see dialogstore.Dialog.Check.
 func Decode(id dialogstore.ID, hotJSON, coldJSON []byte) (dialogstore.Dialog, error) {
 	d, _, err := decode(id, hotJSON, coldJSON)
 	return d, err
