@@ -5,12 +5,6 @@ import (
 	"testing"
 )
 
-func desc(lines ...string) Description {
-	return Description{Body: []byte(strings.Join(append([]string{"v=0", "o=- 7 3 IN IP4 192.0.2.1", "s=-", "t=0 0"}, append(lines, "")...), "\r\n")), Type: SDP}
-}
-
-const audio, video = "m=audio 4000 RTP/AVP 0", "m=video 4002 RTP/AVP 96"
-
 // D-29: each rule, by itself.
 func TestAnswer(t *testing.T) {
 	type lines = []string
@@ -95,89 +89,6 @@ func TestAnswerLineEnds(t *testing.T) {
 	}
 }
 
-// D-14: which offers are unchanged.
-func TestRepeats(t *testing.T) {
-	a := Agreed{Ours: desc(audio), Peers: desc(audio, "a=setup:active", "a=sendonly")}
-	for _, c := range []struct {
-		what  string
-		offer Description
-		want  bool
-	}{
-		{"the same", a.Peers, true},
-		{"a later version", Description{Body: []byte(strings.Replace(string(a.Peers.Body), "7 3", "7 9", 1)), Type: SDP}, true},
-		{"with bare line feeds", Description{Body: []byte(strings.ReplaceAll(string(a.Peers.Body), "\r\n", "\n")), Type: SDP}, true},
-		{"the role left open", desc(audio, "a=setup:actpass", "a=sendonly"), true},
-		{"resumed", desc(audio, "a=setup:active", "a=sendrecv"), false},
-		{"another codec", desc("m=audio 4000 RTP/AVP 8", "a=setup:active", "a=sendonly"), false},
-		{"another port", desc("m=audio 4004 RTP/AVP 0", "a=setup:active", "a=sendonly"), false},
-		{"another stream", desc(audio, "a=setup:active", "a=sendonly", video), false},
-		{"another session", Description{Body: []byte(strings.Replace(string(a.Peers.Body), "7 3", "8 3", 1)), Type: SDP}, false},
-	} {
-		if got := a.Repeats(c.offer); got != c.want {
-			t.Errorf("%s: changes nothing: %v", c.what, got)
-		}
-	}
-	beside := func(d Description, n uint32) Description { d.Beside = n; return d }
-	if b := (Agreed{Ours: a.Ours, Peers: beside(a.Peers, 7)}); a.Repeats(beside(a.Peers, 7)) || b.Repeats(beside(a.Peers, 8)) ||
-		!b.Repeats(beside(a.Peers, 7)) || !b.Repeats(a.Peers) {
-		t.Error("what comes beside an offer is news unless it came before")
-	}
-	later := func(d Description) Description {
-		return Description{Body: []byte(strings.Replace(string(d.Body), "7 3", "7 4", 1)), Type: SDP}
-	}
-	if a.Raised(a.Peers) || !a.Raised(later(a.Peers)) || a.Raised(later(desc(audio, "a=setup:actpass", "a=sendonly"))) {
-		t.Error("a version says that something is new where nothing else does")
-	}
-	if (Agreed{}).Repeats(desc(audio)) {
-		t.Error("where nothing was agreed, every offer is news")
-	}
-}
-
-// D-13: byte for byte, but for the DTLS role.
-func TestReoffer(t *testing.T) {
-	dtls := "a=fingerprint:sha-256 AA"
-	for _, c := range []struct {
-		rule       string
-		ours, want []string // want nil: to the byte
-	}{
-		{"as it is", []string{audio, "a=recvonly"}, nil},
-		{"RFC 5763 §5: an answer's role", []string{audio, dtls, "a=setup:active"}, []string{audio, dtls, "a=setup:actpass"}},
-		{"the certificate of the session", []string{dtls, audio, "a=setup:passive"}, []string{dtls, audio, "a=setup:actpass"}},
-		{"the role of the session", []string{dtls, "a=setup:active", audio}, []string{dtls, "a=setup:actpass", audio}},
-		{"an offer's role", []string{audio, dtls, "a=setup:actpass"}, nil},
-		{"RFC 4145: media over TCP", []string{"m=image 9 TCP t38", "a=setup:active", "a=connection:existing"}, nil},
-	} {
-		a := Agreed{Ours: desc(c.ours...)}
-		want := string(a.Ours.Body)
-		if c.want != nil {
-			want = strings.Replace(string(desc(c.want...).Body), "o=- 7 3 ", "o=- 7 4 ", 1)
-		}
-		if got := a.Reoffer(); string(got.Body) != want || got.Type != SDP {
-			t.Errorf("%s: offered\n%s\nwant\n%s", c.rule, got.Body, want)
-		}
-	}
-}
-
-// D-28: which media is held.
-func TestHeld(t *testing.T) {
-	for _, c := range []struct {
-		ours, peers []string
-		want        bool
-	}{
-		{[]string{audio}, []string{audio}, false},
-		{[]string{audio, "a=sendrecv"}, []string{audio, "a=sendrecv"}, false},
-		{[]string{audio, "a=recvonly"}, []string{audio, "a=sendonly"}, true},
-		{[]string{audio}, []string{audio, "a=inactive"}, true},
-		{[]string{"a=inactive", audio}, []string{audio}, true},
-		{[]string{audio}, []string{"c=IN IP4 0.0.0.0", audio}, true},
-		{[]string{audio, "m=video 0 RTP/AVP 96", "a=inactive"}, []string{audio, "m=video 0 RTP/AVP 96", "a=inactive"}, false},
-	} {
-		if got := (Agreed{Ours: desc(c.ours...), Peers: desc(c.peers...)}).Held(); got != c.want {
-			t.Errorf("%q and %q: held: %v", c.ours, c.peers, got)
-		}
-	}
-}
-
 // RFC 4145 §4.1: who opens the connection, if the offer and what was agreed leave it open.
 func TestSetupRole(t *testing.T) {
 	for _, c := range []struct{ ours, offered, before, want string }{
@@ -193,16 +104,5 @@ func TestSetupRole(t *testing.T) {
 		if got := answering(c.ours, c.offered, c.before); got != c.want {
 			t.Errorf("%q offered, ours is %q and before the peer's was %q: %q, want %q", c.offered, c.ours, c.before, got, c.want)
 		}
-	}
-}
-
-// A Content-Type with control characters is not repeated in our own messages.
-func TestPrintableType(t *testing.T) {
-	const evil = "application/sdp;x=\"\n\""
-	if d, ok := Find(evil, []byte("v=0\r\n")); !ok || d.Type != SDP {
-		t.Errorf("found %v as %q, want %s", ok, d.Type, SDP)
-	}
-	if d, ok := Find("application/sdp;x=y", []byte("v=0\r\n")); !ok || d.Type != "application/sdp;x=y" {
-		t.Errorf("found %v as %q, want its own type", ok, d.Type)
 	}
 }

@@ -108,36 +108,3 @@ func TestSetupOf(t *testing.T) {
 		t.Errorf("a session without streams is %q", role)
 	}
 }
-
-// What the other end may do mirrors what one does (RFC 3264 §6.1).
-func TestMirrored(t *testing.T) {
-	for d, want := range map[direction]direction{inactive: inactive, sends: receives, receives: sends, both: both} {
-		if got := d.mirrored(); got != want {
-			t.Errorf("%s mirrors %s, want %s", directionNames[got], directionNames[d], directionNames[want])
-		}
-	}
-}
-
-// A multipart body that breaks off has what came in whole before; and only 16 parts are read.
-func TestFindPart(t *testing.T) {
-	sdp, other := "Content-Type: application/sdp\r\n\r\nv=0", "Content-Type: text/plain\r\n\r\nx"
-	whole := func(n int, last string) string {
-		return strings.Repeat("--x\r\n"+other+"\r\n", n) + "--x\r\n" + last + "\r\n--x--\r\n"
-	}
-	for _, c := range []struct {
-		name, body    string
-		found, beside bool
-	}{
-		{"the sixteenth", whole(15, sdp), true, true},
-		{"the seventeenth", whole(16, sdp), false, false},
-		{"broken off within it", "--x\r\n" + sdp, false, false},
-		{"broken off after it, within another", "--x\r\n" + sdp + "\r\n--x\r\n" + other, true, false},
-		{"an empty one before it", "--x\r\nContent-Type: application/sdp\r\n\r\n\r\n--x\r\n" + sdp + "\r\n--x--\r\n", true, true},
-		{"the first of two", "--x\r\n" + sdp + "\r\n--x\r\n" + sdp + "1\r\n--x--\r\n", true, true},
-	} {
-		d, ok := Find("multipart/mixed;boundary=x", []byte(c.body))
-		if ok != c.found || ok != (string(d.Body) == "v=0") || (d.Beside != 0) != c.beside {
-			t.Errorf("%s: %q, %t, fingerprint %d", c.name, d.Body, ok, d.Beside)
-		}
-	}
-}

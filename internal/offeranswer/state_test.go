@@ -1,9 +1,6 @@
 package offeranswer
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 // step is a message of a test: who sends it, and what it is.
 type step struct {
@@ -21,18 +18,6 @@ func (st step) message() Message {
 		m.Type, m.Body = SDP, sdp(st.body)
 	}
 	return m
-}
-
-func sdp(name string, lines ...string) []byte {
-	return []byte(strings.Join(append([]string{"v=0", "o=" + name + " 1 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1", "t=0 0",
-		"m=audio 4000 RTP/AVP 0 8"}, append(lines, "")...), "\r\n"))
-}
-
-// name is whose description a body is.
-func name(d Description) string {
-	_, rest, _ := strings.Cut(string(d.Body), "o=")
-	n, _, _ := strings.Cut(rest, " ")
-	return n
 }
 
 // D-30: each rule, by itself.
@@ -263,54 +248,4 @@ func TestOffering(t *testing.T) {
 	if s.Offering(Us) || !s.Open() {
 		t.Error("an INVITE without an offer: one may come")
 	}
-}
-
-func TestFind(t *testing.T) {
-	mixed := func(parts ...string) []byte {
-		return []byte("--x\r\n" + strings.Join(parts, "\r\n--x\r\n") + "\r\n--x--\r\n")
-	}
-	isup := "Content-Type: application/ISUP;version=itu-t92+\r\nContent-Disposition: signal;handling=optional\r\n\r\n\x01\x02\r\x00"
-	pidf := "Content-Type: application/pidf+xml\r\n\r\n<presence/>"
-	desc := "Content-Type: application/sdp\r\n\r\n" + string(sdp("a"))
-	for _, c := range []struct {
-		rule, kind string
-		body       []byte
-		want       string
-	}{
-		{"alone", "application/sdp", sdp("a"), "a"},
-		{"in capitals, with a parameter", "Application/SDP; charset=utf-8", sdp("a"), "a"},
-		{"without a type", "", sdp("a"), "a"},
-		{"without a type, and none", "", []byte("<x/>"), ""},
-		{"recording metadata", "application/rs-metadata", []byte("<recording/>"), ""},
-		{"DTMF", "application/dtmf-relay", []byte("Signal=1"), ""},
-		{"behind ISUP", "multipart/mixed;boundary=x", mixed(isup, desc), "a"},
-		{"before a location", `Multipart/Mixed; boundary="x"`, mixed(desc, pidf), "a"},
-		{"without a description", "multipart/mixed;boundary=x", mixed(isup, pidf), ""},
-		{"of another session", "multipart/mixed;boundary=x", mixed("Content-Disposition: early-session\r\n" + desc), ""},
-		{"without a boundary", "multipart/mixed", mixed(desc), ""},
-		{"cut off", "multipart/mixed;boundary=x", mixed(desc)[:20], ""},
-		{"no body", "application/sdp", nil, ""},
-	} {
-		d, ok := Find(c.kind, c.body)
-		if name(d) != c.want || ok != (c.want != "") {
-			t.Errorf("%s: found %q, %v", c.rule, d.Body, ok)
-		}
-	}
-}
-
-func FuzzFind(f *testing.F) {
-	f.Add("multipart/mixed;boundary=x", []byte("--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--x--"))
-	f.Add("application/sdp", sdp("a", "a=setup:active", "a=fingerprint:x"))
-	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		d, ok := Find(kind, body)
-		if !ok {
-			return
-		}
-		a := Agreed{Ours: d, Peers: d}
-		a.Reoffer()
-		a.Held()
-		if answer, ok := a.Answer(d); ok && len(d.Body) > 0 && len(parse(answer.Body).media) != len(parse(d.Body).media) {
-			t.Errorf("%q answered with %q", d.Body, answer.Body)
-		}
-	})
 }
