@@ -14,16 +14,16 @@ type Access uint8
 const (
 	Nothing Access = iota // the viewer gets 403
 	// WithoutNumbers hides who calls whom: the user part and the display name of every
-	// URI, session descriptions, and what else may have them in it.
+	// URI, session descriptions, and other texts that may contain them.
 	WithoutNumbers
 	Everything
 )
 
-// WithAccess lets f decide who may see the page, and how much of it. It is called for each
+// WithAccess lets f decide who may see the page, and how much of it. f is called for each
 // request, by many goroutines at once, and every ten minutes for a page that stays open. A
-// value that is none of the three counts as Nothing. Default, also for nil: Everything for
-// a browser on the same machine that asked for localhost or a loopback address, without a
-// proxy that says it is one, and Nothing for all others.
+// value other than the three counts as Nothing. Default, also for nil: Everything for a
+// browser on the same machine that asked for localhost or a loopback address, without a
+// proxy that reveals itself, and Nothing for all others.
 func WithAccess(f func(*http.Request) Access) Option {
 	return func(p *Page) {
 		if p.access = f; f == nil {
@@ -32,8 +32,8 @@ func WithAccess(f func(*http.Request) Access) Option {
 	}
 }
 
-// loopbackOnly looks at the Host too: a site on the net may give its own name the address
-// 127.0.0.1 and have a browser here read the page for it.
+// loopbackOnly checks the Host too: a web site may give its own name the address 127.0.0.1,
+// and so read the page through a browser on this machine (DNS rebinding).
 func loopbackOnly(r *http.Request) Access {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
 		if r.Header.Get(name) != "" {
@@ -55,8 +55,8 @@ func localHost(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
-// guard has browsers load nothing from elsewhere, keep nothing, show the page in no other
-// one, and tell no one its address.
+// guard sets the headers by which browsers load nothing from other hosts, store nothing, show
+// the page in no frame, and send no Referer.
 func guard(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "+
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -82,7 +82,7 @@ func (a Access) shown(addr string) string {
 		uri, host = uri[:len(uri)-len(host)+i], host[:i]
 	}
 	switch {
-	case a == Everything && name == user: // it says nothing more
+	case a == Everything && name == user: // the name adds nothing
 		return uri
 	case a == Everything:
 		return strings.TrimSpace(name + " " + uri)
@@ -96,7 +96,7 @@ func (a Access) shown(addr string) string {
 	return scheme + ":…@" + host
 }
 
-// text returns what may have a number anywhere in it.
+// text returns a text that may contain a number, if the viewer may see it.
 func (a Access) text(s string) string {
 	if a == Everything {
 		return s

@@ -25,7 +25,7 @@ type callView struct {
 	Ladder []message   `json:"ladder,omitempty"` // the oldest first
 
 	Recording bool `json:"-"`
-	Always    bool `json:"-"` // events are kept while nobody looks
+	Always    bool `json:"-"` // events are kept while no page is open
 }
 
 // milestone is a time in the life of a session.
@@ -36,10 +36,10 @@ type milestone struct {
 	Place int       `json:"-"` // on the bar
 }
 
-// barWidth is that of the bar, less a mark.
+// barWidth is the width of the bar without a mark.
 const barWidth = 997
 
-// asked is what we wanted of the timer.
+// asked is the timer that we asked for.
 type asked struct {
 	Mode      string `json:"mode"`
 	Interval  span   `json:"interval"`
@@ -48,7 +48,7 @@ type asked struct {
 	Method    string `json:"method"`
 }
 
-// agreed is what became of it.
+// agreed is the timer that was agreed on.
 type agreed struct {
 	Interval   span   `json:"interval"`
 	Refresher  string `json:"refresher"`
@@ -61,7 +61,7 @@ type agreed struct {
 	Because    string `json:"because,omitempty"`
 }
 
-// wire is where the call goes, and its numbers there.
+// wire has the addresses and CSeq numbers of the dialog.
 type wire struct {
 	Transport  string   `json:"transport"`
 	LocalAddr  string   `json:"local_addr,omitempty"`
@@ -162,7 +162,7 @@ func wireOf(c *middleware.Call, a Access) *wire {
 	return w
 }
 
-// MethodText is a sentence about how we refresh.
+// MethodText explains the method of our refreshes.
 func (a agreed) MethodText() string {
 	if a.Method == "" {
 		return ""

@@ -33,8 +33,8 @@ func (s span) String() string {
 
 func clockText(t time.Time) string { return t.Format("15:04:05") }
 
-// clock is a time that the browser shows: as a countdown ("in"), an age ("age"), or the
-// viewer's own time of day ("at"). Without scripts it is our time of day.
+// clock is a time for the browser to show: as a countdown ("in"), an age ("age"), or in the
+// viewer's time zone ("at"). Without scripts it is shown in our time zone.
 func clock(kind string, t time.Time) template.HTML {
 	if t.IsZero() {
 		return `<span class="none">–</span>`

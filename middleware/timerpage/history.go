@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Bounds of what is kept. Trouble has a ring of its own, so that it is not crowded out by
-// the refreshes of healthy calls.
+// Bounds of the history. Trouble has its own ring, so that the refreshes of healthy calls do
+// not crowd it out.
 const (
 	keptEvents   = 1000 // of each kind
 	sampleEvery  = 2 * time.Second
@@ -24,7 +24,7 @@ const (
 	toleratedGap = 3 * time.Second // as while a page is loaded again
 )
 
-// history is what was seen while somebody looked.
+// history has the events that occurred while a page was open, or since New: see WithHistory.
 type history struct {
 	always bool
 
@@ -42,11 +42,11 @@ type heard struct {
 	nth uint64
 }
 
-// gap is a time of which there is no event.
+// gap is a time without a record of events.
 type gap struct {
 	sessiontimer.Call        // Time is its end
 	from              string // when it began
-	lost              int    // or how many events there were, if it was us who were slow
+	lost              int    // the number of events, if they were dropped because we were slow
 }
 
 func (h *history) add(n middleware.Notice) {
@@ -62,7 +62,7 @@ func (h *history) add(n middleware.Notice) {
 	h.keep(&h.routine, n.Event)
 }
 
-// keep is for those who hold h.mu.
+// keep keeps an event. h.mu is held.
 func (h *history) keep(in *ring[heard], e sessiontimer.Event) {
 	h.count++
 	in.add(heard{e, h.count}, keptEvents)
@@ -76,7 +76,7 @@ func (h *history) sample(s sample) {
 	}
 }
 
-// pause notes that nobody looks from now on, and resume that somebody does.
+// pause notes that no page is open from now on, and resume that one is.
 func (h *history) pause(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -153,7 +153,7 @@ func isTrouble(e sessiontimer.Event) bool {
 	return false
 }
 
-// ring keeps the latest of what is added.
+// ring keeps the latest elements that were added.
 type ring[T any] struct {
 	kept []T
 	next int // where the oldest is, once it is full

@@ -18,7 +18,7 @@ type nodesView struct {
 	Owned    int            `json:"owned"` // calls of this one
 	Waiting  int            `json:"waiting"`
 	LeaseAge *span          `json:"lease_age"` // null before the first good heartbeat
-	Degraded bool           `json:"degraded"`  // the registry is out of reach
+	Degraded bool           `json:"degraded"`  // the registry is unreachable
 	Kept     uint64         `json:"kept"`
 	Ended    uint64         `json:"ended"`
 	Refused  uint64         `json:"refused"`
@@ -36,14 +36,14 @@ type nodeRow struct {
 	Seen  time.Time `json:"seen,omitzero"`
 }
 
-// delay is how many takeovers took up to a time, and longer than the one before it. The
-// zero span is any time above.
+// delay is the number of takeovers that took up to UpTo, and longer than the UpTo before it.
+// A zero UpTo stands for all longer times.
 type delay struct {
 	UpTo span   `json:"up_to"`
 	Many uint64 `json:"many"`
 }
 
-// fenced are calls that were let go, by how it was noticed that another node has them.
+// fenced counts released calls, by how this node noticed that another one owns them.
 type fenced struct {
 	ByRegistry uint64 `json:"by_registry"`
 	ByLease    uint64 `json:"by_lease"`

@@ -3,14 +3,13 @@
 //
 //	http.Handle("/timers/", timerpage.New(timers))
 //
-// There is one view each of the calls, of one call, of totals, and of the nodes where
-// failover is on. The page is read-only. It needs nothing but itself: no build, and
-// nothing from another host. Unless [WithAccess] says otherwise, it is shown to browsers on
-// the same machine only.
+// There are views of all calls, of one call, of totals and, with failover, of the nodes. The
+// page is read-only. It needs no build, and loads nothing from other hosts. Without
+// [WithAccess], only browsers on the same machine may see it.
 //
-// It costs nothing while nobody looks, apart from what [WithHistory] and [Recorder] keep.
-// While somebody does, two goroutines serve all viewers, and each viewer has the goroutine
-// of its request, however many calls there are.
+// It costs nothing while no page is open, except for [WithHistory] and [Recorder]. While one
+// is, two goroutines serve all viewers, besides the goroutine of each viewer's request,
+// regardless of the number of calls.
 package timerpage
 
 import (
@@ -29,9 +28,9 @@ import (
 //	./             the calls
 //	./call         one call
 //	./totals       counts and rates
-//	./nodes        the nodes, where failover is on
+//	./nodes        the nodes, with failover
 //
-// With .json behind its name (calls.json, call.json, …) a view is the same as JSON.
+// Each view is also available as JSON: calls.json, call.json and so on.
 type Page struct {
 	timers   *middleware.Timers
 	access   func(*http.Request) Access
@@ -40,23 +39,22 @@ type Page struct {
 	history  history
 
 	mu    sync.Mutex
-	watch *watch // nil while nobody looks
+	watch *watch // nil while no page is open
 }
 
 // Option configures New.
 type Option func(*Page)
 
-// WithHistory keeps the latest events and the totals of five minutes also while nobody
-// looks, so that whoever comes later sees why a call was cut. It takes two goroutines,
-// until the timers are closed, and less than a megabyte. Default: they are kept from when
-// somebody begins to look.
+// WithHistory keeps the latest events, and the totals of the last five minutes, even while no
+// page is open, to show later why a call was cut. It takes two goroutines until the timers are
+// closed, and less than a megabyte. Default: they are kept only while a page is open.
 func WithHistory() Option { return func(p *Page) { p.history.always = true } }
 
 // WithRecorder shows the ladder of each call that r has recorded. Default, also for nil:
 // no ladders.
 func WithRecorder(r *Recorder) Option { return func(p *Page) { p.recorder = r } }
 
-// New makes a page of timers. Closing these ends all that it does.
+// New makes a page of timers. When they are closed, its goroutines end.
 func New(timers *middleware.Timers, opts ...Option) *Page {
 	p := &Page{timers: timers, access: loopbackOnly, calls: newSurveyor(timers.Calls)}
 	for _, o := range opts {

@@ -133,7 +133,7 @@ func TestCall(t *testing.T) {
 		}
 		l.at(3 * time.Hour) // nobody answers any more
 		html = get(page, "/call?"+one).Body.String()
-		for _, want := range []string{"This call is over", "re-INVITE was not answered in time.", "The call ended: nothing answered its refresh."} {
+		for _, want := range []string{"This call has ended", "re-INVITE was not answered in time.", "The call ended: its refresh was not answered."} {
 			if !strings.Contains(html, want) {
 				l.Errorf("the view after the end lacks %q:\n%s", want, html)
 			}
@@ -331,7 +331,7 @@ func TestNodes(t *testing.T) {
 		if html := get(page, "/").Body.String(); !strings.Contains(html, `href="nodes"`) || !strings.Contains(html, "taken over") {
 			l.Error("the page does not lead to the nodes and the calls that were taken over")
 		}
-		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "in reach") || !strings.Contains(html, "this node") {
+		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "reachable") || !strings.Contains(html, "this node") {
 			l.Errorf("nodes: %s", html)
 		}
 		for i := range 150 {
@@ -365,7 +365,7 @@ func TestTakenOver(t *testing.T) {
 		if html := get(page, "/call?"+v.Calls[0].query()).Body.String(); !strings.Contains(html, "Taken over from node a.") {
 			l.Errorf("the events lack the takeover:\n%s", html)
 		}
-		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "up now, from a") {
+		if html := get(page, "/nodes").Body.String(); !strings.Contains(html, "still up, from a") {
 			l.Errorf("the node view lacks the call:\n%s", html)
 		}
 	}, middleware.WithFailover(registry, failover.WithName("a")))

@@ -16,16 +16,16 @@ const (
 	recordedCallID   = 512 // bytes of a Call-ID; the calls of longer ones are not recorded
 )
 
-// Recorder keeps the last messages of calls, without their bodies and numbers, for the
-// ladders of a Page. It is a tracer of sipgo, which has one for all of the process:
+// Recorder keeps the last messages of calls, without bodies and phone numbers, for the
+// ladders of a Page. It is a sipgo tracer, of which a process has only one:
 //
 //	recorder := timerpage.NewRecorder(1000)
 //	sip.SIPDebugTracer(recorder) // before the first message
 //	sip.SIPDebug = true
 //	page := timerpage.New(timers, timerpage.WithRecorder(recorder))
 //
-// sip.SIPDebug turns it on and off. While it is off the recorder costs nothing. Its methods
-// may be called by any number of goroutines.
+// sip.SIPDebug switches recording on and off; while it is off, the recorder costs nothing.
+// The methods may be called by any number of goroutines.
 type Recorder struct {
 	mu    sync.Mutex
 	most  int
@@ -33,10 +33,10 @@ type Recorder struct {
 	order list.List                // the latest heard first
 }
 
-// tape is what was recorded of a call.
+// tape has the recorded messages of a call.
 type tape struct {
 	callID   string
-	local    string // our socket, as of when somebody last looked
+	local    string // our socket, when the ladder was last shown
 	messages []message
 }
 
@@ -51,8 +51,8 @@ type message struct {
 	Timer string    `json:"timer,omitempty"` // the fields that are about the timer
 }
 
-// NewRecorder makes a recorder of up to so many calls, at least one. The call of which
-// nothing was heard for the longest time makes room for another. A call takes about 3 kB.
+// NewRecorder makes a recorder of up to so many calls, at least one. A new call replaces the
+// one that was silent for longest. A call takes about 3 kB.
 func NewRecorder(calls int) *Recorder {
 	return &Recorder{most: max(1, calls), calls: make(map[string]*list.Element)}
 }
@@ -67,9 +67,9 @@ func (r *Recorder) SIPTraceWrite(transport, laddr, raddr string, msg []byte) {
 	r.record(message{Local: laddr, Peer: raddr, Sent: true}, msg)
 }
 
-// record keeps what a datagram, or a piece of a stream, begins with. Messages that follow
-// in the same piece are found by their length; a piece that begins within a message is
-// skipped.
+// record keeps the message at the beginning of a datagram, or of a piece of a stream. Further
+// messages in the same piece are found by the Content-Length; a piece that begins within a
+// message is skipped.
 func (r *Recorder) record(m message, piece []byte) {
 	m.Time = time.Now()
 	for range recordedMessages {
@@ -87,7 +87,7 @@ func (r *Recorder) record(m message, piece []byte) {
 	}
 }
 
-// read takes from the head of a message what is kept.
+// read extracts the fields to keep from the head of a message.
 func (m *message) read(head string) (callID string, length int) {
 	first, fields, _ := strings.Cut(head, "\r\n")
 	if status, ok := strings.CutPrefix(first, "SIP/2.0 "); ok {
@@ -159,8 +159,8 @@ func (r *Recorder) keep(callID string, m message) {
 func (m *message) request() bool { return m.Label != "" && m.Label[0] > '9' }
 
 // ladder returns the messages of a call, the oldest first: those of the socket at local, if
-// there are any. Where the other party is in this process too, each message is recorded
-// twice. Of a call that has ended local is empty, and what was given before counts.
+// there are any. If the other party is in this process too, each message is recorded twice.
+// local is empty for a call that has ended; the previous local is used then.
 func (r *Recorder) ladder(callID, local string) []message {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -96,15 +96,15 @@ func refused(w http.ResponseWriter, r *http.Request, err error) bool {
 }
 
 const (
-	// openFor bounds a stream. The browser opens the next one, and access is asked again.
+	// openFor bounds a stream. The browser opens the next one, for which access is checked again.
 	openFor = 10 * time.Minute
-	// A viewer that reads nothing for writeIn is gone. One to which nothing is to be said
-	// gets a comment after quietFor, since proxies close what is quiet.
+	// A viewer that reads nothing for writeIn is gone. If there is no update for quietFor,
+	// a comment is sent, since proxies close idle streams.
 	writeIn  = 10 * time.Second
 	quietFor = 15 * time.Second
 )
 
-// news is one server-sent event: the view as it has become.
+// news is one server-sent event: the new state of the view.
 type news struct {
 	Now  int64  `json:"now"` // by our clock, in milliseconds
 	HTML string `json:"html"`

@@ -75,7 +75,7 @@ func TestPartsByOption(t *testing.T) {
 		for part, times := range map[string]int{
 			`href="nodes"`: 3, "taken over": 1,
 			"The last messages": 1, "None were recorded.": 1,
-			"None since the page was made.": 2, "None since somebody began to look.": 2, "Lines are drawn while somebody looks.": 1,
+			"None since recording began.": 2, "None since someone opened this page.": 2, "Graphs are drawn only while a page is open.": 1,
 		} {
 			switch n := strings.Count(html, part); n {
 			case 0:
@@ -94,12 +94,12 @@ func TestPartsByOption(t *testing.T) {
 			l.Errorf("the page has %q, want %q", got, want)
 		}
 	}
-	const glances, lines = "None since somebody began to look.", "Lines are drawn while somebody looks."
+	const glances, lines = "None since someone opened this page.", "Graphs are drawn only while a page is open."
 	inLab(t, func(l *lab) {
 		l.call(ours, allow)
 		want(l, parts(l), lines, glances)
 		want(l, parts(l, timerpage.WithRecorder(timerpage.NewRecorder(1))), lines, glances, "None were recorded.", "The last messages")
-		want(l, parts(l, timerpage.WithHistory()), "None since the page was made.")
+		want(l, parts(l, timerpage.WithHistory()), "None since recording began.")
 	})
 	inLab(t, func(l *lab) {
 		l.call(ours, allow)

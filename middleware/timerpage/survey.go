@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// longest bounds the list of calls. What is not on it is counted.
+	// longest bounds the list of calls. The rest is only counted.
 	longest = 100
-	// A survey serves everybody for a second, or for restFactor times as long as it
-	// took, so that surveys of a million calls take a part of one core.
+	// A survey serves all viewers for a second, or for restFactor times as long as it
+	// took, so that surveys of a million calls take only a part of one core.
 	surveyEvery = time.Second
 	restFactor  = 5
 )
@@ -57,9 +57,9 @@ func hasFailed(c *middleware.Call) bool {
 	return c.Plan.Status != 0 || c.Plan.Attempts > 1 || c.Plan.Attempts == 1 && !c.Plan.UnderWay
 }
 
-// isSilent reports whether the peer should have been heard by now: it refreshes, usually at
-// half the interval (RFC 4028 §10), and a tenth of the interval has passed since, or it
-// did not answer our refresh.
+// isSilent reports whether the peer is overdue: it did not answer our refresh, or it should
+// have sent its own, usually at half the interval (RFC 4028 §10), more than a tenth of the
+// interval ago.
 func isSilent(c *middleware.Call, now time.Time) bool {
 	s := c.Session
 	overdue := s.Active() && s.Refresher == sessiontimer.Peer && now.Sub(s.Since) > s.Interval*6/10
@@ -82,7 +82,7 @@ func slack(c *middleware.Call, now time.Time) time.Duration {
 	return lastChance(c).Sub(now)
 }
 
-// survey is what one look at all calls found.
+// survey is the result of one look at all calls.
 type survey struct {
 	at     time.Time
 	took   time.Duration
@@ -118,7 +118,7 @@ func (s *surveyor) latest(ctx context.Context) (*survey, error) {
 		return nil, err
 	}
 	defer s.end()
-	if last := s.recent(); last != nil { // somebody else's, while we waited
+	if last := s.recent(); last != nil { // made by another goroutine while we waited
 		return last, nil
 	}
 	now := time.Now()
@@ -207,7 +207,7 @@ func (l *shortlist) add(id dialogstore.ID, slack time.Duration) {
 	}
 }
 
-// cut keeps the least.
+// cut keeps the calls with the least slack.
 func (l *shortlist) cut() {
 	slices.SortFunc(l.found, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.slack, b.slack), strings.Compare(a.id.CallID, b.id.CallID))

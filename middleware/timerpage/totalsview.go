@@ -10,7 +10,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// sample is a glance at the totals.
+// sample is a reading of the totals.
 type sample struct {
 	at                         time.Time
 	calls, unanswered, waiting int
@@ -44,7 +44,7 @@ type totalsView struct {
 	Now    time.Time   `json:"now"`
 	Lines  []sparkline `json:"lines"`
 	Tables []table     `json:"tables"`
-	Always bool        `json:"-"` // lines are drawn while nobody looks
+	Always bool        `json:"-"` // sparklines are drawn even while no page is open
 }
 
 // sparkline is a figure over the last five minutes.

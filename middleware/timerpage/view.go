@@ -13,10 +13,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// errNoView means that there is nothing of that name.
+// errNoView means that there is no view with that name.
 var errNoView = errors.New("timerpage: no such page")
 
-// model is what a view shows: the same as HTML and as JSON.
+// model is the contents of a view, for HTML and JSON alike.
 func (p *Page) model(ctx context.Context, q query) (any, error) {
 	switch q.view {
 	case "calls":
@@ -45,9 +45,9 @@ type callsView struct {
 	Calls    []row          `json:"calls"`   // by slack, the least first
 	More     int            `json:"more"`    // calls that are not listed
 	Trouble  []happening    `json:"trouble"` // the newest first
-	Stale    bool           `json:"-"`       // the counts are older than a glance
+	Stale    bool           `json:"-"`       // the counts are older than a few seconds
 	Failover bool           `json:"-"`
-	Always   bool           `json:"-"` // events are kept while nobody looks
+	Always   bool           `json:"-"` // events are kept while no page is open
 }
 
 // row is a call in the list.
@@ -138,7 +138,7 @@ func (p *Page) callsView(ctx context.Context, q query) (callsView, error) {
 	v.Now = time.Now()
 	v.Stale = q.search == "" && v.Now.Sub(v.Surveyed) > 3*surveyEvery
 	for _, id := range ids {
-		c, err := p.timers.Call(ctx, id) // as it is now, not when the survey was made
+		c, err := p.timers.Call(ctx, id) // its present state, not the one of the survey
 		if err == nil && (q.search != "" || q.filter.has(&c, v.Now)) {
 			v.Calls = append(v.Calls, rowOf(&c, q.access, v.Now))
 		}

@@ -12,8 +12,8 @@ import (
 // mostViewers bounds the open pages.
 const mostViewers = 256
 
-// watch is there while somebody looks. Its two goroutines, which end with it, take the
-// events and look at the totals once a second, for all viewers.
+// watch exists while a page is open. Its two goroutines, which end with it, receive the
+// events, and read the totals once a second, for all viewers.
 type watch struct {
 	page    *Page
 	ctx     context.Context
@@ -26,7 +26,7 @@ type watch struct {
 	shown   map[query]*drawing // in this second
 }
 
-// drawing is what all viewers with one query see in one second. It is made once.
+// drawing is the view for all viewers with the same query in one second. It is made once.
 type drawing struct {
 	once sync.Once
 	html string
@@ -80,7 +80,7 @@ func (p *Page) stop(w *watch) {
 	}
 }
 
-// listen ends with the watch or the timers.
+// listen receives events until the watch or the timers end.
 func (w *watch) listen(notices <-chan middleware.Notice) {
 	for n := range notices {
 		w.page.history.add(n)
@@ -110,15 +110,15 @@ func (w *watch) run() {
 	}
 }
 
-// after waits for another second than the one that was seen. It returns false if there
-// is none.
+// after waits for a second after the one that was seen. It returns false if there will be
+// none.
 func (w *watch) after(ctx context.Context, seen int) (second int, ok bool) {
 	err := w.Await(ctx, func() bool { return w.over || w.seconds != seen })
 	defer w.Unlock()
 	return w.seconds, err == nil && !w.over
 }
 
-// draw returns what viewers with the query see in this second.
+// draw returns the drawing of this second for a query.
 func (w *watch) draw(q query) (html string, err error) {
 	w.Lock()
 	d := w.shown[q]

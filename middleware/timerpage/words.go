@@ -34,25 +34,25 @@ func partyName(refresher string) string {
 	return "either" // auto
 }
 
-// nextMethod is the method of our next refresh, and why it is that one.
+// nextMethod returns the method of our next refresh, and the reason for it.
 func nextMethod(d *dialogstore.Dialog) (name, because string) {
 	m := indialog.Method(d)
 	switch {
 	case m == sessiontimer.MethodUpdate && len(d.SDP) == 0:
-		return "UPDATE", "no session description is agreed that a re-INVITE could offer"
+		return "UPDATE", "there is no agreed session description for a re-INVITE"
 	case m == d.Policy.Method && m == sessiontimer.MethodUpdate:
-		return "UPDATE", "the application wants it"
+		return "UPDATE", "the application chose it"
 	case m == sessiontimer.MethodUpdate:
 		return "UPDATE", "the peer's Allow lists it"
 	case d.NoUpdate:
 		return "INVITE", "UPDATE has failed with this peer"
 	case m == d.Policy.Method:
-		return "INVITE", "the application wants it"
+		return "INVITE", "the application chose it"
 	}
 	return "INVITE", "the peer's Allow lacks UPDATE"
 }
 
-// nextStep says what is due next.
+// nextStep describes what is due next.
 func nextStep(c *middleware.Call) string {
 	method, _ := nextMethod(&c.Dialog)
 	switch p := c.Plan; {
@@ -72,7 +72,7 @@ func nextStep(c *middleware.Call) string {
 	return "nothing"
 }
 
-// condition is the state of a call in a word, and how bad that is.
+// condition is the state of a call in a word or two, and its severity.
 type condition struct {
 	Word string `json:"word"`
 	Tone string `json:"tone"` // good, busy, bad or none
@@ -100,7 +100,7 @@ func conditionOf(c *middleware.Call, now time.Time) condition {
 	return condition{"healthy", "good"}
 }
 
-// happening is an event in words.
+// happening is an event as text.
 type happening struct {
 	Time    time.Time `json:"time"`
 	CallID  string    `json:"call_id,omitempty"`
@@ -111,12 +111,12 @@ type happening struct {
 	Trouble bool      `json:"trouble,omitempty"`
 }
 
-// ID names the call; empty for what is about none.
+// ID returns the ID of the call; empty for a gap.
 func (h happening) ID() dialogstore.ID {
 	return dialogstore.ID{CallID: h.CallID, LocalTag: h.Local, RemoteTag: h.Remote}
 }
 
-// tell puts events into words. d is the call that they are about, or nil.
+// tell describes events. d is the call that they are about, or nil.
 func tell(events []sessiontimer.Event, a Access, d *dialogstore.Dialog) []happening {
 	told := make([]happening, 0, len(events))
 	for _, e := range events {
@@ -136,7 +136,7 @@ func words(e sessiontimer.Event, a Access, d *dialogstore.Dialog) (name, text st
 	case sessiontimer.RefreshFailed:
 		return "refresh failed", methodName(e.Method) + failure(e, a)
 	case sessiontimer.MediaChanged:
-		return "media changed", "The peer changed its session description where the application did not see it."
+		return "media changed", "The peer changed its session description in a message that the application did not see."
 	case sessiontimer.Expired:
 		return "expired", "We hang up: " + endText(e.Reason) + "."
 	case sessiontimer.Ended:
@@ -147,9 +147,9 @@ func words(e sessiontimer.Event, a Access, d *dialogstore.Dialog) (name, text st
 		if e.To == "" {
 			return "released", "Ended by another node."
 		}
-		return "released", "Node " + e.To + " has it now."
+		return "released", "Node " + e.To + " owns it now."
 	case sessiontimer.Unreachable:
-		return "unreachable", "Its connection ended with its node, and the peer cannot be reached from here. It is kept until it expires."
+		return "unreachable", "The peer cannot be reached from this node. The call is kept until it expires."
 	case gap:
 		return "gap", e.String()
 	}
@@ -166,7 +166,7 @@ func timerText(c sessiontimer.Call) string {
 	return "without a timer"
 }
 
-// because explains a re-INVITE of ours.
+// because explains why our refresh was a re-INVITE.
 func because(e sessiontimer.Refreshed, d *dialogstore.Dialog) string {
 	if d == nil || e.Refresher != sessiontimer.Local || e.Method != "INVITE" {
 		return ""
@@ -177,7 +177,7 @@ func because(e sessiontimer.Refreshed, d *dialogstore.Dialog) string {
 	return ""
 }
 
-// failure says how a refresh failed.
+// failure describes how a refresh failed.
 func failure(e sessiontimer.RefreshFailed, a Access) string {
 	switch {
 	case e.Status != 0:
@@ -186,29 +186,29 @@ func failure(e sessiontimer.RefreshFailed, a Access) string {
 		return " was not answered in time."
 	case errors.Is(e.Err, refresher.ErrTooLong):
 		return " was not sent: it is too long for a datagram."
-	case a == Everything && e.Err != nil: // an address may be in it
+	case a == Everything && e.Err != nil: // the error may contain an address
 		return " failed: " + e.Err.Error() + "."
 	}
 	return " could not be sent."
 }
 
-// meaning says what a status means for a refresh (RFC 4028 §7.4, RFC 5057 §5.1).
+// meaning explains a status in response to a refresh (RFC 4028 §7.4, RFC 5057 §5.1).
 func meaning(status int) string {
 	switch status {
 	case 401, 407:
 		return ": the peer wants credentials, see WithCredentials"
 	case 404, 410, 481:
-		return ": the peer knows no such call"
+		return ": the peer does not have this call"
 	case 405, 501:
 		return ": the peer does not know the method"
 	case 408:
-		return ": nobody was there"
+		return ": the peer was not reached"
 	case 420:
-		return ": the peer lacks an extension"
+		return ": the peer does not support an extension"
 	case 422:
 		return ": the interval is too short for the peer"
 	case 488, 606:
-		return ": the peer does not take the session description"
+		return ": the peer does not accept the session description"
 	case 491:
 		return ": a request of the peer crossed it"
 	case 503:
@@ -217,7 +217,7 @@ func meaning(status int) string {
 	return ""
 }
 
-// endText says why a call ended.
+// endText explains why a call ended.
 func endText(r sessiontimer.Reason) string {
 	if r.Cause == sessiontimer.CauseRefreshAnswered && r.Status != 0 {
 		return fmt.Sprintf("its refresh was answered %d%s", r.Status, meaning(r.Status))
@@ -225,7 +225,7 @@ func endText(r sessiontimer.Reason) string {
 	return causeText(r.Cause)
 }
 
-// causeText is a cause in plain words.
+// causeText describes a cause in plain words.
 func causeText(c sessiontimer.Cause) string {
 	switch c {
 	case sessiontimer.CauseExpired:
@@ -233,7 +233,7 @@ func causeText(c sessiontimer.Cause) string {
 	case sessiontimer.CauseRefreshAnswered:
 		return "its refresh was answered 481 or 408"
 	case sessiontimer.CauseRefreshUnanswered:
-		return "nothing answered its refresh"
+		return "its refresh was not answered"
 	case sessiontimer.CauseNoACK:
 		return "the peer sent no ACK"
 	case sessiontimer.CauseDialogClosed:

@@ -43,21 +43,21 @@ func TestWords(t *testing.T) {
 		{refreshFailed{Method: "INVITE", Err: refresher.ErrTooLong}, nil, "refresh failed", "re-INVITE was not sent: it is too long for a datagram."},
 		{refreshFailed{Method: "UPDATE", Err: errors.New("no route")}, nil, "refresh failed", "UPDATE failed: no route."},
 		{refreshFailed{Method: "UPDATE"}, nil, "refresh failed", "UPDATE could not be sent."},
-		{sessiontimer.MediaChanged{}, nil, "media changed", "The peer changed its session description where the application did not see it."},
+		{sessiontimer.MediaChanged{}, nil, "media changed", "The peer changed its session description in a message that the application did not see."},
 		{sessiontimer.Expired{Reason: sessiontimer.Reason{Cause: sessiontimer.CauseExpired}}, nil, "expired", "We hang up: nobody refreshed it in time."},
 		{ended(sessiontimer.CauseExpired, 0), nil, "ended", "The call ended: nobody refreshed it in time."},
-		{ended(sessiontimer.CauseRefreshAnswered, 481), nil, "ended", "The call ended: its refresh was answered 481: the peer knows no such call."},
+		{ended(sessiontimer.CauseRefreshAnswered, 481), nil, "ended", "The call ended: its refresh was answered 481: the peer does not have this call."},
 		{ended(sessiontimer.CauseRefreshAnswered, 0), nil, "ended", "The call ended: its refresh was answered 481 or 408."},
-		{ended(sessiontimer.CauseRefreshUnanswered, 0), nil, "ended", "The call ended: nothing answered its refresh."},
+		{ended(sessiontimer.CauseRefreshUnanswered, 0), nil, "ended", "The call ended: its refresh was not answered."},
 		{ended(sessiontimer.CauseNoACK, 0), nil, "ended", "The call ended: the peer sent no ACK."},
 		{ended(sessiontimer.CauseDialogClosed, 0), nil, "ended", "The call ended: the application dropped it without a BYE."},
 		{ended(sessiontimer.CauseHungUp, 0), nil, "ended", "The call ended: the application hung up."},
 		{ended(sessiontimer.CausePeerHungUp, 0), nil, "ended", "The call ended: the peer hung up."},
 		{ended(sessiontimer.CauseTakenOver, 0), nil, "ended", "The call ended: the node that served it died."},
 		{sessiontimer.TakenOver{From: "a"}, nil, "taken over", "Taken over from node a."},
-		{sessiontimer.Released{To: "b"}, nil, "released", "Node b has it now."},
+		{sessiontimer.Released{To: "b"}, nil, "released", "Node b owns it now."},
 		{sessiontimer.Released{}, nil, "released", "Ended by another node."},
-		{sessiontimer.Unreachable{}, nil, "unreachable", "Its connection ended with its node, and the peer cannot be reached from here. It is kept until it expires."},
+		{sessiontimer.Unreachable{}, nil, "unreachable", "The peer cannot be reached from this node. The call is kept until it expires."},
 	} {
 		if name, text := words(c.event, Everything, c.dialog); name != c.name || text != c.text {
 			t.Errorf("%T: %s: %q, want %s: %q", c.event, name, text, c.name, c.text)
@@ -73,15 +73,15 @@ func TestWords(t *testing.T) {
 func TestMeaning(t *testing.T) {
 	for want, statuses := range map[string][]int{
 		"": {200, 400, 403, 406, 409, 411, 421, 423, 480, 482, 487, 489, 490, 492, 500, 502, 504, 603},
-		": the peer wants credentials, see WithCredentials": {401, 407},
-		": the peer knows no such call":                     {404, 410, 481},
-		": the peer does not know the method":               {405, 501},
-		": nobody was there":                                {408},
-		": the peer lacks an extension":                     {420},
-		": the interval is too short for the peer":          {422},
-		": the peer does not take the session description":  {488, 606},
-		": a request of the peer crossed it":                {491},
-		": the peer is overloaded":                          {503},
+		": the peer wants credentials, see WithCredentials":  {401, 407},
+		": the peer does not have this call":                 {404, 410, 481},
+		": the peer does not know the method":                {405, 501},
+		": the peer was not reached":                         {408},
+		": the peer does not support an extension":           {420},
+		": the interval is too short for the peer":           {422},
+		": the peer does not accept the session description": {488, 606},
+		": a request of the peer crossed it":                 {491},
+		": the peer is overloaded":                           {503},
 	} {
 		for _, status := range statuses {
 			if got := meaning(status); got != want {
@@ -114,12 +114,12 @@ func TestNextMethod(t *testing.T) {
 		allowed, refused bool
 		want             string
 	}{
-		{auto, "", false, false, "UPDATE: no session description is agreed that a re-INVITE could offer"},
+		{auto, "", false, false, "UPDATE: there is no agreed session description for a re-INVITE"},
 		{auto, "v=0", true, false, "UPDATE: the peer's Allow lists it"},
 		{auto, "v=0", false, false, "INVITE: the peer's Allow lacks UPDATE"},
 		{auto, "v=0", true, true, "INVITE: UPDATE has failed with this peer"},
-		{update, "v=0", true, false, "UPDATE: the application wants it"},
-		{invite, "v=0", true, false, "INVITE: the application wants it"},
+		{update, "v=0", true, false, "UPDATE: the application chose it"},
+		{invite, "v=0", true, false, "INVITE: the application chose it"},
 	} {
 		d := &dialogstore.Dialog{State: dialogstore.State{SDP: []byte(c.sdp), PeerUpdate: c.allowed, NoUpdate: c.refused}}
 		d.Policy.Method = c.wanted

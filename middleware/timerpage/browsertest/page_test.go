@@ -79,7 +79,7 @@ func TestExpires(t *testing.T) {
 	one.await(`document.querySelector(".bar .now").getAttribute("x") > ` + x)
 	list.await(`document.querySelectorAll("tbody tr").length === 1`)
 	list.await(`document.querySelector(".events").textContent.includes("We hang up: nobody refreshed it in time.")`)
-	one.await(`document.body.innerText.includes("This call is over")`)
+	one.await(`document.body.innerText.includes("This call has ended")`)
 	one.await(`document.body.innerText.includes("The call ended: nobody refreshed it in time.")`)
 	if text := one.eval(`document.body.innerText`); !contains(text, "last heard from", "The timer") {
 		t.Errorf("after its end the page lacks what was known of the call:\n%s", text)
