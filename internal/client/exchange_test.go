@@ -97,15 +97,47 @@ func TestMark(t *testing.T) {
 			x := s.anExchange(t)
 			x.req.Method = method
 			x.req.AppendHeader(sip.NewHeader("k", "replaces"))
-			x.mark()
-			x.fit()
-			if got := x.req.GetHeader(sessiontimer.HeaderSessionExpires) != nil; got != negotiates || x.proposal.Send != true {
+			if err := x.send(t.Context(), new(aKind)); err != nil {
+				t.Fatal(err)
+			}
+			defer x.tx.Terminate()
+			if got := x.req.GetHeader(sessiontimer.HeaderSessionExpires) != nil; got != negotiates || !x.proposal.Send {
 				t.Errorf("%s: Session-Expires: %t, want %t", method, got, negotiates)
 			}
 			if got := x.req.GetHeader("k").Value(); !sipmsg.HasToken(x.req, "Supported", "k", sessiontimer.OptionTag) || got == sessiontimer.OptionTag {
 				t.Errorf("%s: k: %s, want timer beside what the application has", method, got)
 			}
 			s.wantLog(t, 0, "no session timer", x.id)
+		})
+	}
+}
+
+// A peer that stops reading its stream delays our own requests no longer than their context
+// says. The application is blocked for as long as sipgo is: it must be free to use its message
+// again.
+func TestWriteBlocks(t *testing.T) {
+	const limit = 5 * time.Second
+	for _, ours := range []bool{true, false} {
+		inStack(t, func(t *testing.T, s *stack) {
+			_ = s.net.StreamPeer(them, us, "TCP")
+			synctest.Wait()
+			x := s.anExchange(t)
+			x.ours = ours
+			x.req.SetTransport("TCP")
+			s.net.Stall(them)
+			time.AfterFunc(2*limit, func() { s.net.Resume(them) })
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			begun, want := time.Now(), 2*limit
+			if ours {
+				want = limit
+			}
+			err := x.send(ctx, new(aKind))
+			if waited := time.Since(begun); waited != want || ours && !errors.Is(err, context.DeadlineExceeded) || !ours && err != nil {
+				t.Errorf("ours: %t: %v after %v, want it after %v", ours, err, waited, want)
+			}
+			time.Sleep(2 * limit)
+			x.tx.Terminate()
 		})
 	}
 }
@@ -118,14 +150,15 @@ func TestFit(t *testing.T) {
 			x := s.anExchange(t)
 			x.req.Method, x.proposal.Retries = method, 3
 			const limit = 1300 // of a datagram
-			x.req.AppendHeader(sip.NewHeader("Subject", strings.Repeat("x", limit-30-len(sipmsg.Text(x.req)))))
-			x.mark()
-			before := x.proposal
-			x.fit()
-			want := before
+			x.req.AppendHeader(sip.NewHeader("Subject", strings.Repeat("x", limit-26-len(sipmsg.Text(x.req)))))
+			want := x.proposal
 			if logged > 0 {
 				want = sessiontimer.Proposal{Retries: 3}
 			}
+			if err := x.send(t.Context(), new(aKind)); err != nil {
+				t.Fatal(err)
+			}
+			defer x.tx.Terminate()
 			if got := len(sipmsg.Text(x.req)); got > limit || x.req.GetHeader(sessiontimer.HeaderSessionExpires) != nil || x.proposal != want {
 				t.Errorf("%s: %d bytes, proposal %+v; want at most %d and %+v", method, got, x.proposal, limit, want)
 			}

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"log/slog"
+	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,6 +53,17 @@ func (n node) MayHangUp(_ context.Context, _ failover.Key, over bool) bool {
 	return n.may == nil || n.may(over)
 }
 
+// noNames is a resolver that sends no queries.
+func noNames() *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }}
+}
+
+// The first lookup of package net makes channels, which must not belong to a bubble.
+func init() {
+	_, _, _ = noNames().LookupSRV(context.Background(), "sip", "udp", "client.invalid")
+	_, _ = noNames().LookupIPAddr(context.Background(), "client.invalid")
+}
+
 // stack is our Client in a user agent on an in-memory network.
 type stack struct {
 	*Client
@@ -58,15 +71,17 @@ type stack struct {
 	net  *sipnet.Network
 	log  transcript.Text
 	stop context.CancelFunc // closes the timers
+
+	listen func(addr string) // opens a further socket
 }
 
-// inStack runs f in a bubble.
+// inStack runs f in a bubble. No name leads anywhere there.
 func inStack(t *testing.T, f func(t *testing.T, s *stack)) {
 	t.Helper()
 	bubble.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
 		s := &stack{net: sipnet.New()}
-		ua, err := sipgo.NewUA(sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
+		ua, err := sipgo.NewUA(sipgo.WithUserAgentDNSResolver(noNames()), sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
 			sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(quiet)))
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +90,11 @@ func inStack(t *testing.T, f func(t *testing.T, s *stack)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { _ = server.ServeUDP(s.net.PacketConn(us)) }()
+		s.listen = func(addr string) {
+			go func() { _ = server.ServeUDP(s.net.PacketConn(addr)) }()
+			synctest.Wait()
+		}
+		s.listen(us)
 		go func() { _ = server.ServeTCP(s.net.Listener(us)) }()
 		synctest.Wait()
 		client, err := sipgo.NewClient(ua, sipgo.WithClientLogger(quiet), sipgo.WithClientConnectionAddr(us))
@@ -109,6 +128,20 @@ func (s *stack) sent() (all []sip.Message) {
 		}
 	}
 	return all
+}
+
+// last returns the last message that left from us.
+func (s *stack) last(t *testing.T) sipnet.Message {
+	t.Helper()
+	synctest.Wait()
+	all := s.net.Messages()
+	for _, m := range slices.Backward(all) {
+		if m.From == us {
+			return m
+		}
+	}
+	t.Fatal("nothing was sent")
+	return sipnet.Message{}
 }
 
 // wantLog reports whether what was logged names the dialog, once for each time. The rest are
@@ -189,9 +222,6 @@ func (c *call) request(t *testing.T, method sip.RequestMethod, cseq uint32) *sip
 	req, err := indialog.Request(&c.d, method)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if method != sip.ACK {
-		req.Laddr = sip.Addr{}
 	}
 	if err := sipgo.ClientRequestAddVia(c.r.client, req); err != nil {
 		t.Fatal(err)
