@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,32 +113,42 @@ func TestMark(t *testing.T) {
 	}
 }
 
-// A peer that stops reading its stream delays our own requests no longer than their context
-// says. The application is blocked for as long as sipgo is: it must be free to use its message
-// again.
-func TestWriteBlocks(t *testing.T) {
+// A peer that answers no handshake, or stops reading its stream, delays our own requests no
+// longer than their context says. The application is blocked for as long as sipgo is: it must
+// be free to use its message again.
+func TestSendBlocks(t *testing.T) {
 	const limit = 5 * time.Second
-	for _, ours := range []bool{true, false} {
+	for _, c := range []struct {
+		ours, open bool // the stream is open
+		waited     time.Duration
+		want       error
+	}{
+		{true, true, limit, context.DeadlineExceeded},
+		{true, false, limit, context.DeadlineExceeded},
+		{false, true, 2 * limit, nil},
+		{false, false, 2 * limit, syscall.ECONNREFUSED},
+	} {
 		inStack(t, func(t *testing.T, s *stack) {
-			_ = s.net.StreamPeer(them, us, "TCP")
-			synctest.Wait()
+			if c.open {
+				_ = s.net.StreamPeer(them, us, "TCP")
+				synctest.Wait()
+			}
 			x := s.anExchange(t)
-			x.ours = ours
+			x.ours = c.ours
 			x.req.SetTransport("TCP")
 			s.net.Stall(them)
 			time.AfterFunc(2*limit, func() { s.net.Resume(them) })
 			ctx, cancel := context.WithTimeout(t.Context(), limit)
 			defer cancel()
-			begun, want := time.Now(), 2*limit
-			if ours {
-				want = limit
-			}
+			begun := time.Now()
 			err := x.send(ctx, new(aKind))
-			if waited := time.Since(begun); waited != want || ours && !errors.Is(err, context.DeadlineExceeded) || !ours && err != nil {
-				t.Errorf("ours: %t: %v after %v, want it after %v", ours, err, waited, want)
+			if waited := time.Since(begun); waited != c.waited || !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
+				t.Errorf("ours: %t, open: %t: %v after %v, want %v after %v", c.ours, c.open, err, waited, c.want, c.waited)
 			}
 			time.Sleep(2 * limit)
-			x.tx.Terminate()
+			if x.tx != nil {
+				x.tx.Terminate()
+			}
 		})
 	}
 }

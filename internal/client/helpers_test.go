@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,13 +76,17 @@ type stack struct {
 	listen func(addr string) // opens a further socket
 }
 
-// inStack runs f in a bubble. No name leads anywhere there.
+// inStack runs f in a bubble. No name leads anywhere there, and no dial.
 func inStack(t *testing.T, f func(t *testing.T, s *stack)) {
 	t.Helper()
 	bubble.Test(t, func(t *testing.T) {
 		quiet := slog.New(slog.DiscardHandler)
 		s := &stack{net: sipnet.New()}
-		ua, err := sipgo.NewUA(sipgo.WithUserAgentDNSResolver(noNames()), sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet)),
+		dials := sip.TransportsConfig{TCP: &sip.TransportTCP{DialerCreate: func(net.Addr) net.Dialer {
+			return net.Dialer{Control: func(_, addr string, _ syscall.RawConn) error { return s.net.Dial(addr) }}
+		}}}
+		ua, err := sipgo.NewUA(sipgo.WithUserAgentDNSResolver(noNames()),
+			sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(quiet), sip.WithTransportLayerTransports(dials)),
 			sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(quiet)))
 		if err != nil {
 			t.Fatal(err)
