@@ -6,9 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -69,16 +67,3 @@ func TestVersionsGoRound(t *testing.T) {
 type observerFunc func(context.Context, *dialogstore.Change)
 
 func (f observerFunc) DialogChanged(ctx context.Context, c *dialogstore.Change) { f(ctx, c) }
-
-// The part of an event that describes a dialog.
-func TestCallOfDialog(t *testing.T) {
-	now := time.Now()
-	d := dialogstore.Dialog{
-		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "c", LocalTag: "l", RemoteTag: "r"}},
-		State:  dialogstore.State{Session: sessiontimer.Session{Interval: time.Hour, Refresher: sessiontimer.Peer}},
-	}
-	want := sessiontimer.Call{Time: now, CallID: "c", LocalTag: "l", RemoteTag: "r", Interval: time.Hour, Refresher: sessiontimer.Peer}
-	if got := d.Call(now); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-}

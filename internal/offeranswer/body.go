@@ -43,7 +43,7 @@ func Find(contentType string, body []byte) (Description, bool) {
 		return Description{}, false
 	}
 	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil || params["boundary"] == "" {
+	if err != nil {
 		return Description{}, false
 	}
 	return findPart(multipart.NewReader(bytes.NewReader(body), params["boundary"]))
