@@ -12,7 +12,7 @@ const allowed = "INVITE, ACK, CANCEL, BYE, UPDATE"
 // sdp is the description of every peer.
 const sdp = "v=0\r\no=peer 1 1 IN IP4 127.1.0.1\r\ns=-\r\nc=IN IP4 127.1.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\na=sendrecv\r\n"
 
-// request answers a request from the network. p.mu is held.
+// request handles a request from the network. p.mu is held.
 func (p *peer) request(m message, from string) {
 	c := p.known[m.callID]
 	if c == nil {
@@ -47,7 +47,7 @@ func (p *peer) request(m message, from string) {
 	}
 }
 
-// inOrder answers a request whose number is right.
+// inOrder answers a request whose CSeq is in order.
 func (p *peer) inOrder(c *Call, m message, from string, e Entry) {
 	refresh := m.method == "INVITE" || m.method == "UPDATE"
 	switch {
@@ -69,7 +69,7 @@ func (p *peer) inOrder(c *Call, m message, from string, e Entry) {
 	}
 }
 
-// refreshed accepts a refresh: the target and the session are as it says.
+// refreshed accepts a refresh, with the target and the session in it.
 func (p *peer) refreshed(c *Call, m message, from string, e Entry) {
 	c.announced(m.contact)
 	s := p.settle(m)
@@ -80,7 +80,7 @@ func (p *peer) refreshed(c *Call, m message, from string, e Entry) {
 		p.final(c, m, from, e, 200, "OK")
 		return
 	}
-	// The answer is known; it is only late.
+	// The answer is determined now, and sent late.
 	a := &answer{to: from, entry: len(c.Ledger)}
 	if m.method == "INVITE" {
 		a.raw = p.compose(m, 100, "Trying", c)
@@ -92,7 +92,7 @@ func (p *peer) refreshed(c *Call, m message, from string, e Entry) {
 	p.after(p.kind.Slow, func() { p.accept(c, m, a) })
 }
 
-// final answers and writes it down.
+// final sends a final response and notes it in the ledger.
 func (p *peer) final(c *Call, m message, from string, e Entry, status int, reason string) {
 	e.Status = status
 	a := &answer{to: from, entry: len(c.Ledger)}
@@ -129,7 +129,7 @@ func (c *Call) acked(m message, now time.Duration) {
 	}
 }
 
-// invited takes a call.
+// invited accepts a call.
 func (p *peer) invited(m message, from string) {
 	if p.busy() || p.quiet {
 		p.refuse(m, from, 486, "Busy Here")
@@ -144,7 +144,7 @@ func (p *peer) invited(m message, from string) {
 	p.up(c)
 }
 
-// settle is the session that a 2xx to m begins (RFC 4028 §9).
+// settle returns the session that a 2xx to m begins (RFC 4028 §9).
 func (p *peer) settle(m message) session {
 	if p.kind.Plain || m.expires == "" {
 		return session{}
@@ -160,12 +160,12 @@ func (p *peer) settle(m message) session {
 	return s
 }
 
-// refuse answers what belongs to no call.
+// refuse answers a request that belongs to no call.
 func (p *peer) refuse(m message, to string, status int, reason string) {
 	p.write(to, p.compose(m, status, reason, nil))
 }
 
-// compose writes a response.
+// compose returns a response as text.
 func (p *peer) compose(m message, status int, reason string, c *Call) string {
 	var b strings.Builder
 	b.Grow(700)
@@ -201,7 +201,7 @@ func (p *peer) compose(m message, status int, reason string, c *Call) string {
 	return b.String() + ending(body)
 }
 
-// fields are what each INVITE, UPDATE and 2xx to them has.
+// fields returns the header fields of each INVITE, UPDATE and 2xx to them.
 func (p *peer) fields() string {
 	f := "Contact: <sip:" + p.name + "@" + p.addr + ">\r\nAllow: " + p.allow() + "\r\n"
 	if !p.kind.Plain {
@@ -217,7 +217,7 @@ func (p *peer) allow() string {
 	return allowed
 }
 
-// ending is the end of the head, and the body.
+// ending returns the last header fields of a message, and the body.
 func ending(body string) string {
 	if body == "" {
 		return "Content-Length: 0\r\n\r\n"
@@ -225,7 +225,7 @@ func ending(body string) string {
 	return "Content-Type: application/sdp\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-// seconds is the number before the parameters.
+// seconds returns the number before the parameters.
 func seconds(value string) time.Duration {
 	number, _, _ := strings.Cut(value, ";")
 	n, _ := strconv.Atoi(strings.TrimSpace(number))

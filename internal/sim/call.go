@@ -14,7 +14,7 @@ func (p *peer) newCall(id, remote string) *Call {
 	return c
 }
 
-// announced notes where requests to the node go from now on (RFC 3261 §12.2).
+// announced notes the address to which requests to the node go from now on (RFC 3261 §12.2).
 func (c *Call) announced(contact string) {
 	if contact != "" {
 		c.remoteURI = uriOf(contact)
@@ -22,7 +22,7 @@ func (c *Call) announced(contact string) {
 	}
 }
 
-// agree has s in force; with p, what it asks for is planned.
+// agree puts s in force. With p, it also schedules what s requires.
 func (c *Call) agree(s session, p *peer) {
 	c.session = s
 	if p != nil {
@@ -30,10 +30,12 @@ func (c *Call) agree(s session, p *peer) {
 	}
 }
 
-// margin is how long before expiry the party that waits gives up (RFC 4028 §10).
+// margin returns how long before expiry the party that does not refresh gives up (RFC 4028
+// §10).
 func margin(interval time.Duration) time.Duration { return min(32*time.Second, interval/3) }
 
-// plan has the session refreshed, or the call hung up when it was not (RFC 4028 §10).
+// plan schedules the refresh of the session, or the hang-up if nobody refreshes it (RFC 4028
+// §10).
 func (p *peer) plan() {
 	c := p.call
 	c.timer.stop()
@@ -51,7 +53,7 @@ func (p *peer) plan() {
 	}
 }
 
-// refresh sends a refresh; where it fails, again until the session has expired.
+// refresh sends a refresh. After a failure it tries again, until the session has expired.
 func (p *peer) refresh(c *Call) {
 	if !c.alive() || c.own != nil {
 		return
@@ -80,7 +82,7 @@ func (p *peer) refresh(c *Call) {
 	})
 }
 
-// renewed is the end of a refresh, and of an INVITE of the peer's that was accepted.
+// renewed handles the 2xx to a refresh, or to the INVITE of a peer.
 func (p *peer) renewed(c *Call, m message) {
 	c.announced(m.contact)
 	s := session{since: p.w.now()}
@@ -145,12 +147,12 @@ func (p *peer) send(c *Call, method string, lines []string, done func(message)) 
 	c.own = tx
 	longest := t2
 	if method == "INVITE" {
-		longest = timeout // doubles each time
+		longest = timeout // no bound for the doubling pauses
 	}
 	tx.sending = p.repeat(c.remote, p.line(c, method, tx.number, tx.branch, lines, body), longest, func() { tx.done(message{}) })
 }
 
-// line writes a request.
+// line returns a request as text.
 func (p *peer) line(c *Call, method string, number uint32, branch string, lines []string, body string) string {
 	var b strings.Builder
 	b.Grow(700)
@@ -169,8 +171,8 @@ func (p *peer) line(c *Call, method string, number uint32, branch string, lines 
 	return b.String() + ending(body)
 }
 
-// response ends the transaction that it belongs to, and acknowledges each 2xx to an
-// INVITE (RFC 3261 §13.2.2.4). p.mu is held.
+// response ends the transaction of a final response, and acknowledges each 2xx to an INVITE
+// (RFC 3261 §13.2.2.4). p.mu is held.
 func (p *peer) response(m message) {
 	c := p.known[m.callID]
 	if c == nil {
@@ -195,8 +197,8 @@ func (p *peer) response(m message) {
 	}
 }
 
-// ackRefusal is the ACK of a refusal, within the INVITE's transaction (RFC 3261
-// §17.1.1.3).
+// ackRefusal returns the ACK for a refusal, which belongs to the INVITE's transaction (RFC
+// 3261 §17.1.1.3).
 func (p *peer) ackRefusal(c *Call, m message) string {
 	to := c.remoteTag
 	if to == "" {

@@ -10,10 +10,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Pair are two nodes at one address, of which one has it and the other one waits. Whoever
-// takes calls over takes the address first, and shoots the other one, as such pairs do: it
-// may be alive and only believed dead. A node that starts again does so under a new name, so
-// that it does not take calls back that it could not serve.
+// Pair is an active node and a standby node that share one address. The node that takes calls
+// over takes the address first, and kills the other one (STONITH), which may still be alive.
+// A node that starts again has a new name, so that it does not take back calls that it could
+// not serve.
 var Pair = Stack{
 	Name: "pair", Nodes: [2]int{2, 2}, Peers: [2]int{50, 300}, Shared: true, Common: true,
 	Options: func(n *node) []middleware.Option {
@@ -28,13 +28,14 @@ var Pair = Stack{
 	Leave: func(ctx context.Context, t *middleware.Timers) error { return t.Leave(ctx) },
 }
 
-// turnOf begins the time in which a node has the common address; nil if none has it.
+// turnOf begins the time in which a node has the common address; the node is nil if none has
+// it.
 type turnOf struct {
 	at time.Duration
 	n  *node
 }
 
-// move gives the common address to n, and shoots the node that has it.
+// move gives the common address to n, and kills the node that has it.
 func (w *world) move(n *node, life int) {
 	ua, _, up := n.running()
 	x := w.wire
@@ -52,14 +53,14 @@ func (w *world) move(n *node, life int) {
 	ua.Move()
 }
 
-// pass notes who has the common address. x.mu is held.
+// pass notes which node has the common address. x.mu is held.
 func (x *wire) pass(addr string, n *node) {
 	x.nodes[addr] = n
 	x.turns = append(x.turns, turnOf{x.w.now(), n})
 }
 
-// free notes that n has died: the address is free until somebody takes calls over. Where
-// there are none, a node that runs gets it.
+// free notes that n has died: the address is free until a node takes calls over. If there are
+// no calls, a running node gets it.
 func (w *world) free(n *node) {
 	x := w.wire
 	x.mu.Lock()
@@ -70,7 +71,7 @@ func (w *world) free(n *node) {
 	}
 }
 
-// provide gives a free address to a node that runs.
+// provide gives a free address to a running node.
 func (w *world) provide() {
 	w.wire.mu.Lock()
 	free := w.wire.nodes[w.nodes[0].addr] == nil
@@ -89,7 +90,7 @@ func (w *world) provide() {
 	}
 }
 
-// had reports whether n had its address all the time. x.mu is held.
+// had reports whether n had its address for all of the time. x.mu is held.
 func (x *wire) had(n *node, from, to time.Duration) bool {
 	if !x.w.stack.Common {
 		return true

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// cuts are S3 and S5: who ended the call, and whether there was a reason. A BYE that the
-// peer refuses, or does not take, is none.
+// cuts checks S3 and S5: who ended the call, and whether there was a reason. A BYE that the
+// peer refuses or ignores does not count.
 func (v *view) cuts() {
 	hung := false
 	for _, e := range v.exchanges {
@@ -36,8 +36,8 @@ func (v *view) cuts() {
 	}
 }
 
-// silently reports whether a node may have ended the call before a moment for a reason, but
-// sent no BYE: the registry did not say in that very step whether the call was its own.
+// silently reports whether a node may have ended the call for a reason before a moment
+// without a BYE, because the registry did not confirm in that step that the call was its own.
 func (v *view) silently(at time.Duration) bool {
 	s := v.sessionAt(at)
 	for _, e := range v.exchanges {
@@ -52,8 +52,8 @@ func (v *view) silently(at time.Duration) bool {
 	return ends || v.AppEnds > 0 || s.interval > 0 && at >= s.since+s.interval-margin(s.interval)
 }
 
-// blind reports whether the sender had lost the call and could not know, or the registry has
-// lost who has it, and the peer is none of those that would refuse it.
+// blind reports whether the sender had lost the call and could not know, or the registry had
+// lost the owner, and the peer is not one that would refuse the request.
 func (v *view) blind(e *exchange) bool {
 	if v.registry == nil || !v.peer.kind.LaxCSeq {
 		return false
@@ -68,15 +68,15 @@ func (v *view) excused(bye *exchange) bool {
 		return true
 	}
 	if s := v.known(bye.node, bye.sent); s.interval > 0 && bye.sent >= s.since+s.interval-margin(s.interval) {
-		return true // S5 looks why
+		return true // S5 checks the reason
 	}
 	return slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
 		return e.node == bye.node && e.sent < bye.sent && (e.proof(bye.sent) && !v.refuted(e, bye) || e.unacknowledged(bye.sent))
 	})
 }
 
-// refuted reports whether the node that hangs up has heard after e that the peer is there:
-// one of the two has accepted a later refresh.
+// refuted reports whether the node that hangs up has had a sign of the peer after e: a later
+// refresh of either side was accepted.
 func (v *view) refuted(e, bye *exchange) bool {
 	return slices.ContainsFunc(v.exchanges, func(o *exchange) bool {
 		heard := o.final
@@ -87,9 +87,9 @@ func (v *view) refuted(e, bye *exchange) bool {
 	})
 }
 
-// known is what was in force just before the time as a node sees it: it counts from when
-// it first sent its 2xx, and knows of what was agreed on before it took the call over only
-// what was written by then.
+// known returns the session in force just before a time as a node sees it: the node counts
+// from when it first sent its 2xx, and of the time before it took the call over it knows only
+// what the registry had.
 func (v *view) known(n *node, at time.Duration) (s session) {
 	taken := time.Duration(0)
 	for _, g := range v.grants {
@@ -111,8 +111,8 @@ func (v *view) known(n *node, at time.Duration) (s session) {
 	return s
 }
 
-// proof reports whether, at a moment, a refresh of a node's says that the peer or its
-// call is gone (RFC 4028 §10, RFC 5057).
+// proof reports whether, at a moment, a node's refresh had shown that the peer or its call is
+// gone (RFC 4028 §10, RFC 5057).
 func (e *exchange) proof(at time.Duration) bool {
 	const enough = timeout - time.Second
 	switch {
@@ -131,13 +131,13 @@ func (e *exchange) unacknowledged(at time.Duration) bool {
 		(e.acked == 0 || e.acked > e.written+timeout)
 }
 
-// enough is how long a node must reach a peer to refresh a call for sure.
+// enough is how long a node must be able to reach a peer to be sure to refresh a call.
 const enough = 15 * time.Second
 
-// neglected is S5: the session ran out before the given moment though a node that may
-// serve it could have reached the peer between the half and the last chance. A node may
-// have had proof that the peer is gone. Then it hung up, unless it died before, or could not
-// ask whether the call was its own.
+// neglected checks S5: the session expired before the given moment although a node that may
+// serve the call could have reached the peer between half of the interval and the last
+// chance. A node with proof that the peer is gone may hang up instead, unless it died before,
+// or could not ask whether the call was its own.
 func (v *view) neglected(at time.Duration, hung bool) {
 	s := v.sessionAt(at)
 	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
@@ -154,9 +154,9 @@ func (v *view) neglected(at time.Duration, hung bool) {
 	}
 }
 
-// unlucky reports whether bad weather alone kept n from refreshing the call within a time:
-// refreshes were under way and repeated as RFC 3261 §17.1 has it, and all of their copies or
-// all answers to them were lost.
+// unlucky reports whether packet loss alone kept n from refreshing the call within a time:
+// refreshes were in progress and retransmitted as RFC 3261 §17.1 requires, and all of their
+// copies or all answers to them were lost.
 func (v *view) unlucky(n *node, from, to time.Duration) bool {
 	const sends = 5 // the least within enough: 0, 0.5, 1.5, 3.5 and 7.5 s after the first
 	copies := 0
@@ -170,19 +170,18 @@ func (v *view) unlucky(n *node, from, to time.Duration) bool {
 	return copies >= sends
 }
 
-// wellOff reports whether n ran and reached the registry all the time from one moment to
-// another.
+// wellOff reports whether n ran and could reach the registry for all of the time from one
+// moment to another.
 func (v *view) wellOff(n *node, from, to time.Duration) bool {
 	return !n.died(from, to) && (v.registry == nil || v.registry.healthy(n, from, to))
 }
 
-// began reports whether e is the refresh of ours from which the peer counts: it has accepted
-// it then.
+// began reports whether e is our refresh with which the peer's session began at since.
 func (e *exchange) began(since time.Duration) bool {
 	return !e.own && e.refresh() && e.sent <= since && since < e.sent+timeout && e.written > 0
 }
 
-// lets reports whether the peer takes packets of n at a moment.
+// lets reports whether the peer accepts packets of n at a moment.
 func (v *view) lets(n *node, at time.Duration) bool {
 	if !v.peer.kind.Filters {
 		return true
@@ -196,8 +195,8 @@ func (v *view) lets(n *node, at time.Duration) bool {
 	return told == n.addr
 }
 
-// server is a node that may serve the call all the time from one moment to another: it
-// owns it, or could have taken it over by then. Nil if there is none.
+// server returns a node that may serve the call for all of the time from one moment to
+// another: it owns the call, or could have taken it over; nil if there is none.
 func (v *view) server(from, to time.Duration) *node {
 	owner, since, knew := v.holder(from)
 	since = max(since, v.Began)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// exchange is one transaction of a call as the wire saw it. Times are 0 for what did
-// not happen.
+// exchange is one transaction of a call as seen on the wire. The time of something that did
+// not happen is 0.
 type exchange struct {
 	node    *node
 	own     bool // the peer sent the request
@@ -28,7 +28,8 @@ type exchange struct {
 // refresh reports whether it is an INVITE or UPDATE.
 func (e *exchange) refresh() bool { return e.method == "INVITE" || e.method == "UPDATE" }
 
-// exchanges are those of each call of a peer, in order; with an ID, of that call alone.
+// exchanges returns the exchanges of each call of a peer, in order; with an ID, only of that
+// call.
 func (w *world) exchanges(p *peer, only string) map[string][]*exchange {
 	calls := make(map[string][]*exchange)
 	for _, packet := range w.wire.tapes[p.addr].packets {
@@ -88,7 +89,7 @@ func acknowledge(all []*exchange, m message, own bool, p packet) {
 	}
 }
 
-// earlier is the earlier of two moments, of which 0 is none.
+// earlier returns the earlier of two moments, where 0 means never.
 func earlier(a, b time.Duration) time.Duration {
 	if a == 0 || b > 0 && b < a {
 		return b

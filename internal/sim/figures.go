@@ -6,22 +6,22 @@ import (
 	"time"
 )
 
-// Figures are what runs have come to.
+// Figures sum up runs.
 type Figures struct {
 	Seeds      int
 	CallTime   time.Duration
 	Calls      int
 	Refreshes  int             // accepted, in either direction
-	Takeovers  int             // calls that another life went on with
-	Delays     []time.Duration // of those from a crash, while the registry was well
+	Takeovers  int             // calls that another life continued
+	Delays     []time.Duration // of takeovers after a crash, while the registry was healthy
 	Fenced     Fenced
 	Violations int
 }
 
-// Fenced counts calls that nodes let go, by what kept them from those.
+// Fenced counts calls that nodes released, by how they noticed that another node owned them.
 type Fenced struct{ Peer, Registry, Lease uint64 }
 
-// count adds those of a life of n that ends.
+// count adds the counts of a life of n that ends.
 func (f *Fenced) count(n *node) {
 	if s := n.ua.Timers.Stats().Node; s != nil {
 		f.Peer += s.FencedByPeer
@@ -30,7 +30,7 @@ func (f *Fenced) count(n *node) {
 	}
 }
 
-// Add adds those of other runs.
+// Add adds the figures of other runs.
 func (f *Figures) Add(o Figures) {
 	f.Seeds += o.Seeds
 	f.CallTime += o.CallTime
@@ -44,7 +44,7 @@ func (f *Figures) Add(o Figures) {
 	f.Fenced.Lease += o.Fenced.Lease
 }
 
-// String is the line.
+// String returns the figures as one line.
 func (f Figures) String() string {
 	slices.Sort(f.Delays)
 	p99, longest := time.Duration(0), time.Duration(0)
@@ -95,7 +95,7 @@ func (f *Figures) add(w *world, c *Call) {
 	}
 }
 
-// end is when that life ended; false if it handed its calls over, or goes on.
+// end returns when that life ended; false if it handed its calls over, or still runs.
 func (l life) end() (at time.Duration, crashed bool) {
 	l.n.mu.Lock()
 	defer l.n.mu.Unlock()

@@ -32,7 +32,7 @@ func (w *world) judge() {
 	}
 }
 
-// view is a call and what passed of it.
+// view is a call and all that was recorded of it.
 type view struct {
 	*world
 	*Call
@@ -44,16 +44,15 @@ func (v *view) fail(rule string, at time.Duration, format string, args ...any) {
 	v.violated(rule, v.Call, at, format, args...)
 }
 
-// established reports whether both ends had the call: the ACK of the first INVITE
-// came. What becomes of other calls is their application's business.
+// established reports whether both ends had the call: the ACK of the first INVITE arrived.
+// Other calls are not judged, since they are the application's business.
 func (v *view) established() bool {
 	first := v.exchanges[0]
 	return first.method == "INVITE" && first.acked > 0
 }
 
-// numbers is S1: the CSeqs that a peer accepts rise strictly. One that accepts any
-// number cannot tell nodes apart, but each by itself has them rise; there what was sent
-// first may come last.
+// numbers checks S1: the CSeqs that a peer accepts rise strictly. For a peer that accepts any
+// number, the CSeqs of each node must rise, in the order in which they were sent.
 func (v *view) numbers() {
 	last := make(map[*node]*Entry)
 	for i := range v.Ledger {
@@ -72,8 +71,8 @@ func (v *view) numbers() {
 	}
 }
 
-// exchangeOf is the transaction of an entry. There is none on the wire only for ledgers that
-// are written by hand.
+// exchangeOf returns the transaction of an entry. Only hand-written ledgers have entries
+// without one.
 func (v *view) exchangeOf(entry *Entry) *exchange {
 	for _, e := range v.exchanges {
 		if e.branch == entry.Branch && e.method == entry.Method && e.own == entry.Own {
@@ -83,10 +82,10 @@ func (v *view) exchangeOf(entry *Entry) *exchange {
 	return &exchange{own: entry.Own, method: entry.Method, sent: entry.At}
 }
 
-// sent is when the request was first sent.
+// sent returns when the request was first sent.
 func (v *view) sent(entry *Entry) time.Duration { return v.exchangeOf(entry).sent }
 
-// pace is S4: after an accepted refresh of either side, none of ours is accepted within
+// pace checks S4: after an accepted refresh of either side, none of ours is accepted within
 // 40 % of the interval without a cause.
 func (v *view) pace() {
 	var last *Entry
@@ -102,8 +101,8 @@ func (v *view) pace() {
 	}
 }
 
-// hurried reports whether there is a cause for our b so soon after a: it tells the peer of
-// a takeover, was under way already, or follows a refresh that failed or took long.
+// hurried reports whether there is a cause for our b so soon after a: it announces a takeover
+// to the peer, was already in progress, or follows a refresh that failed or took long.
 func (v *view) hurried(a, b *Entry) bool {
 	from, to := v.exchangeOf(a), v.exchangeOf(b)
 	if v.announces(b) || to.sent < a.At || from.node != to.node && (v.blind(from) || v.blind(to)) {
@@ -116,8 +115,8 @@ func (v *view) hurried(a, b *Entry) bool {
 	})
 }
 
-// announces reports whether b is the first accepted request of its node since that took the
-// call over. A new description takes a re-INVITE of its own, where the session was refreshed
+// announces reports whether b is the first accepted request of its node since the node took
+// the call over, or the re-INVITE with a new description after the session was refreshed
 // meanwhile.
 func (v *view) announces(b *Entry) bool {
 	n, most := v.exchangeOf(b).node, 0
@@ -141,8 +140,8 @@ func (v *view) announces(b *Entry) bool {
 	return false
 }
 
-// acknowledged is S7: each 2xx to an INVITE that reached its node while there was a
-// transaction is acknowledged.
+// acknowledged checks S7: a node acknowledges each 2xx to an INVITE that it received during
+// the transaction.
 func (v *view) acknowledged() {
 	for _, e := range v.exchanges {
 		if !e.own && e.method == "INVITE" && e.status/100 == 2 && e.final > 0 && e.final-e.sent < timeout && e.ack == 0 && !e.node.died(e.sent, e.final+2*time.Second) {
@@ -151,7 +150,7 @@ func (v *view) acknowledged() {
 	}
 }
 
-// answered is S7, too: what reaches a node that announced itself is answered.
+// answered checks S7, too: a node that announced itself answers the requests that reach it.
 func (v *view) answered() {
 	for _, e := range v.exchanges {
 		if e.own && e.arrived > 0 && e.written == 0 && !e.node.died(e.left, e.arrived+timeout) && e.arrived+timeout < v.now() {
@@ -160,7 +159,7 @@ func (v *view) answered() {
 	}
 }
 
-// reachable is S7, too: a node announces itself, and no other one.
+// reachable checks S7, too: a node announces its own address, and no other.
 func (v *view) reachable() {
 	for i := range v.Ledger {
 		e := &v.Ledger[i]
@@ -170,7 +169,7 @@ func (v *view) reachable() {
 	}
 }
 
-// String is for messages about a session.
+// String describes a session in messages.
 func (s session) String() string {
 	return fmt.Sprintf("a session of %v since %.3f s", s.interval, s.since.Seconds())
 }

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Kind is how a peer behaves. The zero Kind does what RFC 3261, 3311 and 4028 say and
-// leaves refreshing to the node.
+// Kind is how a peer behaves. The zero Kind conforms to RFC 3261, 3311 and 4028, and leaves
+// refreshing to the node.
 type Kind struct {
-	Interval  time.Duration // Session-Expires that it asks for and accepts at most
+	Interval  time.Duration // the Session-Expires that it asks for, and the longest that it accepts
 	LaxCSeq   bool          // accepts requests of any number
 	LaxExpiry bool          // never hangs up an expired session
-	NoUpdate  bool          // knows no UPDATE
-	Plain     bool          // knows no session timer
+	NoUpdate  bool          // does not support UPDATE
+	Plain     bool          // does not support session timers
 	Refreshes bool          // wants to refresh
 	Impatient bool          // hangs up when its own refresh is not answered (RFC 4028 §10), instead of trying again
-	Filters   bool          // takes packets only from where its requests go
-	Slow      time.Duration // answers refreshes that much later
-	MinSE     time.Duration // refuses a refresh with a smaller interval by 422
+	Filters   bool          // accepts packets only from the address that its requests go to
+	Slow      time.Duration // delay of its answers to refreshes
+	MinSE     time.Duration // refuses refreshes with a smaller interval with 422
 }
 
-// drawKind draws one. Long intervals are more frequent, since short ones are most of
-// the work.
+// drawKind draws a Kind. Long intervals are more frequent, since short ones cause most of the
+// work.
 func drawKind(random *rand.Rand) Kind {
 	one := func(of int) bool { return random.IntN(of) == 0 }
 	k := Kind{

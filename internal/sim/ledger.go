@@ -2,7 +2,7 @@ package sim
 
 import "time"
 
-// Call is one call as its peer sees it: what is judged in the end.
+// Call is one call as its peer sees it. It is judged at the end of the run.
 type Call struct {
 	peer *peer
 	ID   string
@@ -25,7 +25,7 @@ type Call struct {
 	answers             map[string]*answer
 }
 
-// Why says how a call ended for its peer.
+// Why is how a call ended for its peer.
 type Why string
 
 // The ways.
@@ -39,14 +39,14 @@ const (
 	Vanished   Why = "the peer crashed"
 )
 
-// session is what the last 2xx settled.
+// session is the result of the last 2xx.
 type session struct {
 	interval time.Duration // 0 for none
 	ours     bool          // the peer refreshes
 	since    time.Duration
 }
 
-// Entry is a request of a call at its peer, or one of the peer's that was accepted.
+// Entry is a request that the peer received in a call, or an accepted request of its own.
 type Entry struct {
 	At     time.Duration
 	Own    bool   // the peer's own
@@ -56,9 +56,9 @@ type Entry struct {
 	Branch string
 	Status int // 0: dropped, since it came from a wrong address
 
-	Session  session       // as it is after a 2xx
+	Session  session       // after a 2xx
 	Before   uint32        // highest CSeq before
-	Contact  string        // as it was announced
+	Contact  string        // of the message
 	Acked    time.Duration // when the ACK of a 2xx to an INVITE came
 	Answered time.Duration // when the last 2xx was sent
 }
@@ -76,7 +76,7 @@ func (c *Call) livesAt(at time.Duration) bool {
 	return c.Began > 0 && c.Began <= at && (c.Ended == 0 || at < c.Ended)
 }
 
-// sessionAt is what was in force just before the time.
+// sessionAt returns the session in force just before the time.
 func (c *Call) sessionAt(at time.Duration) (s session) {
 	for i := range c.Ledger {
 		if e := &c.Ledger[i]; e.At < at && e.Accepted() && e.Refresh() {

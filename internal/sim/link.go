@@ -7,7 +7,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover/failovertest"
 )
 
-// link is the way of one life of n to the registry.
+// link connects one life of n with the registry.
 func (r *registry) link(n *node) failover.Registry {
 	life := n.lives
 	f := failovertest.NewFaulty(&witness{r.Shared, r, n, life})
@@ -18,7 +18,7 @@ func (r *registry) link(n *node) failover.Registry {
 	return r.w.stack.plant(f)
 }
 
-// condition is what goes wrong with a request of n right now.
+// condition returns what goes wrong with a request of n right now.
 func (r *registry) condition(n *node, life int) (f failovertest.Fault) {
 	paused, runs := n.standsStill(life)
 	r.mu.Lock()
@@ -34,16 +34,16 @@ func (r *registry) condition(n *node, life int) (f failovertest.Fault) {
 		case !c.has(now):
 		case c.refused:
 			f.Down = true
-		default: // TCP sends it when it can
+		default: // TCP delivers it later
 			f.Delay = max(f.Delay, c.to-now)
 		}
 	}
-	// What a stopped process would have sent leaves when it goes on.
+	// A paused process sends when it continues.
 	f.Delay = max(f.Delay, paused)
 	return f
 }
 
-// witness notes what the registry grants.
+// witness records what the registry grants.
 type witness struct {
 	failover.Registry
 	r    *registry

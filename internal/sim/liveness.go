@@ -8,8 +8,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// judgeOwners is L1, a takeover after the last fault: each live call is owned by a live
-// node, as the registry has it, and that node has it in its memory.
+// judgeOwners checks L1 one takeover after the last fault: each live call is owned by a live
+// node, according to the registry, and that node has it in its memory.
 func (w *world) judgeOwners() {
 	if w.registry == nil {
 		return
@@ -26,7 +26,7 @@ func (w *world) judgeOwners() {
 	}
 }
 
-// over reports whether for a node the call has ended, or its session has run out.
+// over reports whether the call has ended for a node, or its session has expired.
 func (v *view) over() bool {
 	if v.registry.ended(v.Call) {
 		return true
@@ -63,7 +63,7 @@ func (n *node) has(id dialogstore.ID) bool {
 	return err == nil
 }
 
-// judgeMemories is L3: the registry and the memories agree.
+// judgeMemories checks L3: the registry and the memories agree.
 func (w *world) judgeMemories() {
 	if w.registry == nil {
 		return
@@ -95,7 +95,7 @@ func (w *world) judgeMemories() {
 	}
 }
 
-// judgeRest is what must be so long after the last fault.
+// judgeRest checks what must hold long after the last fault.
 func (w *world) judgeRest() {
 	calls := w.byID()
 	for _, n := range w.nodes {
@@ -104,7 +104,7 @@ func (w *world) judgeRest() {
 			switch {
 			case c == nil:
 				w.violated("L2", nil, w.now(), "%s has call %s that no peer knows", n.name, d.CallID)
-			case !d.Session.Active(): // nothing ends it but a BYE
+			case !d.Session.Active(): // only a BYE ends it
 			case c.Ended > 0 && c.goneBy() < w.now():
 				w.violated("L2", c, w.now(), "%s has it still, though it should be gone by %.3f s", n.name, c.goneBy().Seconds())
 			}
@@ -112,13 +112,13 @@ func (w *world) judgeRest() {
 	}
 }
 
-// goneBy is when nobody may know of an ended call any more.
+// goneBy returns when no node may have an ended call any more.
 func (c *Call) goneBy() time.Duration {
 	s := c.sessionAt(c.Ended + 1)
 	return c.Ended + s.interval + timeout + time.Second
 }
 
-// judgeEnd is L4: when all calls are over nothing of them is left.
+// judgeEnd checks L4: when all calls are over, nothing of them is left.
 func (w *world) judgeEnd(calls map[string]*Call) {
 	for _, n := range w.nodes {
 		for d := range n.ua.Timers.Calls(context.Background()) {
@@ -132,8 +132,8 @@ func (w *world) judgeEnd(calls map[string]*Call) {
 	}
 }
 
-// judgeKeys is L4 of the registry: it has nothing but nodes, and calls without a timer
-// that a lost BYE has left.
+// judgeKeys checks L4 in the registry: it has only nodes, and calls without a timer whose BYE
+// was lost.
 func (w *world) judgeKeys(calls map[string]*Call) {
 	ctx := context.Background()
 	pulse, _ := w.registry.Beat(ctx, failover.Node{Name: "judge"})
@@ -152,7 +152,7 @@ func (w *world) judgeKeys(calls map[string]*Call) {
 	}
 }
 
-// call may be called at any time, with no lock of a peer held; nil if there is no such.
+// call returns a call; nil if there is none. The caller holds no lock of a peer.
 func (w *world) call(id string) *Call {
 	for _, p := range w.peers {
 		p.mu.Lock()
@@ -165,7 +165,7 @@ func (w *world) call(id string) *Call {
 	return nil
 }
 
-// byID are all calls.
+// byID returns all calls by their ID.
 func (w *world) byID() map[string]*Call {
 	calls := make(map[string]*Call)
 	for _, p := range w.peers {

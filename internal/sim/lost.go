@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// kept reports whether at that moment the registry had a state of the call: one was written
-// before, and has not been undone by then.
+// kept reports whether the registry had a state of the call at that moment: one was written
+// before, and not lost since.
 func (r *registry) kept(c *Call, at time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -18,8 +18,8 @@ func (r *registry) kept(c *Call, at time.Duration) bool {
 	return false
 }
 
-// undoneBy reports whether what was written at a moment was undone before another one. r.mu
-// is held.
+// undoneBy reports whether the writes of one moment were lost before another moment. r.mu is
+// held.
 func (r *registry) undoneBy(written, at time.Duration) bool {
 	for _, u := range r.undone {
 		if u.from <= written && written <= u.to && u.to <= at {
@@ -29,8 +29,8 @@ func (r *registry) undoneBy(written, at time.Duration) bool {
 	return false
 }
 
-// behind reports whether a write of a call was undone: the next one of its writer mends it. A
-// call without a timer has that when all calls are written again, after hours.
+// behind reports whether a write of a call was lost. The owner's next write repairs that; for
+// a call without a timer it comes only when all calls are written again, after hours.
 func (r *registry) behind(callID string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,8 +54,8 @@ func (r *registry) wrote(callID string, from, to time.Duration) bool {
 const writing = 5 * time.Second
 
 // lost reports whether a call may be lost at that moment: its owner has died, the registry
-// has no state of it, and the owner could write none, or none after the registry had lost
-// what was written before. Without a registry a call ends with its node.
+// has no state of it, and the owner could write none, or none after the registry had lost its
+// data. Without a registry a call ends with its node.
 func (v *view) lost(at time.Duration) bool {
 	owner, since, _ := v.holder(at)
 	died, dead := owner.n.deathAfter(max(since, v.Began), at)

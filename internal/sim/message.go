@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// message is what a peer reads of a SIP message. It is parsed by hand, since a run has
-// a million of them.
+// message has the parts of a SIP message that a peer uses. It is parsed by hand for speed: a
+// run has a million messages.
 type message struct {
 	status  int    // 0 for a request
 	method  string // of the request, or in CSeq
@@ -23,7 +23,7 @@ type message struct {
 	body    bool
 }
 
-// parse returns false for what is no SIP message that a peer can answer.
+// parse returns false if the text is not a SIP message that a peer can answer.
 func parse(text string) (m message, ok bool) {
 	head, body, _ := strings.Cut(text, "\r\n\r\n")
 	m.body = body != ""
@@ -73,7 +73,7 @@ func (m *message) read(name, value, line string) {
 	}
 }
 
-// param is the value of a parameter, empty if there is none.
+// param returns the value of a parameter; empty if there is none.
 func param(value, name string) string {
 	_, after, found := strings.Cut(value, ";"+name+"=")
 	if !found {
@@ -85,7 +85,7 @@ func param(value, name string) string {
 	return after
 }
 
-// uriOf is the URI in a Contact, From or To.
+// uriOf returns the URI in a Contact, From or To.
 func uriOf(value string) string {
 	_, after, found := strings.Cut(value, "<")
 	if !found {
@@ -95,7 +95,7 @@ func uriOf(value string) string {
 	return uri
 }
 
-// addrOf is the host:port in a URI.
+// addrOf returns the host:port in a URI.
 func addrOf(uri string) string {
 	_, after, found := strings.Cut(uri, "@")
 	if !found {

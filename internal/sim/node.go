@@ -29,18 +29,18 @@ type node struct {
 	up         bool
 	open       bool            // the application listens
 	leaving    bool            // it hands its calls over
-	lives      int             // so many times it has started
+	lives      int             // how many times it has started
 	since      time.Duration   // when it last started
 	deaths     []time.Duration // the end of each life
-	departures []time.Duration // those that were planned
+	departures []time.Duration // the planned ones among the deaths
 	away       []span          // when it did not run: crashed, stopped or paused
-	until      time.Duration   // it is paused until then
+	until      time.Duration   // the end of its pause
 }
 
-// span is from one moment up to another; without an end it is still open.
+// span is the time from one moment to another; without an end it still lasts.
 type span struct{ from, to time.Duration }
 
-// start begins a life of n, in which it knows nothing of those before.
+// start begins a life of n, without any memory of earlier ones.
 func (n *node) start() {
 	n.mu.Lock()
 	n.up, n.leaving, n.since = true, false, n.w.now()
@@ -66,7 +66,7 @@ func (n *node) start() {
 	}
 }
 
-// crash ends it without a word. It returns false if it had ended.
+// crash ends a life without a Leave. It returns false if it had ended.
 func (n *node) crash() bool {
 	died := n.die()
 	if died {
@@ -76,7 +76,7 @@ func (n *node) crash() bool {
 	return died
 }
 
-// die is the moment of its death: nothing that it still does has any effect.
+// die marks the moment of death: from now on nothing that n does has any effect.
 func (n *node) die() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -89,7 +89,7 @@ func (n *node) die() bool {
 	return true
 }
 
-// bury ends what is left of it.
+// bury stops the goroutines of a life that has ended.
 func (n *node) bury() {
 	n.w.fenced.count(n)
 	n.cancel()
@@ -111,8 +111,7 @@ func (n *node) leave() bool {
 	return crashed
 }
 
-// standsStill is how long n stands still from now on, and whether that life of it goes
-// on.
+// standsStill returns how much longer n is paused, and whether its life goes on.
 func (n *node) standsStill(life int) (paused time.Duration, runs bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -133,14 +132,15 @@ func (n *node) drop(id string) {
 	delete(n.calls, id)
 }
 
-// running is the user agent of this life, with its context; false between two.
+// running returns the user agent of the present life, with its context; false if there is
+// none.
 func (n *node) running() (*sipua.UA, context.Context, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.ua, n.ctx, n.open
 }
 
-// dial has the application of n call a peer.
+// dial makes the application of n call a peer.
 func (n *node) dial(addr string) {
 	ua, life, up := n.running()
 	if !up {
@@ -161,7 +161,7 @@ func (n *node) dial(addr string) {
 	}
 }
 
-// hangUp has the application of n hang up, if it has that call.
+// hangUp makes the application of n hang up, if it has that call.
 func (n *node) hangUp(id string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -179,7 +179,7 @@ func (n *node) hangUp(id string) bool {
 	return true
 }
 
-// ran reports whether n ran all the time from one moment to another.
+// ran reports whether n ran for all of the time from one moment to another.
 func (n *node) ran(from, to time.Duration) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -197,7 +197,7 @@ func (n *node) died(from, to time.Duration) bool {
 	return died
 }
 
-// deathAfter is when a life of n first ended between two moments.
+// deathAfter returns when a life of n first ended between two moments.
 func (n *node) deathAfter(from, to time.Duration) (at time.Duration, died bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -10,33 +10,33 @@ import (
 // lease is the lease of every node.
 const lease = failover.DefaultLease
 
-// takenWithin is how long a takeover may take until each survivor had its turn, with a little for
-// the answers.
+// takenWithin is how long it may take until each survivor has had its turn to take calls over,
+// with a little extra for the answers.
 func (w *world) takenWithin() time.Duration {
 	return lease + 2*w.plan.Beat + time.Duration(len(w.nodes))*time.Second + 2*time.Second
 }
 
-// grantsOf are those of a call, in order.
+// grantsOf returns the grants of a call, in order.
 func (r *registry) grantsOf(c *Call) []grant {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.grants[c.ID]
 }
 
-// lifeOf is whose run it is.
+// lifeOf returns the node and life that a run belongs to.
 func (r *registry) lifeOf(run failover.Node) life {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.runs[run]
 }
 
-// id is the call as its nodes know it.
+// id returns the ID by which the nodes know the call.
 func (c *Call) id() dialogstore.ID {
 	return dialogstore.ID{CallID: c.ID, LocalTag: c.remoteTag, RemoteTag: c.localTag}
 }
 
-// robbed is S6, too: a call is claimed from a node whose beats have all come, for longer
-// than a claim can be on its way.
+// robbed checks S6, too: no call is claimed from a node whose beats have all arrived, for
+// longer than a claim can be on its way.
 func (r *registry) robbed(me, from failover.Node, k failover.Key) {
 	now := r.w.now()
 	r.mu.Lock()
@@ -50,11 +50,11 @@ func (r *registry) robbed(me, from failover.Node, k failover.Key) {
 	}
 }
 
-// longestOnWay is longer than any node is cut off from the registry, which is when a claim
-// may be done that was sent before.
+// longestOnWay is longer than any node is cut off from the registry: a claim that was sent
+// before may be carried out only after that.
 const longestOnWay = 3 * time.Minute
 
-// pulse is what the registry has heard of a run.
+// pulse has the beats of a run that the registry received.
 type pulse struct {
 	began, last time.Duration // its first beat and its latest
 	gap         time.Duration // the end of its latest silence of a lease
@@ -74,15 +74,15 @@ func (r *registry) met(me failover.Node, n *node, count int) {
 	r.runs[me], r.pulses[me] = life{n, count}, p
 }
 
-// runs reports whether that life goes on, and has not handed its calls over.
+// runs reports whether a life still lasts, and has not handed its calls over.
 func (l life) runs() bool {
 	l.n.mu.Lock()
 	defer l.n.mu.Unlock()
 	return l.n.up && !l.n.leaving && l.n.lives == l.count
 }
 
-// holder is who owned the call at a moment, by what the registry granted, since when,
-// and whether that node knew.
+// holder returns the owner of the call at a moment according to the registry, since when it
+// owned the call, and whether it knew.
 func (v *view) holder(at time.Duration) (l life, since time.Duration, knew bool) {
 	l, knew = life{v.exchanges[0].node, 0}, true
 	for _, g := range v.grants {
@@ -94,8 +94,8 @@ func (v *view) holder(at time.Duration) (l life, since time.Duration, knew bool)
 	return l, since, knew
 }
 
-// former is S2: after the first accepted request of a taker none of the former owner is
-// accepted by a peer that conforms to RFC 3261 §12.2.2.
+// former checks S2: after a peer has accepted the first request of a new owner, it accepts
+// none of the former owner, if it conforms to RFC 3261 §12.2.2.
 func (v *view) former() {
 	if v.peer.kind.LaxCSeq {
 		return
@@ -130,7 +130,7 @@ func (v *view) grantedTo(n *node, from, to time.Duration) bool {
 	return false
 }
 
-// runsOf are the runs of a node that the registry has heard of.
+// runsOf returns the runs of a node that the registry knows.
 func (r *registry) runsOf(n *node) (all []failover.Node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

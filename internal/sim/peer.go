@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// peer is a light user agent on the network, without a SIP stack: it has one call at a
-// time, and writes down what becomes of it.
+// peer is a light user agent on the network, without a SIP stack. It has one call at a time,
+// and keeps a ledger of it.
 type peer struct {
 	w    *world
 	name string
@@ -21,9 +21,9 @@ type peer struct {
 	mu     sync.Mutex
 	random *rand.Rand
 	serial int
-	gone   bool             // it has crashed and says nothing
+	gone   bool             // it has crashed and sends nothing
 	life   int              // counts its crashes
-	quiet  bool             // it begins no call any more
+	quiet  bool             // it begins no more calls
 	call   *Call            // the latest; nil after a crash
 	calls  []*Call          // all
 	known  map[string]*Call // since the last crash
@@ -38,7 +38,7 @@ func newPeer(w *world, i int, random *rand.Rand) *peer {
 	return p
 }
 
-// listen ends with the network.
+// listen handles packets until the network ends.
 func (p *peer) listen() {
 	buf := make([]byte, 4096)
 	for {
@@ -62,14 +62,14 @@ func (p *peer) listen() {
 	}
 }
 
-// write sends to host:port. What is no such address is lost.
+// write sends to host:port. For an invalid address the packet is lost.
 func (p *peer) write(to, raw string) {
 	if addr, err := netip.ParseAddrPort(to); err == nil {
 		_, _ = p.conn.WriteTo([]byte(raw), net.UDPAddrFromAddrPort(addr))
 	}
 }
 
-// live has a call begun after a while. p.mu is held.
+// live schedules the next call. p.mu is held.
 func (p *peer) live(after time.Duration) {
 	p.next.stop()
 	if !p.quiet {
@@ -84,7 +84,7 @@ func (p *peer) begin() {
 	case p.random.IntN(2) == 0:
 		p.invite(n.addr)
 	default:
-		go n.dial(p.addr) // in its own goroutine: it waits for us
+		go n.dial(p.addr) // in its own goroutine: it waits for our answer
 	}
 	p.live(time.Minute + spread(p.random, time.Minute)) // unless there is a call by then
 }
@@ -101,7 +101,7 @@ func (p *peer) up(c *Call) {
 		case draw == 0 && !p.quiet:
 			p.crash(20*time.Second + spread(p.random, time.Hour))
 		case draw < 8 && p.w.hangUp(c):
-			// Where the node's BYE is lost, the peer's own session ends it.
+			// If the node's BYE is lost, the peer's own session ends the call.
 			p.next = p.after(2*time.Minute, func() { p.hangUp(HungUp) })
 		default:
 			p.hangUp(HungUp)
@@ -118,7 +118,7 @@ func (p *peer) hangUp(why Why) {
 	}
 }
 
-// end notes the end, and has the next call begun some time after it. p.mu is held.
+// end notes the end of the call, and schedules the next one. p.mu is held.
 func (p *peer) end(why Why, by string) {
 	c := p.call
 	c.Ended, c.Why, c.By = p.w.now(), why, by
@@ -126,7 +126,7 @@ func (p *peer) end(why Why, by string) {
 	p.live(time.Minute + spread(p.random, 10*time.Minute))
 }
 
-// crash has p fall silent, and know nothing of its call afterwards. p.mu is held.
+// crash silences p for a while, and makes it forget its call. p.mu is held.
 func (p *peer) crash(silent time.Duration) {
 	p.end(Vanished, "")
 	clear(p.known)
@@ -140,7 +140,7 @@ func (p *peer) crash(silent time.Duration) {
 	})
 }
 
-// rest has p begin no further call.
+// rest lets p begin no more calls.
 func (p *peer) rest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,7 +150,7 @@ func (p *peer) rest() {
 	}
 }
 
-// finish hangs up, whatever the kind.
+// finish hangs up, regardless of the kind.
 func (p *peer) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,7 +158,7 @@ func (p *peer) finish() {
 	p.hangUp(HungUp)
 }
 
-// branch is a new one.
+// branch returns a new branch.
 func (p *peer) branch() string {
 	p.serial++
 	return fmt.Sprintf("z9hG4bK-%s-%d", p.name, p.serial)

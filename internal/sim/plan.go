@@ -9,7 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Plan is all that is drawn from a seed before a run.
+// Plan is everything that is drawn from a seed before a run.
 type Plan struct {
 	Seed       uint64
 	Nodes      int
@@ -27,11 +27,11 @@ type Fault struct {
 	At   time.Duration
 	Kind FaultKind
 	For  time.Duration // how long it lasts
-	Node int           // whom it hits, where that matters
-	Rate float64       // of peers, packets or replies that it hits
+	Node int           // the node concerned, if any
+	Rate float64       // the share of peers, packets or replies concerned
 }
 
-// FaultKind is what goes wrong.
+// FaultKind is the kind of a Fault.
 type FaultKind string
 
 // The kinds.
@@ -50,7 +50,7 @@ const (
 	RegistryJumped FaultKind = "registry's clock jumped"
 )
 
-// kinds are how often a fault comes in an hour of a run that has it, and how long it
+// kinds sets how often each fault occurs in an hour of a run that has it, and how long it
 // lasts.
 var kinds = []struct {
 	kind          FaultKind
@@ -72,15 +72,15 @@ var kinds = []struct {
 	{RegistryJumped, 0.5, time.Second, 10 * time.Minute, true},
 }
 
-// Draw makes the plan of a seed. About half of the kinds of faults are in it, so that
-// each kind meets the others in few runs and is alone in some.
+// Draw makes the plan of a seed. A plan has about half of the kinds of faults, so that a few
+// runs combine any two kinds, and some runs have a kind alone.
 func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	random := rand.New(rand.NewPCG(seed, 1))
 	p := Plan{Seed: seed, Faulty: time.Hour + spread(random, 3*time.Hour)}
 	p.Nodes = nodes[0] + random.IntN(nodes[1]-nodes[0]+1)
 	p.Peers = peers[0] + max(random.IntN(peers[1]-peers[0]+1), random.IntN(peers[1]-peers[0]+1))
 	p.CallLength = 10*time.Minute + spread(random, 4*time.Hour)
-	// From a source of its own, so that what is added leaves the rest of a seed as it is.
+	// From a separate source, so that additions here leave the rest of a seed as it is.
 	random = rand.New(rand.NewPCG(seed, 5))
 	p.Beat = pick(random, lease/12, lease/6, lease/3, lease/3, lease/3, lease/3)
 	p.Options = drawOptions(random)
@@ -103,7 +103,7 @@ func Draw(seed uint64, nodes, peers [2]int, registry bool) Plan {
 	return p
 }
 
-// drawOptions are what an application may have set; half of the runs have the defaults.
+// drawOptions returns options that an application may set; half of the runs have the defaults.
 func drawOptions(random *rand.Rand) []middleware.Option {
 	if random.IntN(2) == 0 {
 		return nil

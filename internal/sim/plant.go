@@ -11,11 +11,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/ownership"
 )
 
-// Plant is a fault that is put into every node on purpose, to see whether it is found.
-// It is a registry that misleads, so that no node needs a hook for it.
+// Plant is a fault that is put into every node on purpose, to see whether the judges find it.
+// It is a registry that misleads its node, so that the node needs no hook.
 type Plant func(failover.Registry) failover.Registry
 
-// plant returns the registry as it misleads a node.
+// plant returns a registry that misleads a node.
 func (s *Stack) plant(r failover.Registry) failover.Registry {
 	if s.Plant == nil {
 		return r
@@ -23,7 +23,7 @@ func (s *Stack) plant(r failover.Registry) failover.Registry {
 	return s.Plant(r)
 }
 
-// NoFence has nobody learn that a call is another node's.
+// NoFence hides from each node that another one owns a call.
 func NoFence(r failover.Registry) failover.Registry { return &noFence{Registry: r} }
 
 type noFence struct {
@@ -54,8 +54,8 @@ func (f *noFence) Owner(ctx context.Context, ids []dialogstore.ID) ([]failover.O
 	return owners, err
 }
 
-// Credulous takes every node for dead whose count stands still, also when its own beats
-// fail: they seem to succeed.
+// Credulous considers every node dead whose count stands still, even if its own beats fail:
+// they seem to succeed.
 func Credulous(r failover.Registry) failover.Registry { return &credulous{Registry: r} }
 
 type credulous struct {
@@ -84,8 +84,8 @@ func (c *credulous) Beat(ctx context.Context, me failover.Node) (failover.Pulse,
 
 func (c *credulous) Bury(context.Context, failover.Node, uint64) (bool, error) { return true, nil }
 
-// Greedy writes itself down as the owner of what it saw a dead node own a while ago,
-// whoever owns that by now, instead of asking for it.
+// Greedy writes itself as the owner of calls that it once saw a dead node own, instead of
+// claiming them, no matter who owns them now.
 func Greedy(r failover.Registry) failover.Registry {
 	return &greedy{Registry: r, lists: make(map[failover.Node]list)}
 }
@@ -96,7 +96,7 @@ type greedy struct {
 	lists map[failover.Node]list
 }
 
-// list is what a node owned when it was looked at.
+// list has the calls that a node owned at the last look.
 type list struct {
 	at   time.Time
 	held []failover.Held
@@ -136,8 +136,8 @@ func (g *greedy) Claim(ctx context.Context, me, _ failover.Node, keys []failover
 	return all, nil
 }
 
-// NoJump has a taker number its requests as the former owner would go on, where that had
-// numbers enough below.
+// NoJump lets a new owner continue the CSeq of the former owner without a jump, if there are
+// enough lower numbers.
 func NoJump(r failover.Registry) failover.Registry { return &noJump{r} }
 
 type noJump struct{ failover.Registry }

@@ -20,7 +20,7 @@ type Shared interface {
 	Len() int
 }
 
-// registry is the one of a run, its troubles, and what it has granted.
+// registry is the registry of a run, with its troubles and what it has granted.
 type registry struct {
 	Shared
 	w     *world
@@ -34,23 +34,23 @@ type registry struct {
 	slow     span
 	slowness time.Duration
 	lossy    span
-	share    float64         // of replies lost
-	cutOff   map[*node][]cut // nodes, from the registry
+	share    float64         // the share of replies that are lost
+	cutOff   map[*node][]cut // nodes that cannot reach the registry
 	trouble  []trouble       // of any kind, for all nodes
-	undone   []span          // what was written in it is lost
+	undone   []span          // the writes in these times were lost
 	runs     map[failover.Node]life
 	pulses   map[failover.Node]pulse
 	grants   map[string][]grant         // by Call-ID, in order
 	dropped  map[string]time.Duration   // by Call-ID
-	begins   map[string]int             // by Call-ID, where the grants begin that the registry has not forgotten
-	writes   map[string][]time.Duration // by Call-ID, those that were accepted, in order
+	begins   map[string]int             // by Call-ID, the first of the grants that the registry still knows
+	writes   map[string][]time.Duration // by Call-ID, the accepted writes, in order
 	puts     map[string][]time.Duration // the same without claims
 }
 
-// cut is a time in which a node does not reach the registry.
+// cut is a time in which a node cannot reach the registry.
 type cut struct {
 	span
-	refused bool // it learns so at once, and what it sends is lost
+	refused bool // requests fail at once, instead of arriving later
 }
 
 // trouble is a time in which something was wrong with the registry.
@@ -59,18 +59,18 @@ type trouble struct {
 	kind FaultKind
 }
 
-// life is one of a node, as the registry calls it a run.
+// life is one life of a node, which the registry knows as a run.
 type life struct {
 	n     *node
 	count int
 }
 
-// grant is a call that a node became the owner of.
+// grant records that a node became the owner of a call.
 type grant struct {
 	at       time.Duration
-	to, from failover.Node // from is zero where it was a write
+	to, from failover.Node // from is zero for a write
 	epoch    uint64
-	served   time.Duration // since when that node serves it; 0 while it has not heard of it
+	served   time.Duration // since when that node serves the call; 0 as long as it does not know
 }
 
 func newRegistry(w *world, seed uint64) *registry {
@@ -81,10 +81,10 @@ func newRegistry(w *world, seed uint64) *registry {
 
 func (s span) has(at time.Duration) bool { return s.from <= at && at < s.to }
 
-// meets reports whether any of it is between two moments.
+// meets reports whether the span and the time between two moments overlap.
 func (s span) meets(from, to time.Duration) bool { return s.from < to && from < s.to }
 
-// put notes what became of a write.
+// put records the result of a write.
 func (r *registry) put(me failover.Node, k failover.Key, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,14 +94,14 @@ func (r *registry) put(me failover.Node, k failover.Key, err error) {
 	}
 }
 
-// claimed notes a claim that was granted.
+// claimed records a granted claim.
 func (r *registry) claimed(me, from failover.Node, k failover.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.grant(grant{at: r.w.now(), to: me, from: from, epoch: k.Epoch}, k)
 }
 
-// served notes that n knows of its latest claim of a call.
+// served records that n knows the result of its latest claim of a call.
 func (r *registry) served(n *node, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,7 +114,7 @@ func (r *registry) served(n *node, id string) {
 	}
 }
 
-// drop notes that a call has ended.
+// drop records that a call has ended.
 func (r *registry) drop(k failover.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,9 +128,9 @@ func (r *registry) ended(c *Call) bool {
 	return ok
 }
 
-// grant notes one that is news, and judges S6: the epochs of a call rise, and each has
-// one owner, unless the registry has lost what it granted, or has forgotten the call when
-// it had ended. r.mu is held.
+// grant records a new grant, and checks S6: the epochs of a call rise, and each has one owner,
+// unless the registry has lost the grant, or has forgotten the call after its end. r.mu is
+// held.
 func (r *registry) grant(g grant, k failover.Key) {
 	r.writes[k.CallID] = append(r.writes[k.CallID], g.at)
 	all := r.grants[k.CallID]
@@ -154,8 +154,8 @@ func (r *registry) grant(g grant, k failover.Key) {
 	r.grants[k.CallID] = append(all, g)
 }
 
-// jumped reports whether the clock of the registry jumped between two moments: it forgets
-// sooner then. r.mu is held.
+// jumped reports whether the clock of the registry jumped between two moments, so that it may
+// forget sooner. r.mu is held.
 func (r *registry) jumped(from, to time.Duration) bool {
 	for _, t := range r.trouble {
 		if t.kind == RegistryJumped && from <= t.from && t.from <= to {
@@ -165,7 +165,7 @@ func (r *registry) jumped(from, to time.Duration) bool {
 	return false
 }
 
-// lost reports whether what was written at that moment has been undone since.
+// lost reports whether the writes of that moment have been lost since.
 func (r *registry) lost(at time.Duration) bool {
 	for _, u := range r.undone {
 		if u.from <= at && at <= u.to {
@@ -175,7 +175,7 @@ func (r *registry) lost(at time.Duration) bool {
 	return false
 }
 
-// fault is one of the registry.
+// fault makes a fault of the registry happen.
 func (r *registry) fault(f Fault, n *node, s *script) {
 	r.turn.Lock()
 	defer r.turn.Unlock()
@@ -216,7 +216,7 @@ func (r *registry) fault(f Fault, n *node, s *script) {
 	r.trouble = append(r.trouble, trouble{during, f.Kind})
 }
 
-// marks are what the ladder of a call shows of the registry.
+// marks returns the events of the registry for the ladder of a call.
 func (r *registry) marks(c *Call) (all []mark) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -234,8 +234,8 @@ func (r *registry) marks(c *Call) (all []mark) {
 	return all
 }
 
-// healthy reports whether n reached the registry all the time from one moment to
-// another, and nothing was wrong with it.
+// healthy reports whether n could reach the registry for all of the time from one moment to
+// another, and nothing was wrong with the registry.
 func (r *registry) healthy(n *node, from, to time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// report fails the test with what was found, each with the ladder of its call, a few
-// of a kind.
+// report fails the test with the violations found, each with the ladder of its call, and only
+// a few of each kind.
 func (w *world) report() {
 	shown := make(map[string]int)
 	for _, v := range w.found {
@@ -33,8 +33,8 @@ func (w *world) report() {
 	}
 }
 
-// ladder shows what passed of a call before a moment and soon after it, and when its
-// nodes did not run.
+// ladder shows the messages of a call before a moment and soon after it, and the times in
+// which its nodes did not run.
 func (w *world) ladder(c *Call, at time.Duration) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s %+v, up from %.3f s to %.3f s: %s %s\n", c.ID, c.peer.addr, c.peer.kind,
@@ -101,7 +101,7 @@ func (t *tail) Write(row []byte) (int, error) {
 
 func (t *tail) String() string { return strings.Join(t.rows, "") }
 
-// mark is something of a run beside messages.
+// mark is an event of a run that is not a message.
 type mark struct {
 	at   time.Duration
 	text string
@@ -114,7 +114,7 @@ func (n *node) note(e sessiontimer.Event) {
 	case sessiontimer.Refreshed:
 		return // the 2xx shows it
 	case sessiontimer.Released:
-		n.drop(e.CallID) // as an application does that can
+		n.drop(e.CallID) // as a careful application does
 		text += " to " + e.To
 	case sessiontimer.TakenOver:
 		n.w.registry.served(n, e.CallID)

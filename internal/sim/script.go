@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// script is what is still to be done, in order.
+// script is the list of steps still to be done, in order.
 type script []step
 
 type step struct {
@@ -38,7 +38,7 @@ func (w *world) script() script {
 	return s
 }
 
-// fault has it happen. What hits a node that does not run is none.
+// fault makes a fault happen. It has no effect on a node that does not run.
 func (w *world) fault(f Fault, s *script) {
 	n, until := w.nodes[f.Node], w.now()+f.For
 	up, paused := n.state()
@@ -68,7 +68,7 @@ func (w *world) fault(f Fault, s *script) {
 	}
 }
 
-// pause has nothing of n reach others, nor others reach it, before it goes on.
+// pause delays all packets from and to n until the pause ends.
 func (n *node) pause(until time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

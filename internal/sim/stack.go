@@ -8,27 +8,27 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// Stack is what the nodes of a run are made of.
+// Stack defines the nodes of a run.
 type Stack struct {
 	Name  string
-	Nodes [2]int // least and most
+	Nodes [2]int // minimum and maximum
 	Peers [2]int
 
-	// Options are those of a node that starts, besides those of the simulation.
+	// Options returns options for a node that starts, besides those of the simulation.
 	Options func(n *node) []middleware.Option
 	// Started is called when a node has started. May be nil.
 	Started func(n *node)
-	// Leave hands the calls of a node over before a planned stop. Nil: there is no
-	// such thing, and a planned stop is no fault.
+	// Leave hands the calls of a node over before a planned stop. If it is nil, there are
+	// no planned stops.
 	Leave func(context.Context, *middleware.Timers) error
-	// Shared reports whether calls outlive their node, so that what is said of a
-	// registry is judged.
+	// Shared reports whether calls outlive their node, so that the rules about the registry
+	// are judged.
 	Shared bool
-	// Registry makes the one that they share. Nil: a failover.Memory.
+	// Registry makes the registry that the nodes share. Nil: a failover.Memory.
 	Registry func(*testing.T) Shared
 	// Common reports whether the nodes share one address, which moves with the calls.
 	Common bool
-	// Plant is a fault put in on purpose. Mostly nil.
+	// Plant is a fault put in on purpose; usually nil.
 	Plant Plant
 }
 
@@ -45,7 +45,7 @@ var Alone = Stack{
 	Options: func(*node) []middleware.Option { return nil },
 }
 
-// Cluster are nodes at addresses of their own that share a registry.
+// Cluster is a set of nodes that have their own addresses and share a registry.
 var Cluster = Stack{
 	Name: "cluster", Nodes: [2]int{2, 5}, Peers: [2]int{50, 500}, Shared: true,
 	Options: func(n *node) []middleware.Option {

@@ -2,14 +2,14 @@ package sim
 
 import "time"
 
-// taken is L1 amid the faults: when a node crashes, each call of its that the registry has
-// is claimed as soon as each survivor has had its turn, if one of them was well all the
-// time.
+// taken checks L1 during the faults: when a node crashes, each of its calls that the registry
+// has is claimed as soon as each survivor has had its turn, if one of them was healthy for all
+// of that time.
 func (v *view) taken() {
 	for i, g := range v.grants {
 		owner := v.registry.lifeOf(g.to)
 		if owner.n == nil {
-			continue // it never beat
+			continue // it never sent a beat
 		}
 		died, crashed := owner.end()
 		if !crashed || died < g.at {

@@ -10,16 +10,16 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// Takeover is what an application makes of calls that are taken over: a share ends with its
-// node, another one gets a new description, and the rest is kept.
+// Takeover decides what happens to calls that are taken over: a share of them is ended,
+// another share gets a new description, and the rest is kept.
 type Takeover struct{ Ends, Describes float64 }
 
-// drawTakeover draws it. More than half of the runs keep all calls, as is the default.
+// drawTakeover draws a Takeover. More than half of the runs keep all calls, like the default.
 func drawTakeover(random *rand.Rand) Takeover {
 	return pick(random, Takeover{}, Takeover{}, Takeover{}, Takeover{Ends: 1}, Takeover{Describes: 1}, Takeover{0.3, 0.3})
 }
 
-// share tells calls apart: it is the same for one call at every node.
+// share maps a call to a number between 0 and 1, the same at every node.
 func share(callID string) float64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(callID))
@@ -45,7 +45,7 @@ func (t Takeover) decide(d dialogstore.Dialog) failover.Decision {
 	return failover.Decision{}
 }
 
-// endedByTakeover reports whether a BYE is that of a node which took a call over to end it.
+// endedByTakeover reports whether a BYE comes from a node that took the call over to end it.
 func (v *view) endedByTakeover(bye *exchange) bool {
 	return v.plan.Takeover.ends(v.ID) && strings.Contains(bye.reason, "cause=41") && v.claimedBy(bye.node, bye)
 }
@@ -60,8 +60,8 @@ func (v *view) claimedBy(n *node, e *exchange) bool {
 	return false
 }
 
-// spared is S3 the other way round: a node does not refresh what it took over to end, unless
-// it could not ask then whether the call was its own.
+// spared checks the reverse of S3: a node does not refresh a call that it took over to end,
+// unless it could not ask then whether the call was its own.
 func (v *view) spared() {
 	if !v.plan.Takeover.ends(v.ID) {
 		return

@@ -2,18 +2,18 @@ package sim
 
 import "time"
 
-// T1, T2 and how long a transaction lasts (RFC 3261 §17).
+// T1, T2 and the lifetime of a transaction (RFC 3261 §17).
 const (
 	t1      = 500 * time.Millisecond
 	t2      = 4 * time.Second
 	timeout = 64 * t1
 )
 
-// turn is a timer of a peer, whose function runs under the peer's lock unless it was
-// stopped before, or the peer has crashed.
+// turn is a timer of a peer. Its function runs with the peer's lock held, unless the timer was
+// stopped before or the peer has crashed.
 type turn struct{ timer *time.Timer }
 
-// after has f called later. p.mu is held.
+// after calls f later. p.mu is held.
 func (p *peer) after(d time.Duration, f func()) *turn {
 	t, life := &turn{}, p.life
 	t.timer = time.AfterFunc(d, func() {
@@ -35,8 +35,8 @@ func (t *turn) stop() {
 	}
 }
 
-// repeat sends now and again as a transaction over UDP does, until it is stopped or
-// the time is up; longest bounds the pauses.
+// repeat sends now, and retransmits like a transaction over UDP, until it is stopped or the
+// time is up; longest bounds the pauses.
 type repeat struct {
 	p       *peer
 	to, raw string
@@ -70,7 +70,7 @@ func (r *repeat) stop() {
 	}
 }
 
-// transaction is a request of a peer under way.
+// transaction is a request of a peer in progress.
 type transaction struct {
 	method, branch string
 	number         uint32
@@ -79,7 +79,7 @@ type transaction struct {
 	done           func(m message) // the final response; status 0 if there was none
 }
 
-// answer is what a peer has answered, to be sent again for a retransmission.
+// answer is a peer's response, kept to answer retransmissions.
 type answer struct {
 	to      string
 	raw     string  // empty while there is none yet

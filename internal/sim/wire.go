@@ -8,13 +8,13 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
-// wire decides what becomes of each packet, and keeps it for the judge.
+// wire decides the fate of each packet, and records it for the judges.
 type wire struct {
 	w      *world
 	random *rand.Rand
 
 	mu    sync.Mutex
-	nodes map[string]*node // by address; of a common one, the node that has it
+	nodes map[string]*node // by address; for a common address the node that has it
 	turns []turnOf         // of nodes that have the common address, in order
 	tapes map[string]*tape // by the peer's address
 	storm storm
@@ -25,14 +25,14 @@ type wire struct {
 // path is between a node, by name, and a peer, by address.
 type path struct{ node, peer string }
 
-// storm is bad weather until a moment.
+// storm is a time of packet loss and delay, until a moment.
 type storm struct {
 	until         time.Duration
 	loss, doubled float64
 	delay         time.Duration
 }
 
-// tape is what passed between one peer and all nodes, in order.
+// tape has the packets between one peer and all nodes, in order.
 type tape struct{ packets []packet }
 
 // packet is one datagram.
@@ -40,7 +40,7 @@ type packet struct {
 	at, arrives time.Duration // arrives is 0 if it was lost
 	from, to    string
 	text        string
-	node        *node // one end; nil if nobody had the common address
+	node        *node // one end; nil if no node had the common address
 }
 
 func (x *wire) filter(p sipnet.Packet) sipnet.Verdict {
@@ -61,7 +61,7 @@ func (x *wire) filter(p sipnet.Packet) sipnet.Verdict {
 	return v
 }
 
-// nodeOf is the node at one end of p.
+// nodeOf returns the node at one end of p.
 func (x *wire) nodeOf(p sipnet.Packet) *node {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -75,7 +75,7 @@ func (x *wire) decide(p sipnet.Packet, n *node) (v sipnet.Verdict) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if n == nil {
-		return sipnet.Verdict{Drop: true} // nobody calls peers but nodes
+		return sipnet.Verdict{Drop: true} // peers talk to nodes only
 	}
 	at := path{n.name, p.To}
 	if p.To == n.addr {
@@ -102,8 +102,8 @@ func (x *wire) decide(p sipnet.Packet, n *node) (v sipnet.Verdict) {
 		v = sipnet.Verdict{Drop: x.final[refusal], Delay: v.Delay}
 		x.final[refusal] = true
 	}
-	// What a stopped process has not read lies in its socket; what it would have sent
-	// leaves when it goes on.
+	// The packets to a paused process wait in its socket, and those from it leave when it
+	// continues.
 	v.Delay = max(v.Delay, paused-p.At)
 	return v
 }
@@ -114,7 +114,7 @@ func (n *node) state() (up bool, paused time.Duration) {
 	return n.up, n.until
 }
 
-// refusedInvite is the branch of an INVITE that a response refuses, else empty.
+// refusedInvite returns the branch of the INVITE that a response refuses, else an empty text.
 func refusedInvite(data []byte) string {
 	if len(data) < 9 || data[0] != 'S' || data[8] < '3' {
 		return ""
@@ -144,7 +144,8 @@ func (x *wire) weather(rate float64, until time.Duration) {
 	x.storm = storm{until: until, loss: 0.3 * rate, doubled: 0.1, delay: 1 + spread(x.random, 200*time.Millisecond)}
 }
 
-// reached reports whether n ran and had its address all the time, and was not cut off from p.
+// reached reports whether n ran, had its address and was not cut off from p for all of the
+// time.
 func (x *wire) reached(n *node, p *peer, from, to time.Duration) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()

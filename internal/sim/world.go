@@ -25,7 +25,7 @@ type world struct {
 	peers    []*peer
 	registry *registry // nil without failover
 
-	shot chan *node // nodes that died for another one to have their address
+	shot chan *node // nodes that were killed so that another one could take their address
 
 	eventsMu sync.Mutex
 	events   map[string][]mark // by Call-ID
@@ -40,16 +40,16 @@ type world struct {
 type Violation struct {
 	Rule string
 	Text string
-	Call *Call         // nil where it is about no single call
-	At   time.Duration // when it showed
+	Call *Call         // nil if the rule is not about a single call
+	At   time.Duration // when it was noticed
 }
 
-// settling is how long a run goes on after the last fault: all sessions have expired
-// that nobody refreshes, and their transactions are over.
+// settling is how long a run continues after the last fault: then all sessions that nobody
+// refreshes have expired, and their transactions are over.
 const settling = 4000*time.Second + 2*timeout
 
-// Run runs the plan of a seed to its end, tells its figures, and fails t with what does
-// not hold.
+// Run runs the plan of a seed, passes its figures on, and fails t for each rule that does not
+// hold.
 func Run(t *testing.T, stack Stack, seed uint64, figures func(Figures)) {
 	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
@@ -59,7 +59,7 @@ func Run(t *testing.T, stack Stack, seed uint64, figures func(Figures)) {
 	})
 }
 
-// inspect is Run for what is expected to be found.
+// inspect is Run for runs with expected violations.
 func inspect(t *testing.T, stack Stack, seed uint64, found func(Violation)) {
 	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t, stack, Draw(seed, stack.Nodes, stack.Peers, stack.Shared))
@@ -138,7 +138,7 @@ func (w *world) conduct() {
 	synctest.Wait()
 }
 
-// follow does what the script says until a moment. A node that was shot starts again soon.
+// follow performs the script until a moment. A node that was killed starts again soon.
 func (w *world) follow(s *script, until time.Duration) {
 	for {
 		next := until
@@ -159,7 +159,7 @@ func (w *world) follow(s *script, until time.Duration) {
 	}
 }
 
-// end has all calls hung up, and stops what runs. A goroutine that is left fails the
+// end hangs up all calls, and stops all nodes and peers. A remaining goroutine fails the
 // bubble.
 func (w *world) end() {
 	for _, p := range w.peers {
@@ -187,7 +187,7 @@ func (w *world) end() {
 	synctest.Wait()
 }
 
-// anyNode is one that runs, nil if none does.
+// anyNode returns a running node; nil if there is none.
 func (w *world) anyNode(random *rand.Rand) *node {
 	from := random.IntN(len(w.nodes))
 	for i := range w.nodes {
@@ -199,7 +199,7 @@ func (w *world) anyNode(random *rand.Rand) *node {
 	return nil
 }
 
-// hangUp has the application that has a call hang it up.
+// hangUp makes the application that has the call hang it up.
 func (w *world) hangUp(c *Call) bool {
 	for _, n := range w.nodes {
 		if n.hangUp(c.ID) {
@@ -210,7 +210,7 @@ func (w *world) hangUp(c *Call) bool {
 	return false
 }
 
-// violated notes that a rule does not hold, as showed at a moment.
+// violated records that a rule did not hold at a moment.
 func (w *world) violated(rule string, c *Call, at time.Duration, format string, args ...any) {
 	w.foundMu.Lock()
 	defer w.foundMu.Unlock()
