@@ -15,9 +15,9 @@ import (
 
 // events are the events of a program: "refreshed 4 local UPDATE".
 func (p *process) events() []string {
-	p.t.Helper()
+	p.Helper()
 	var out []string
-	for text := range strings.Lines(p.stdout.String()) {
+	for text := range strings.Lines(p.Stdout.String()) {
 		var e struct {
 			Time             time.Time
 			Event, Refresher string
@@ -26,10 +26,10 @@ func (p *process) events() []string {
 			Method, Reason   string
 		}
 		if err := json.Unmarshal([]byte(text), &e); err != nil {
-			p.t.Fatalf("%s: %v in %s", p.name, err, text)
+			p.Fatalf("%s: %v in %s", p.Cmd.Path, err, text)
 		}
 		if e.CallID == "" || time.Since(e.Time).Abs() > time.Minute {
-			p.t.Errorf("%s: call_id or time is wrong in %s", p.name, text)
+			p.Errorf("%s: call_id or time is wrong in %s", p.Cmd.Path, text)
 		}
 		words := strings.Join([]string{e.Event, e.Interval.String(), e.Refresher, e.Method, e.Reason}, " ")
 		out = append(out, strings.Join(strings.Fields(words), " "))
@@ -38,9 +38,9 @@ func (p *process) events() []string {
 }
 
 func (p *process) wantEvents(want ...string) {
-	p.t.Helper()
+	p.Helper()
 	if diff := cmp.Diff(want, p.events()); diff != "" {
-		p.t.Errorf("events of %s (-want +got):\n%s", p.name, diff)
+		p.Errorf("events of %s (-want +got):\n%s", p.Cmd.Path, diff)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestCall(t *testing.T) {
 			uas := start(t, "uas", append(strings.Fields(tt.uas), "-listen", "127.0.0.1:0", "-unsafe-intervals")...)
 			uac := start(t, "uac", append(strings.Fields(tt.uac), "-to", "sip:bob@"+uas.address(),
 				"-unsafe-intervals", "-session-expires", "4s", "-duration", "5s")...)
-			uac.exits(0, 10*time.Second)
+			uac.exits(0)
 			uac.wantEvents(tt.want...)
 			uas.stop()
 			mirror := strings.NewReplacer("local", "peer", "peer", "local")
@@ -98,8 +98,8 @@ func TestCalleeKilled(t *testing.T) {
 			uas := start(t, "uas", "-listen", "127.0.0.1:0", "-transport", transport, "-unsafe-intervals")
 			uac := start(t, "uac", "-to", "sip:"+uas.address(), "-transport", transport, "-unsafe-intervals", "-session-expires", "4s")
 			uac.reports("refreshed")
-			uas.signal(syscall.SIGKILL)
-			uac.exits(0, 5*time.Second)
+			uas.Signal(syscall.SIGKILL)
+			uac.exits(0)
 			events := uac.events()
 			want := []string{"expired 4 local Session timer expired", "ended 4 local"}
 			if diff := cmp.Diff(want, events[max(len(events)-2, 0):]); diff != "" {
@@ -114,7 +114,7 @@ func TestCallerKilled(t *testing.T) {
 	uas := start(t, "uas", "-listen", "127.0.0.1:0", "-unsafe-intervals")
 	uac := start(t, "uac", "-to", "sip:"+uas.address(), "-unsafe-intervals", "-session-expires", "4s")
 	uac.says("the call is up")
-	uac.signal(syscall.SIGKILL)
+	uac.Signal(syscall.SIGKILL)
 	uas.reports("ended")
 	uas.wantEvents("negotiated 4 peer", "expired 4 peer Session timer expired", "ended 4 peer")
 	uas.stop()
@@ -130,9 +130,9 @@ func TestHangUp(t *testing.T) {
 	}{
 		{"callee after -duration", "-duration 1s", "", func(_, _ *process) {}, false},
 		{"caller after -duration", "", "-duration 1s", func(_, _ *process) {}, false},
-		{"SIGINT to the callee", "", "", func(uas, _ *process) { uas.signal(syscall.SIGINT) }, true},
-		{"SIGTERM to the callee", "", "", func(uas, _ *process) { uas.signal(syscall.SIGTERM) }, true},
-		{"SIGINT to the caller", "", "", func(_, uac *process) { uac.signal(syscall.SIGINT) }, false},
+		{"SIGINT to the callee", "", "", func(uas, _ *process) { uas.Signal(syscall.SIGINT) }, true},
+		{"SIGTERM to the callee", "", "", func(uas, _ *process) { uas.Signal(syscall.SIGTERM) }, true},
+		{"SIGINT to the caller", "", "", func(_, uac *process) { uac.Signal(syscall.SIGINT) }, false},
 		{"callee after -run-for", "-run-for 2s", "", func(_, _ *process) {}, true},
 	}
 	for _, tt := range tests {
@@ -142,13 +142,13 @@ func TestHangUp(t *testing.T) {
 			uac := start(t, "uac", append(strings.Fields(tt.uac), "-to", "sip:"+uas.address())...)
 			uac.says("the call is up")
 			tt.end(uas, uac)
-			uac.exits(0, 5*time.Second)
+			uac.exits(0)
 			uac.wantEvents("negotiated 1800 local", "ended 1800 local")
 			uas.reports("ended")
 			if !tt.over {
-				uas.signal(syscall.SIGTERM)
+				uas.Signal(syscall.SIGTERM)
 			}
-			uas.exits(0, 5*time.Second)
+			uas.exits(0)
 			uas.wantEvents("negotiated 1800 peer", "ended 1800 peer")
 		})
 	}
@@ -175,7 +175,7 @@ func TestAddresses(t *testing.T) {
 				}
 				uac := start(t, "uac", "-listen", listen+":0", "-to", "sip:bob@"+target+port, "-transport", transport,
 					"-unsafe-intervals", "-session-expires", "2s", "-duration", "1500ms")
-				uac.exits(0, 5*time.Second)
+				uac.exits(0)
 				uac.wantEvents("negotiated 2 peer", "refreshed 2 peer UPDATE", "ended 2 peer")
 			})
 		}
@@ -197,10 +197,10 @@ func TestDigest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		uac := start(t, "uac", append(strings.Fields(tt.flags), "-to", to)...)
-		uac.exits(tt.status, 5*time.Second)
-		refused := strings.HasSuffix(uac.stderr.String(), "\nuac: "+to+" refused the call: 401 Unauthorized; -user and -password are wrong or missing\n")
+		uac.exits(tt.status)
+		refused := strings.HasSuffix(uac.Stderr.String(), "\nuac: "+to+" refused the call: 401 Unauthorized; -user and -password are wrong or missing\n")
 		if refused != (tt.status == 1) {
-			t.Errorf("%s: uac says\n%s", tt.name, uac.stderr)
+			t.Errorf("%s: uac says\n%s", tt.name, uac.Stderr)
 		}
 	}
 }

@@ -50,14 +50,14 @@ func TestBadStart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, tt.program, strings.Fields(tt.flags)...)
-			p.exits(tt.status, 5*time.Second)
+			p.exits(tt.status)
 			want := tt.program + ": " + strings.ReplaceAll(tt.want, "PROGRAM", tt.program) + "\n"
-			got := p.stderr.String()
+			got := p.Stderr.String()
 			if strings.HasPrefix(got, "uac: calling ") {
 				_, got, _ = strings.Cut(got, "\n")
 			}
-			if got != want || p.stdout.String() != "" {
-				t.Errorf("says %q\nwant %q\nand prints %q", got, want, p.stdout)
+			if got != want || p.Stdout.String() != "" {
+				t.Errorf("says %q\nwant %q\nand prints %q", got, want, p.Stdout)
 			}
 		})
 	}
@@ -123,9 +123,9 @@ func TestRefused(t *testing.T) {
 	})
 	to := "sip:" + p.LocalAddr().String()
 	uac := start(t, "uac", "-to", to)
-	uac.exits(1, 5*time.Second)
-	if want := "uac: " + to + " refused the call: 486 Busy Here\n"; !strings.HasSuffix(uac.stderr.String(), want) {
-		t.Errorf("uac says\n%swant %s", uac.stderr, want)
+	uac.exits(1)
+	if want := "uac: " + to + " refused the call: 486 Busy Here\n"; !strings.HasSuffix(uac.Stderr.String(), want) {
+		t.Errorf("uac says\n%swant %s", uac.Stderr, want)
 	}
 }
 
@@ -148,12 +148,12 @@ func TestCancel(t *testing.T) {
 	})
 	uac := start(t, "uac", "-to", "sip:"+p.LocalAddr().String())
 	p.wants(t, "INVITE")
-	uac.signal(syscall.SIGINT)
+	uac.Signal(syscall.SIGINT)
 	p.wants(t, "CANCEL")
 	p.wants(t, "ACK")
-	uac.exits(0, 5*time.Second)
-	if !strings.HasSuffix(uac.stderr.String(), "uac: cancelled\n") {
-		t.Errorf("uac says\n%s", uac.stderr)
+	uac.exits(0)
+	if !strings.HasSuffix(uac.Stderr.String(), "uac: cancelled\n") {
+		t.Errorf("uac says\n%s", uac.Stderr)
 	}
 }
 
@@ -163,8 +163,8 @@ func TestCancelSilence(t *testing.T) {
 	p := newPeer(t, func(*sip.Request) []*sip.Response { return nil })
 	uac := start(t, "uac", "-to", "sip:"+p.LocalAddr().String())
 	p.wants(t, "INVITE")
-	uac.signal(syscall.SIGINT)
-	uac.exits(0, 5*time.Second)
+	uac.Signal(syscall.SIGINT)
+	uac.exits(0)
 }
 
 func TestOptions(t *testing.T) {
@@ -205,8 +205,8 @@ Content-Length: 0
 func TestHelp(t *testing.T) {
 	for _, program := range []string{"uas", "uac"} {
 		p := start(t, program, "-help")
-		p.exits(0, 5*time.Second)
-		if got := p.stdout.String(); !strings.HasPrefix(got, program+" ") || !strings.Contains(got, "\n  go run ./examples/"+program+" ") {
+		p.exits(0)
+		if got := p.Stdout.String(); !strings.HasPrefix(got, program+" ") || !strings.Contains(got, "\n  go run ./examples/"+program+" ") {
 			t.Errorf("%s -help prints\n%s", program, got)
 		}
 	}

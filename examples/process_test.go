@@ -3,20 +3,20 @@
 package examples_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/internal/transcript"
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 )
+
+// patient bounds every wait for a program.
+const patient = 10 * time.Second
 
 // bin is where TestMain puts the programs.
 var bin string
@@ -49,92 +49,41 @@ func buildAndRun(m *testing.M) (int, error) {
 }
 
 // process is a program under test.
-type process struct {
-	t              *testing.T
-	name           string
-	cmd            *exec.Cmd
-	stdout, stderr *transcript.Text
-	done           chan struct{}
-	status         int
-}
+type process struct{ *program.Program }
 
 // start runs a program until it ends, or the test does.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, stdout: new(transcript.Text), stderr: new(transcript.Text), done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(bin, name), args...)
-	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		err := p.cmd.Wait()
-		if exit := new(exec.ExitError); errors.As(err, &exit) {
-			p.status = exit.ExitCode()
-		}
-	}()
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		<-p.done
-		if t.Failed() {
-			t.Logf("%s %s\n%s%s", name, strings.Join(args, " "), p.stderr.String(), p.stdout.String())
-		}
-	})
-	return p
-}
-
-// signal sends a signal.
-func (p *process) signal(s os.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil {
-		p.t.Fatal(err)
-	}
+	return &process{program.Start(t, exec.Command(filepath.Join(bin, name), args...))}
 }
 
 // stop ends a program as a service manager does.
 func (p *process) stop() {
-	p.t.Helper()
-	p.signal(syscall.SIGTERM)
-	p.exits(0, 5*time.Second)
+	p.Helper()
+	p.Signal(syscall.SIGTERM)
+	p.exits(0)
 }
 
 // exits waits for the end of the program.
-func (p *process) exits(status int, limit time.Duration) {
-	p.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(limit):
-		p.t.Fatalf("%s still runs after %v", p.name, limit)
-	}
-	if p.status != status {
-		p.t.Fatalf("%s ended with status %d, want %d", p.name, p.status, status)
-	}
+func (p *process) exits(status int) {
+	p.Helper()
+	p.Exits(status, patient)
 }
 
-// says waits for something on standard error and returns its first group.
+// says waits for something on standard error and returns its last group.
 func (p *process) says(pattern string) string {
-	p.t.Helper()
-	return p.await(p.stderr, pattern)
+	p.Helper()
+	return p.Says(p.Stderr, pattern, patient)
 }
 
 // reports waits for an event.
 func (p *process) reports(event string) {
-	p.t.Helper()
-	p.await(p.stdout, `"event":"`+event+`"`)
-}
-
-func (p *process) await(o *transcript.Text, pattern string) string {
-	p.t.Helper()
-	m := o.Await(regexp.MustCompile(pattern), 10*time.Second)
-	if m == nil {
-		p.t.Fatalf("%s never printed %s", p.name, pattern)
-	}
-	return m[len(m)-1]
+	p.Helper()
+	p.Says(p.Stdout, `"event":"`+event+`"`, patient)
 }
 
 // address is where a uas listens.
 func (p *process) address() string {
-	p.t.Helper()
+	p.Helper()
 	return p.says(`listening on \w+ (\S+);`)
 }

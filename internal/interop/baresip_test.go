@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -145,7 +146,7 @@ module_app menu.so
 
 // baresipPhone takes commands in datagrams.
 type baresipPhone struct {
-	*process
+	*program.Program
 	console string
 }
 
@@ -167,10 +168,10 @@ func startBaresip(t *testing.T, s scene, port int) phone {
 	write("in.wav", silence(time.Minute))
 	cmd := exec.Command("baresip", "-4", "-f", dir, "-s")
 	cmd.Dir = dir
-	p := &baresipPhone{process: spawn(t, cmd), console: loopback(console)}
+	p := &baresipPhone{Program: spawn(t, cmd), console: loopback(console)}
 	awaitListener(t, "udp", port)
 	awaitListener(t, "udp", console)
-	p.says(p.stdout, "is ready", 10*time.Second)
+	p.Says(p.Stdout, "is ready", 10*time.Second)
 	return p
 }
 
@@ -189,14 +190,14 @@ func silence(d time.Duration) string {
 }
 
 func (p *baresipPhone) tell(command string) {
-	p.t.Helper()
+	p.Helper()
 	c, err := net.Dial("udp", p.console)
 	if err != nil {
-		p.t.Fatal(err)
+		p.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
 	if _, err := c.Write([]byte(command + "\n")); err != nil {
-		p.t.Fatal(err)
+		p.Fatal(err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -55,7 +56,7 @@ type peerKind struct {
 type phone interface {
 	call(uri string)
 	hangUp()
-	kill()
+	Kill()
 }
 
 // What a loaded machine may add, and what it may take away: the message before
@@ -74,7 +75,7 @@ func half(d time.Duration) [2]time.Duration {
 func (s scene) play(t *testing.T) {
 	select {
 	case s.peer.slots <- struct{}{}:
-	case <-time.After(lifespan):
+	case <-time.After(program.Lifespan):
 		t.Fatal("no slot for the peer")
 	}
 	defer func() { <-s.peer.slots }()
@@ -145,7 +146,7 @@ func (s scene) open(t *testing.T) *stage {
 	s.target = st.relay.far
 	if s.caller == thePeer {
 		st.subject = startSubject(t, s.subject, addr, args...)
-		st.open0 = st.subject.descriptors()
+		st.open0 = descriptors(st.subject.Program)
 		st.phone = s.peer.start(t, s, peerPort)
 		uri := "sip:" + s.subject + "@" + st.relay.far
 		if s.transport != "udp" {
@@ -195,7 +196,7 @@ func (st *stage) dies(t *testing.T, interval time.Duration) {
 	st.wire.await(t, "a refresh", 2*interval, func(msgs []sipnet.Message) bool { return len(refreshes(msgs)) >= 1 })
 	// Let an ACK pass.
 	time.Sleep(300 * time.Millisecond)
-	st.phone.kill()
+	st.phone.Kill()
 	list := refreshes(st.wire.messages())
 	last := list[len(list)-1].answered
 	st.subject.reports("expired", interval+5*time.Second)
@@ -238,7 +239,7 @@ func (st *stage) nothingLeft(t *testing.T) {
 	}
 	now := 0
 	for range 60 {
-		if now = st.subject.descriptors(); now <= st.open0 {
+		if now = descriptors(st.subject.Program); now <= st.open0 {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

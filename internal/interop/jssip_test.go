@@ -42,7 +42,7 @@ func startJsSIP(t *testing.T, s scene, port int) phone {
 		args = append(args, "--force")
 	}
 	c := startConsole(t, exec.Command("node", args...))
-	c.says(c.stderr, "ready", 20*time.Second)
+	c.Says(c.Stderr, "ready", 20*time.Second)
 	return c
 }
 
@@ -57,7 +57,7 @@ func TestJsSIPRefused(t *testing.T) {
 	sub := startSubject(t, "uas", loopback(subjectPort))
 	p := startJsSIP(t, scene{caller: thePeer, interval: 60, method: "UPDATE"}, peerPort).(*console)
 	p.call("sip:uas@" + relay.far)
-	p.says(p.stderr, "event failed", 10*time.Second)
+	p.Says(p.Stderr, "event failed", 10*time.Second)
 	up()
 	sub.leave()
 	rows, _ := plainRows(w.messages())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -82,7 +83,7 @@ func TestKamailio(t *testing.T) {
 type path struct {
 	wire     *wire
 	relay    *relay
-	kamailio *process
+	kamailio *program.Program
 	callee   *subject // nil for baresip
 	caller   *subject
 }
@@ -178,7 +179,7 @@ func endedByProxy(t *testing.T) {
 func vain422(t *testing.T) {
 	c := proxied{mode: "sstcheck", minimum: 90, uac: "-session-expires 1800s -min-se 200s", callee: unsafe8}
 	p := c.open(t)
-	p.caller.exits(1, 15*time.Second)
+	p.caller.Exits(1, 15*time.Second)
 	p.callee.leave()
 	rows, _ := plainRows(p.wire.messages())
 	want := `subject INVITE | Session-Expires: 1800, Min-SE: 200
@@ -198,7 +199,7 @@ peer 422 Session Timer Too Small | Min-SE: 90`
 }
 
 // startKamailio starts a proxy that sends calls to next.
-func startKamailio(t *testing.T, port int, next, mode string, minimum int) *process {
+func startKamailio(t *testing.T, port int, next, mode string, minimum int) *program.Program {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("kamailio", "proxy.cfg"))
 	if err != nil {
@@ -215,8 +216,8 @@ func startKamailio(t *testing.T, port int, next, mode string, minimum int) *proc
 	}
 	// Its workers would outlive a killed parent, so their common group has a limit
 	// of its own.
-	cmd := exec.Command("timeout", "-s", "KILL", itoa(int(lifespan.Seconds())), "kamailio", "-DD", "-E", "-f", file, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-w", dir, "-m", "16", "-M", "4")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd := exec.Command("timeout", "-s", "KILL", itoa(int(program.Lifespan.Seconds())), "kamailio", "-DD", "-E", "-f", file, "-Y", dir, "-P", filepath.Join(dir, "pid"), "-w", dir, "-m", "16", "-M", "4")
+	cmd.SysProcAttr = new(syscall.SysProcAttr)
 	p := spawn(t, cmd)
 	awaitListener(t, "udp", port)
 	time.Sleep(300 * time.Millisecond) // it listens before its workers read

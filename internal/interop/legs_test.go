@@ -87,7 +87,7 @@ func (s scene) playWebSocket(t *testing.T) {
 		args = append(args, "--force")
 	}
 	c := startConsole(t, exec.Command("node", args...))
-	c.says(c.stderr, "ready", 20*time.Second)
+	c.Says(c.Stderr, "ready", 20*time.Second)
 	c.call("sip:subject@" + loopback(port))
 	w := newWire(t)
 	st := &stage{scene: s, wire: w, subject: sub}
@@ -95,9 +95,9 @@ func (s scene) playWebSocket(t *testing.T) {
 	up()
 	interval := time.Duration(s.interval) * time.Second
 	if s.end == "killed" {
-		c.says(c.stderr, "ACK sip:", 5*time.Second)
+		c.Says(c.Stderr, "ACK sip:", 5*time.Second)
 		time.Sleep(300 * time.Millisecond) // let it pass: without it the call is forgotten
-		c.kill()
+		c.Kill()
 		killed := time.Now()
 		sub.reports("expired", interval)
 		if age, due := time.Since(killed), interval-interval/3; age < due-slack || age > due+slack {
@@ -116,7 +116,7 @@ func (s scene) playWebSocket(t *testing.T) {
 		sub.reports("ended", 5*time.Second)
 	}
 	sub.leave()
-	w.readLog(c.stderr.String())
+	w.readLog(c.Stderr.String())
 	seen := judge(t, w.messages(), verdict{interval: s.interval, refresher: s.refresher, method: s.method,
 		every: half(interval), count: 2, bye: bye, byeAfter: interval})
 	record(t, s, seen, w)

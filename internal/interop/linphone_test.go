@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 )
 
 var linphone = &peerKind{
@@ -66,7 +68,7 @@ enabled=0
 
 // linphonePhone is linphone-daemon, which takes commands on a socket.
 type linphonePhone struct {
-	*process
+	*program.Program
 	pipe, home string
 }
 
@@ -106,10 +108,10 @@ func startLinphone(t *testing.T, s scene, port int) phone {
 	cmd := exec.Command("linphone-daemon", args...)
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
 	cmd.Dir = home
-	p := &linphonePhone{process: spawn(t, cmd), pipe: filepath.Join(home, "pipe"), home: home}
+	p := &linphonePhone{Program: spawn(t, cmd), pipe: filepath.Join(home, "pipe"), home: home}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("linphone's log:\n%s", tail(p.log(), 6000))
+			t.Logf("linphone's log:\n%s", program.Tail(p.log(), 6000))
 		}
 	})
 	p.tell("status")
@@ -120,7 +122,7 @@ func startLinphone(t *testing.T, s scene, port int) phone {
 
 // tell sends a command as soon as the socket is there.
 func (p *linphonePhone) tell(command string) {
-	p.t.Helper()
+	p.Helper()
 	for range 150 {
 		conn, err := net.Dial("unix", p.pipe)
 		if err != nil {
@@ -133,7 +135,7 @@ func (p *linphonePhone) tell(command string) {
 		_ = conn.Close()
 		return
 	}
-	p.t.Fatal("linphone-daemon opened no socket")
+	p.Fatal("linphone-daemon opened no socket")
 }
 
 func (p *linphonePhone) call(uri string) { p.tell("call " + uri) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -42,7 +43,7 @@ func (o oddity) play(t *testing.T, transport string) {
 	x := newScript(o.subject == "uac")
 	o.script(x)
 	var s *subject
-	var p *process
+	var p *program.Program
 	if x.callee {
 		p = runSIPp(t, transport, "", peerPort, "", x.xml())
 		awaitListener(t, transport, peerPort)
@@ -53,7 +54,7 @@ func (o oddity) play(t *testing.T, transport string) {
 	}
 	w.await(t, "a first message", 10*time.Second, func(msgs []sipnet.Message) bool { return len(msgs) > 0 })
 	up()
-	p.exits(0, 30*time.Second)
+	p.Exits(0, 30*time.Second)
 	s.leaveWith(o.status)
 	sipnet.CheckCSeq(t, w.messages())
 	if transport == "tcp" && o.wantTCP != "" {

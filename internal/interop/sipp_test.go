@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 )
 
 var (
@@ -41,7 +43,7 @@ func TestSIPpTCP(t *testing.T) {
 
 // sippPhone is SIPp with a scenario: it hangs up when that says so.
 type sippPhone struct {
-	*process
+	*program.Program
 	begin func()
 }
 
@@ -52,17 +54,17 @@ func (p *sippPhone) hangUp()     {}
 func startSIPp(t *testing.T, s scene, port int) phone {
 	p := &sippPhone{}
 	if s.caller == theSubject {
-		p.process = runSIPp(t, s.transport, s.host, port, "", sippScene(s))
+		p.Program = runSIPp(t, s.transport, s.host, port, "", sippScene(s))
 		awaitListener(t, s.transport, port)
 		return p
 	}
 	// It calls at once, so it starts when it has to call.
-	p.begin = func() { p.process = runSIPp(t, s.transport, s.host, port, s.target, sippScene(s)) }
+	p.begin = func() { p.Program = runSIPp(t, s.transport, s.host, port, s.target, sippScene(s)) }
 	return p
 }
 
 // runSIPp plays a scenario of one call, with target if it calls.
-func runSIPp(t *testing.T, transport, host string, port int, target, xml string) *process {
+func runSIPp(t *testing.T, transport, host string, port int, target, xml string) *program.Program {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "call.xml")
@@ -86,7 +88,7 @@ func runSIPp(t *testing.T, transport, host string, port int, target, xml string)
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "errors"))
-			t.Logf("SIPp's errors:\n%s", tail(string(log), 4000))
+			t.Logf("SIPp's errors:\n%s", program.Tail(string(log), 4000))
 		}
 	})
 	return p
@@ -129,6 +131,6 @@ func sippScene(s scene) string {
 
 // fine checks that the scenario was played to its end.
 func (p *sippPhone) fine(limit time.Duration) {
-	p.t.Helper()
-	p.exits(0, limit)
+	p.Helper()
+	p.Exits(0, limit)
 }

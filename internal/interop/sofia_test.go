@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 )
 
 var sofia = &peerKind{
@@ -46,7 +48,7 @@ func buildSofia(t *testing.T) {
 
 // console is a peer that takes commands on its standard input.
 type console struct {
-	*process
+	*program.Program
 	stdin           io.Writer
 	callCmd, byeCmd string
 }
@@ -57,13 +59,13 @@ func startConsole(t *testing.T, cmd *exec.Cmd) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &console{process: spawn(t, cmd), stdin: stdin, callCmd: "call ", byeCmd: "bye"}
+	return &console{Program: spawn(t, cmd), stdin: stdin, callCmd: "call ", byeCmd: "bye"}
 }
 
 func (c *console) tell(command string) {
-	c.t.Helper()
+	c.Helper()
 	if _, err := io.WriteString(c.stdin, command+"\n"); err != nil {
-		c.t.Fatalf("%s takes no commands: %v", c.name, err)
+		c.Fatalf("%s takes no commands: %v", c.Cmd.Path, err)
 	}
 }
 
@@ -79,6 +81,6 @@ func startSofia(t *testing.T, s scene, port int) phone {
 		method = "1"
 	}
 	c := startConsole(t, exec.Command(filepath.Join(bin, "sofia"), itoa(port), itoa(s.interval), "1", refresher, method))
-	c.says(c.stderr, "ready", 10*time.Second)
+	c.Says(c.Stderr, "ready", 10*time.Second)
 	return c
 }

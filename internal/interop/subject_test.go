@@ -4,19 +4,19 @@ package interop
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 )
 
 // subject is a program under test.
 type subject struct {
-	*process
+	*program.Program
 	asked bool // to end
 }
 
@@ -37,9 +37,9 @@ func startSubject(t *testing.T, name, addr string, args ...string) *subject {
 	t.Helper()
 	args = append([]string{"-listen", addr}, args...)
 	s := &subject{}
-	s.process = spawn(t, exec.Command(filepath.Join(bin, name), args...))
+	s.Program = spawn(t, exec.Command(filepath.Join(bin, name), args...))
 	if name != "uac" {
-		s.says(s.stderr, `listening on`, 20*time.Second)
+		s.Says(s.Stderr, `listening on`, 20*time.Second)
 	}
 	return s
 }
@@ -47,7 +47,7 @@ func startSubject(t *testing.T, name, addr string, args ...string) *subject {
 // events are those so far.
 func (s *subject) events() []event {
 	var all []event
-	for line := range strings.Lines(s.stdout.String()) {
+	for line := range strings.Lines(s.Stdout.String()) {
 		var e event
 		if json.Unmarshal([]byte(line), &e) == nil && e.Event != "" {
 			all = append(all, e)
@@ -58,23 +58,23 @@ func (s *subject) events() []event {
 
 // reports waits for an event.
 func (s *subject) reports(name string, limit time.Duration) event {
-	s.t.Helper()
-	s.says(s.stdout, `"event":"`+name+`".*\n`, limit)
+	s.Helper()
+	s.Says(s.Stdout, `"event":"`+name+`".*\n`, limit)
 	for _, e := range s.events() {
 		if e.Event == name {
 			return e
 		}
 	}
-	s.t.Fatalf("no event %s", name)
+	s.Fatalf("no event %s", name)
 	return event{}
 }
 
 // quiet checks that the program has nothing to complain about that it should not
 // have.
 func (s *subject) quiet() {
-	s.t.Helper()
+	s.Helper()
 	var text strings.Builder
-	for line := range strings.Lines(s.stderr.String()) {
+	for line := range strings.Lines(s.Stderr.String()) {
 		// diago is loud about its media: about the datagrams that some peers open
 		// NAT bindings with, and about the end of its own reports; sipgo about peers
 		// that drop their connection.
@@ -84,7 +84,7 @@ func (s *subject) quiet() {
 	}
 	for _, bad := range []string{"DATA RACE", "panic:", "level=ERROR", "fatal error"} {
 		if strings.Contains(text.String(), bad) {
-			s.t.Errorf("%s says %q:\n%s", s.name, bad, tail(text.String(), 8000))
+			s.Errorf("%s says %q:\n%s", s.Cmd.Path, bad, program.Tail(text.String(), 8000))
 		}
 	}
 }
@@ -92,14 +92,12 @@ func (s *subject) quiet() {
 // term asks the program to hang up and end, as a service manager does. To ask
 // twice would kill it.
 func (s *subject) term() {
-	s.t.Helper()
+	s.Helper()
 	if s.asked {
 		return
 	}
 	s.asked = true
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		s.t.Fatal(err)
-	}
+	s.Signal(syscall.SIGTERM)
 }
 
 // leave ends the program, unless it ends with its call, and checks that it went
@@ -107,14 +105,14 @@ func (s *subject) term() {
 func (s *subject) leave() { s.leaveWith(0) }
 
 func (s *subject) leaveWith(status int) {
-	s.t.Helper()
-	if s.name != "uac" {
+	s.Helper()
+	if filepath.Base(s.Cmd.Path) != "uac" {
 		if !s.asked {
 			time.Sleep(settle)
 		}
 		s.term()
 	}
-	s.exits(status, 12*time.Second)
+	s.Exits(status, 12*time.Second)
 	s.quiet()
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer/internal/program"
 	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
@@ -118,7 +119,7 @@ func (w *wire) dump() string {
 	for _, m := range w.messages() {
 		b.WriteString(strconv.FormatFloat(m.At.Seconds(), 'f', 3, 64) + " from the " + m.From + "\n" + string(m.Raw) + "\n")
 	}
-	return tail(strings.ReplaceAll(b.String(), "\r", ""), 16000)
+	return program.Tail(strings.ReplaceAll(b.String(), "\r", ""), 16000)
 }
 
 // header is a header's value as it stands in the message, or empty.
