@@ -61,21 +61,3 @@ func TestElsewhere(t *testing.T) {
 		t.Error("a node that shares no calls refuses one of nobody")
 	}
 }
-
-// taggedRequest is a request in the call "call".
-func taggedRequest(method sip.RequestMethod, theirs, ours string) *sip.Request {
-	tagged := func(tag string) sip.HeaderParams {
-		p := sip.NewParams()
-		if tag != "" {
-			p.Add("tag", tag)
-		}
-		return p
-	}
-	id := sip.CallIDHeader("call")
-	req := sip.NewRequest(method, sip.Uri{Scheme: "sip", Host: "h"})
-	req.AppendHeader(&sip.FromHeader{Params: tagged(theirs)})
-	req.AppendHeader(&sip.ToHeader{Params: tagged(ours)})
-	req.AppendHeader(&id)
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: 2, MethodName: method})
-	return req
-}

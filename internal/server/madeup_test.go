@@ -54,32 +54,3 @@ func TestMadeUpRefusals(t *testing.T) {
 		}
 	}
 }
-
-// A PRACK or early UPDATE of nobody that is known passes untouched.
-func TestPassUnknown(t *testing.T) {
-	s := New(calls.New(context.Background(), calls.Config{Log: slog.New(slog.DiscardHandler)}), nil)
-	s.calls.Sets.Open("call", "ours").Ring("theirs", 1, dialogset.Told{})
-	request := func(theirs, ours, body string) *sip.Request {
-		req := taggedRequest(sip.PRACK, theirs, ours)
-		req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-		req.SetBody([]byte(body))
-		return req
-	}
-	const sdp = "v=0\r\n"
-	for _, c := range []struct {
-		name               string
-		theirs, ours, body string
-		noted              bool
-	}{
-		{"in an early dialog", "theirs", "ours", sdp, true},
-		{"without a description", "theirs", "ours", "", false},
-		{"in a call that is not known", "theirs", "others", sdp, false},
-		{"of another dialog", "others", "ours", sdp, false},
-	} {
-		tx, given := new(keeping), sip.ServerTransaction(nil)
-		s.pass(func(_ *sip.Request, tx sip.ServerTransaction) { given = tx }, request(c.theirs, c.ours, c.body), tx)
-		if given == nil || (given != sip.ServerTransaction(tx)) != c.noted {
-			t.Errorf("%s: the application gets %T, want its answer noted: %t", c.name, given, c.noted)
-		}
-	}
-}

@@ -10,17 +10,6 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/internal/sipmsg"
 )
 
-// keeping is a transaction that keeps what it is given.
-type keeping struct {
-	sip.ServerTransaction
-	sent []*sip.Response
-}
-
-func (k *keeping) Respond(res *sip.Response) error {
-	k.sent = append(k.sent, res)
-	return nil
-}
-
 func requestIn(tx sip.ServerTransaction) (*request, func(headers ...string) *sip.Response) {
 	r := &request{ServerTransaction: tx, req: sip.NewRequest(sip.INVITE, sip.Uri{})}
 	return r, func(headers ...string) *sip.Response {
@@ -97,26 +86,5 @@ func TestAnswerAfterFailedOne(t *testing.T) {
 	second := ok()
 	if first, err := r.accept(second); !first || err != nil || r.sent() != second {
 		t.Errorf("the next one: first %t, %v; want that it counts", first, err)
-	}
-}
-
-// RFC 3261 §12.1.1: Record-Route means nothing in the 2xx to a later request, and what no
-// request can have passed is not copied from an UPDATE.
-func TestAcceptance(t *testing.T) {
-	for _, c := range []struct {
-		method sip.RequestMethod
-		routes int
-		want   int // copied
-	}{
-		{sip.UPDATE, 2, 2}, {sip.UPDATE, 1000, 0}, {sip.INVITE, 1000, 1000},
-	} {
-		req := sip.NewRequest(c.method, sip.Uri{Scheme: "sip", Host: "10.0.0.2"})
-		for range c.routes {
-			req.AppendHeader(sip.NewHeader("Record-Route", "<sip:10.0.0.7;lr>"))
-		}
-		res := acceptance(req, []byte("v=0"))
-		if got := len(res.GetHeaders("Record-Route")); got != c.want || res.StatusCode != 200 || string(res.Body()) != "v=0" {
-			t.Errorf("%s with %d routes gets %d with %d of them and the body %q; want 200 with %d and v=0", c.method, c.routes, res.StatusCode, got, res.Body(), c.want)
-		}
 	}
 }
