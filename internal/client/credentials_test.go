@@ -64,7 +64,7 @@ func TestValidateCredentials(t *testing.T) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.wrong)
 			continue
 		}
-		if wrong != nil && (wrong.Value != c.wrong || wrong.Option != "Credentials" || wrong.Allowed == "" || strings.Contains(err.Error(), secret)) {
+		if c.wrong != "" && (wrong == nil || wrong.Value != c.wrong || wrong.Option != "Credentials" || wrong.Allowed == "" || strings.Contains(err.Error(), secret)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.wrong)
 		}
 	}

@@ -221,6 +221,19 @@ func (c *call) stored(t *testing.T) dialogstore.Dialog {
 	return d
 }
 
+// change changes the stored dialog.
+func (c *call) change(t *testing.T, change func(*dialogstore.Dialog)) {
+	t.Helper()
+	_, _, err := c.calls.Store.Update(context.Background(), c.d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
+		change(&d)
+		return d.State, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.d = c.stored(t)
+}
+
 // request returns a request of the application within the call.
 func (c *call) request(t *testing.T, method sip.RequestMethod, cseq uint32) *sip.Request {
 	t.Helper()
