@@ -12,12 +12,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
 
+type fault recorder.Fault[store, store]
+
 // faults are stores that break one rule each, with the checks that detect it.
-var faults = []struct {
-	name  string
-	found []string
-	in    func(store) store
-}{
+var faults = []fault{
 	{"updates are lost", []string{"updates at once", "everything at once"}, lossy},
 	{"two deletes succeed", []string{"deletes at once"}, doubleDelete},
 	{"create overwrites", []string{"create twice", "creates at once"}, func(s store) store {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/suite"
 )
 
 // Each concurrent check starts workers goroutines, each of which acts rounds times.
@@ -19,28 +20,13 @@ const (
 	rounds  = 25
 )
 
-// check is one rule of the contract. The rule is printed when the check fails.
-type check struct {
-	name string
-	rule string
-	run  func(t testing.TB, s dialogstore.Store)
-}
+type check suite.Check[dialogstore.Store]
 
-// judge runs the check, and prints its rule if it fails.
-func (c check) judge(t testing.TB, s dialogstore.Store) {
-	t.Helper()
-	defer func() {
-		if t.Failed() {
-			t.Logf("the rule: %s", c.rule)
-		}
-	}()
-	c.run(t, s)
-}
-
-func checks() []check {
-	var all []check
+func checks() (all []suite.Check[dialogstore.Store]) {
 	for _, group := range [][]check{oneDialog, manyDialogs, concurrent, values} {
-		all = append(all, group...)
+		for _, c := range group {
+			all = append(all, suite.Check[dialogstore.Store](c))
+		}
 	}
 	return all
 }
@@ -51,8 +37,8 @@ func checks() []check {
 func Run(t *testing.T, open func(t *testing.T) dialogstore.Store) {
 	t.Helper()
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) {
-			c.judge(t, open(t))
+		t.Run(c.Name, func(t *testing.T) {
+			c.Judge(t, open(t))
 		})
 	}
 }

@@ -18,10 +18,10 @@ import (
 func TestTranscript(t *testing.T) {
 	var tr recorder.Transcript
 	for _, c := range checks() {
-		tr.Rule(c.name, c.rule)
-		if !slices.ContainsFunc(concurrent, func(o check) bool { return o.name == c.name }) {
+		tr.Rule(c.Name, c.Rule)
+		if !slices.ContainsFunc(concurrent, func(o check) bool { return o.Name == c.Name }) {
 			tr.Requests(100, func(s *recorder.Scribe) []string {
-				return recorder.Said(t, func(t testing.TB) { c.run(t, &scribe{dialogstore.NewMemory(), s}) })
+				return recorder.Said(t, func(t testing.TB) { c.Run(t, &scribe{dialogstore.NewMemory(), s}) })
 			})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/suite"
 )
 
 // Clock is an optional interface of the registry under test. Checks of ages and expiry need
@@ -23,23 +24,7 @@ type Flusher interface {
 	Flush()
 }
 
-// check is one rule of the contract. The rule is printed when the check fails.
-type check struct {
-	name string
-	rule string
-	run  func(t testing.TB, r failover.Registry)
-}
-
-// judge runs the check, and prints its rule if it fails.
-func (c check) judge(t testing.TB, r failover.Registry) {
-	t.Helper()
-	defer func() {
-		if t.Failed() {
-			t.Logf("the rule: %s", c.rule)
-		}
-	}()
-	c.run(t, r)
-}
+type check suite.Check[failover.Registry]
 
 // group is checks that need the same optional interface.
 type group struct {
@@ -78,14 +63,14 @@ func Run(t *testing.T, open func(t *testing.T) failover.Registry) {
 	t.Helper()
 	for _, g := range groups() {
 		for _, c := range g.checks {
-			t.Run(c.name, func(t *testing.T) {
+			t.Run(c.Name, func(t *testing.T) {
 				r := open(t)
 				if g.lacks != nil {
 					if why := g.lacks(r); why != "" {
-						t.Skipf("not checked, since %s: %s", why, c.rule)
+						t.Skipf("not checked, since %s: %s", why, c.Rule)
 					}
 				}
-				c.judge(t, r)
+				suite.Check[failover.Registry](c).Judge(t, r)
 			})
 		}
 	}

@@ -1,11 +1,11 @@
 package failovertest
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
+	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/suite"
 )
 
 // A Faulty without faults is as good as its registry. It is not a Clock, so that checks of
@@ -27,71 +27,16 @@ func TestSkipsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
-// fails runs the check against a registry and reports whether it found fault.
-func fails(t *testing.T, c check, r failover.Registry) bool {
-	return recorder.Fails(t, func(t testing.TB) { c.run(t, r) })
-}
-
-func checkNamed(t *testing.T, name string) check {
-	t.Helper()
-	for _, g := range groups() {
-		for _, c := range g.checks {
-			if c.name == name {
-				return c
-			}
-		}
-	}
-	t.Fatalf("there is no check %q", name)
-	return check{}
-}
-
 func TestChecksFindFaults(t *testing.T) {
-	for _, f := range faults {
-		t.Run(f.name, func(t *testing.T) {
-			for _, name := range f.found {
-				c := checkNamed(t, name)
-				if !fails(t, c, f.in(failover.NewMemory())) {
-					t.Errorf("check %q passes a registry with this fault, want it found", name)
-				}
-				if fails(t, c, failover.NewMemory()) {
-					t.Errorf("check %q finds fault with Memory, want none", name)
-				}
-			}
-		})
-	}
-}
-
-// A check that no fault can fail proves nothing.
-func TestEachCheckFindsAFault(t *testing.T) {
-	found := make(map[string]bool)
-	for _, f := range faults {
-		for _, name := range f.found {
-			found[name] = true
-		}
-	}
+	var checks []suite.Check[failover.Registry]
 	for _, g := range groups() {
 		for _, c := range g.checks {
-			if !found[c.name] {
-				t.Errorf("no fault is known that check %q finds", c.name)
-			}
+			checks = append(checks, suite.Check[failover.Registry](c))
 		}
 	}
-}
-
-// A check that fails says which rule of the contract it is about.
-func TestRuleOfAFailedCheck(t *testing.T) {
-	for _, fails := range []bool{false, true} {
-		c := check{rule: "each to its own", run: func(t testing.TB, _ failover.Registry) {
-			if fails {
-				t.Fatalf("it is not")
-			}
-		}}
-		var want []string
-		if fails {
-			want = []string{"the rule: each to its own"}
-		}
-		if got := recorder.Logged(t, func(t testing.TB) { c.judge(t, nil) }); !slices.Equal(got, want) {
-			t.Errorf("a check that fails, %t, logs %q, want %q", fails, got, want)
-		}
+	var all []recorder.Fault[*memory, failover.Registry]
+	for _, f := range faults {
+		all = append(all, recorder.Fault[*memory, failover.Registry](f))
 	}
+	recorder.Find(t, checks, all, failover.NewMemory)
 }

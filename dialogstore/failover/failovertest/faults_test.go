@@ -12,12 +12,10 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/recorder"
 )
 
+type fault recorder.Fault[*memory, failover.Registry]
+
 // faults are registries that break one rule each, with the checks that tell.
-var faults = []struct {
-	name  string
-	found []string
-	in    func(*memory) failover.Registry
-}{
+var faults = []fault{
 	// Beats.
 	{"a node does not see itself", []string{"beat"}, pulses(func(me node, p *pulse) {
 		p.Nodes = slices.DeleteFunc(p.Nodes, func(b failover.Beating) bool { return b.Node == me })

@@ -22,7 +22,7 @@ func TestTranscript(t *testing.T) {
 	var tr recorder.Transcript
 	for _, g := range groups() {
 		for _, c := range g.checks {
-			tr.Rule(c.name, c.rule)
+			tr.Rule(c.Name, c.Rule)
 			if &g.checks[0] != &contention[0] {
 				tr.Requests(30, func(s *recorder.Scribe) []string { return runWith(t, c, s) })
 			}
@@ -33,7 +33,7 @@ func TestTranscript(t *testing.T) {
 
 func runWith(t *testing.T, c check, s *recorder.Scribe) (failures []string) {
 	bubble.Test(t, func(t *testing.T) {
-		failures = recorder.Said(t, func(t testing.TB) { c.run(t, &scribe{failover.NewMemory(), s}) })
+		failures = recorder.Said(t, func(t testing.TB) { c.Run(t, &scribe{failover.NewMemory(), s}) })
 	})
 	return failures
 }
