@@ -13,18 +13,20 @@ import (
 func TestPlainRequest(t *testing.T) {
 	for _, c := range []struct {
 		method      sip.RequestMethod
+		app         uint32 // CSeq of the application
 		chosen      string
 		led         bool
-		cseq        uint32 // stored after that
+		wire, cseq  uint32 // on the wire, and stored after that
 		destination string
 	}{
-		{sip.INFO, "", false, 11, ""},
-		{sip.INFO, elsewhere, false, 11, elsewhere},
-		{sip.INFO, elsewhere, true, 11, ""},
-		{sip.BYE, elsewhere, false, 10, ""},
+		{sip.INFO, 3, "", false, 11, 11, ""},
+		{sip.INFO, 20, "", false, 20, 20, ""},
+		{sip.INFO, 3, elsewhere, false, 11, 11, elsewhere},
+		{sip.INFO, 3, elsewhere, true, 11, 11, ""},
+		{sip.BYE, 3, elsewhere, false, 11, 10, ""},
 	} {
 		inCall(t, nil, func(t *testing.T, call *call) {
-			req := call.request(t, c.method, 3)
+			req := call.request(t, c.method, c.app)
 			if c.chosen != "" {
 				req.SetDestination(c.chosen)
 			}
@@ -33,8 +35,8 @@ func TestPlainRequest(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer tx.Terminate()
-			if got := call.last(t).SIP.(*sip.Request); got.CSeq().SeqNo != 11 || got.CSeq().MethodName != c.method {
-				t.Errorf("%s: CSeq %s, want 11", c.method, got.CSeq().Value())
+			if got := call.last(t).SIP.(*sip.Request); got.CSeq().SeqNo != c.wire || got.CSeq().MethodName != c.method || call.dialog.Count.WireCSeq(c.app) != c.app {
+				t.Errorf("%s: CSeq %s, want %d, which is of no matter to an ACK", c.method, got.CSeq().Value(), c.wire)
 			}
 			if d := call.stored(t); d.LocalCSeq != c.cseq || d.Destination != c.destination {
 				t.Errorf("%s, led: %t: stored are CSeq %d and destination %q, want %d and %q", c.method, c.led, d.LocalCSeq, d.Destination, c.cseq, c.destination)
