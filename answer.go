@@ -2,8 +2,8 @@ package sessiontimer
 
 import "time"
 
-// Answer is what a 2xx of ours says about session timers, and the session that it
-// settles.
+// Answer is what our 2xx contains about session timers, and the session that results from
+// it.
 type Answer struct {
 	Send           bool // with Session-Expires
 	SessionExpires SessionExpires
@@ -11,9 +11,9 @@ type Answer struct {
 	Session        Session
 }
 
-// table2 is Table 2 of RFC 4028 §9 for requests with Session-Expires: the refresher,
-// by what the request says. Rows two and three are not legal; a UAC without timers
-// will not refresh, whatever it asks for.
+// table2 is Table 2 of RFC 4028 §9 for requests with Session-Expires: the refresher that
+// follows from the request. Rows two and three are not legal; a UAC without timers will
+// not refresh, whatever it asks for.
 var table2 = map[struct {
 	supported bool
 	asked     Role
@@ -37,9 +37,9 @@ func (p Policy) TooSmall(req Fields) (minSE time.Duration, refuse bool) {
 	return minSE, p.Mode != Off && req.HasSessionExpires && req.Supported && req.SessionExpires.Interval < minSE
 }
 
-// Respond returns what a 2xx of ours carries (RFC 4028 §9) and settles. current is the
-// session of the dialog, zero before there is one. Call TooSmall first. With a Strict
-// policy a refresh without Session-Expires ends the timer.
+// Respond returns the Answer for our 2xx (RFC 4028 §9). current is the session of the
+// dialog, zero before there is one. Call TooSmall first. With a Strict policy a refresh
+// without Session-Expires ends the timer.
 func (p Policy) Respond(req Fields, current Session, now time.Time) Answer {
 	if p.Mode == Off {
 		return Answer{}

@@ -1,7 +1,7 @@
-// Package sessiontimer is RFC 4028, session timers in SIP, as values and pure
-// functions: header fields, the roles of Table 2, the arithmetic of 422, and
-// the deadlines of a session. It does no I/O, starts no goroutine and reads no
-// clock: callers pass the current time.
+// Package sessiontimer implements RFC 4028, session timers in SIP, as values and pure
+// functions: header fields, the roles of Table 2, the arithmetic of 422, and the
+// deadlines of a session. It does no I/O, starts no goroutine and reads no clock:
+// callers pass the current time.
 //
 // Applications usually add package middleware to a sipgo or diago user agent, and
 // meet the types of this package as values of its options and events:

@@ -20,19 +20,19 @@ type Call struct {
 // Info returns c. Every event embeds Call and so has this method.
 func (c Call) Info() Call { return c }
 
-// Negotiated says that the first INVITE was accepted, with or without a timer: see
-// Interval and Refresher.
+// Negotiated: the first INVITE was accepted, with or without a timer; see Interval and
+// Refresher.
 type Negotiated struct{ Call }
 
-// Refreshed says that a later 2xx to an INVITE or UPDATE, of either party, restarted or
-// changed the timer.
+// Refreshed: a later 2xx to an INVITE or UPDATE, of either party, restarted or changed the
+// timer.
 type Refreshed struct {
 	Call
 	Method string // INVITE or UPDATE
 }
 
-// RefreshFailed says that one of our refreshes got no 2xx. The session goes on unless
-// Expired follows.
+// RefreshFailed: one of our refreshes got no 2xx. The session goes on unless Expired
+// follows.
 type RefreshFailed struct {
 	Call
 	Method string // INVITE or UPDATE
@@ -40,47 +40,45 @@ type RefreshFailed struct {
 	Err    error  // why there was none; nil if there was one
 }
 
-// MediaChanged says that the peer's session description changed in a message that the
-// application did not see: the answer to one of our refreshes, or the ACK of a re-INVITE
-// that the timers answered (RFC 3264 §8). From now on, media must be sent as Description
-// says.
+// MediaChanged: the peer's session description changed in a message that the application
+// did not see: the answer to one of our refreshes, or the ACK of a re-INVITE that the
+// timers answered (RFC 3264 §8). From now on, send media according to Description.
 type MediaChanged struct {
 	Call
 	Description string // the peer's new session description
 	Type        string // its Content-Type, usually application/sdp
 }
 
-// Expired says that the timers hang up, for instance because no refresh came in time or
-// one of ours showed that the peer is gone. Ended follows, with the same Reason.
+// Expired: the timers hang up, for instance because no refresh came in time or one of ours
+// showed that the peer is gone. Ended follows, with the same Reason.
 type Expired struct {
 	Call
 	Reason Reason
 }
 
-// Ended says that the dialog is over and no longer stored. No other event follows.
+// Ended: the dialog is over and no longer stored. No other event follows.
 type Ended struct {
 	Call
 	Reason Reason
 }
 
-// TakenOver says that this node now owns a call that another node, or the previous run of
-// this process, served before. It is the first event of the call here; the usual ones
-// follow.
+// TakenOver: this node now owns a call that another node, or the previous run of this
+// process, served before. It is the first event of the call here; the usual ones follow.
 type TakenOver struct {
 	Call
 	From string // the name of the node that served it; after a restart, our own
 }
 
-// Released says that another node now owns a call of this node, or has ended it. The call
-// is no longer stored here. Nothing was sent to the peer. No other event follows.
+// Released: another node now owns a call of this node, or has ended it. The call is no
+// longer stored here. Nothing was sent to the peer. No other event follows.
 type Released struct {
 	Call
 	To string // the name of the other node; empty if the call has ended
 }
 
-// Unreachable says that the peer of a call that was taken over cannot be reached from this
-// node: its connection ended with the former node, and a new one cannot be opened. The
-// call is kept until it expires, and refreshed if the peer comes back before that.
+// Unreachable: the peer of a call that was taken over cannot be reached from this node. Its
+// connection ended with the former node, and a new one cannot be opened. The call is kept
+// until it expires, and refreshed if the peer comes back before that.
 type Unreachable struct {
 	Call
 	Err error // why; never nil

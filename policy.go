@@ -88,7 +88,7 @@ type Policy struct {
 	Method         Method        // how we refresh
 	MaxInterval    time.Duration // longest interval that a peer can impose on our refreshes
 	MaxMinSE       time.Duration // largest Min-SE of a 422 that is followed
-	Strict         bool          // read peers by the letter; see Settle, Respond and Fields.Strict
+	Strict         bool          // no leniency for peers' mistakes; see Settle, Respond and Fields.Strict
 	Unsafe         bool          // intervals down to one second: labs and tests only
 }
 

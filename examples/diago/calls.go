@@ -18,7 +18,7 @@ import (
 // patience is how long the program waits for its calls to end when it stops.
 const patience = 3 * time.Second
 
-// calls are the calls that are up. This file is plain diago, without a word of timers.
+// calls are the calls that are up. This file is plain diago; it does not mention timers.
 type calls struct {
 	ctx   context.Context // ends when the program stops
 	cmd   *cli.Command

@@ -25,8 +25,8 @@ type answerer struct {
 	close func()
 }
 
-// role is passed to the second process of a split run in an environment variable: it says
-// to answer, and which calls.
+// role is passed to the second process of a split run in an environment variable. It makes
+// the process answer, and names the calls.
 type role struct {
 	Stub     bool
 	Interval time.Duration

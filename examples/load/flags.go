@@ -29,22 +29,22 @@ func command() (*cli.Command, *config) {
 	cmd := cli.Bare("load", "holds many calls between two user agents and measures their refreshes.",
 		"go run ./examples/load -calls 10000 -rate 2000")
 	cfg := &config{calls: 10_000, rate: 2000, hold: 20 * time.Second, method: sessiontimer.MethodUpdate, stub: "auto", limit: 5000, listen: listen}
-	cmd.Count(&cfg.calls, "calls", "N", "how many calls are held")
+	cmd.Count(&cfg.calls, "calls", "N", "number of calls to hold")
 	cmd.Count(&cfg.rate, "rate", "N", "calls set up per second, and refreshes per second afterwards")
 	cmd.Seconds(&cfg.expires, "session-expires", "DUR", "the session interval; calls are refreshed at half of it; 0 = 2*calls/rate")
 	cmd.Seconds(&cfg.burst, "burst", "DUR", "set up all calls within this time instead of at -rate; 0 = off")
 	cmd.Seconds(&cfg.hold, "hold", "DUR", "how long to measure once the calls are set up")
 	cmd.Seconds(&cfg.outage, "outage", "DUR", "lose every message for this long in the middle of -hold; 0 = off")
 	cmd.Count(&cfg.arrivals, "arrivals", "N", "further calls set up per second during -hold")
-	cli.Choice(cmd, &cfg.method, "method", "auto|update|invite", "how calls are refreshed",
+	cli.Choice(cmd, &cfg.method, "method", "auto|update|invite", "request to refresh with; auto prefers UPDATE",
 		sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite)
 	cli.Choice(cmd, &cfg.stub, "stub", "auto|yes|no", "store dialogs without real calls: if memory is short, always, never",
 		"auto", "yes", "no")
-	cmd.Switch(&cfg.split, "split", "run the answering side in a process of its own")
+	cmd.Switch(&cfg.split, "split", "run the answering side in a second process")
 	cmd.Share(&cfg.jitter, "jitter", "SHARE", "spread refreshes over this share of the time before half the interval, up to 0.5")
-	cmd.Count(&cfg.limit, "limit", "N", "maximum of refreshes started per second, and of unanswered ones")
+	cmd.Count(&cfg.limit, "limit", "N", "maximum number of refreshes started per second, and of unanswered ones")
 	cmd.Text(&cfg.data, "data", "FILE", "write a line of CSV per second")
-	cmd.Text(&cfg.plot, "plot", "FILE", "draw refreshes and their lateness as SVG")
+	cmd.Text(&cfg.plot, "plot", "FILE", "draw the refreshes and their lateness as SVG")
 	cmd.Closing = closing
 	return cmd, cfg
 }

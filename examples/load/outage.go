@@ -66,9 +66,9 @@ func (p plan) overdue() time.Duration {
 	return again + time.Duration(due/float64(p.limit)*float64(time.Second))
 }
 
-// patience returns how long after its due time a refresh may be answered before its call
-// is ended. sipgo gives up a request after 32 s, and the other end gives up a margin
-// before the session expires; an answering stub never does.
+// patience returns how long after its due time a refresh may be answered before its call is
+// ended. sipgo gives up a request after 32 s, and the other end hangs up a margin before the
+// session expires, unless it is a stub.
 func (p plan) patience() time.Duration {
 	left := p.interval / 2
 	if !p.stubbed {

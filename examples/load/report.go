@@ -74,7 +74,7 @@ func (r *report) late(p float64) string {
 	return millis(percentile(r.lateness, p))
 }
 
-// perRefresh returns the CPU time divided by the refreshes, and says what it includes.
+// perRefresh describes the CPU time per refresh, and what it includes.
 func (r *report) perRefresh() string {
 	if len(r.lateness) == 0 {
 		return "-"
@@ -96,7 +96,7 @@ func (r *report) collection() string {
 	return fmt.Sprintf("%.1f %%", 100*r.spent.gcShare)
 }
 
-// ends says whose CPU time and memory are counted.
+// ends names the ends whose CPU time and memory are counted.
 func (r *report) ends() string {
 	if r.plan.split {
 		return "the refreshing end"

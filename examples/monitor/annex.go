@@ -8,7 +8,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// How long the annex lives, and is dead, in turns.
+// How long the annex is alive, and then dead, in turns.
 const (
 	annexLives = 30 * time.Second
 	annexRests = 30 * time.Second
@@ -40,7 +40,7 @@ func annexScene(ctx context.Context, registry failover.Registry, peers *sync.Wai
 			return err
 		}
 		peers.Go(func() {
-			defer peer.close() // nor does the peer say so
+			defer peer.close() // the peer sends no BYE either
 			wait(ctx, part.lasts)
 		})
 		if _, err := annex.call(ctx, peer.uri()); err != nil {

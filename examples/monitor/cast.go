@@ -11,7 +11,7 @@ type part struct {
 	interval time.Duration
 	calls    bool              // it calls the switchboard, and refreshes; else the switchboard does both
 	noUpdate bool              // its Allow lacks UPDATE
-	noTimer  bool              // it knows no session timers
+	noTimer  bool              // it does not support session timers
 	vanishes time.Duration     // after this long its socket is dead; 0 for never
 	refusal  func(nth int) int // the status of its answer to the nth refresh; nil for 200
 	lasts    time.Duration     // then it is hung up, if it is still up
@@ -56,7 +56,7 @@ func partOf(name string) part {
 	return part{interval: 30 * time.Minute}
 }
 
-// play calls, or is called, again and again until ctx ends.
+// play makes or takes one call after the other until ctx ends.
 func (p part) play(ctx context.Context, board *switchboard, nth int, failed func(error)) {
 	pause := time.Duration(nth) * 700 * time.Millisecond // not all at once
 	for {

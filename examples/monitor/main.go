@@ -1,12 +1,12 @@
-// Monitor shows the page of timerpage with something on it: a switchboard whose calls are
-// healthy, go silent, or have their refreshes refused, and that takes over the calls of
-// another node, which dies again and again.
+// Monitor demonstrates the page of package timerpage: a switchboard has calls that are
+// healthy, go silent, or have their refreshes refused, and takes over the calls of another
+// node, which dies again and again.
 //
 //	go run ./examples/monitor
 //
-// Then open http://127.0.0.1:8028. What an application adds to have the page is in serve;
-// switchboard.go is the application; annex.go, cast.go and peer.go play the other node and
-// the peers.
+// Then open http://127.0.0.1:8028. An application needs only the lines in serve for the
+// page; switchboard.go is the application; annex.go, cast.go and peer.go play the other node
+// and the peers.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	cmd := cli.Bare("monitor", "serves a page of calls that live, fail and die. Everything is on loopback.", "go run ./examples/monitor -run-for 10m")
 	cmd.Closing = "Open the address in a browser; the exit status is 0 after a normal end, 1 after an\nerror, 2 for bad flags.\n"
 	addr := "127.0.0.1:8028"
-	cmd.Text(&addr, "http", "HOST:PORT", "where the page is; it is shown to browsers on this machine only")
+	cmd.Text(&addr, "http", "HOST:PORT", "address of the page, for browsers on this machine")
 	cmd.RunForFlag()
 	cmd.Main(func(ctx context.Context) error { return run(ctx, cmd, addr) })
 }
@@ -46,7 +46,7 @@ func run(ctx context.Context, cmd *cli.Command, addr string) error {
 	}
 	defer func() { _ = listener.Close() }()
 
-	recorder := timerpage.NewRecorder(100) // for the ladders; the page does without, too
+	recorder := timerpage.NewRecorder(100) // for the ladders; optional
 	sip.SIPDebugTracer(recorder)
 	sip.SIPDebug = true
 	registry := failover.NewMemory() // its nodes are all in this process

@@ -17,12 +17,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// peer is the other end of one call. One that calls has timers of its own; one that is
-// called follows its part.
+// peer is the other end of one call. A caller has its own timers; a callee follows its part.
 type peer struct {
 	part
 	ua        *sipgo.UserAgent
-	timers    *middleware.Timers // nil for one that is called
+	timers    *middleware.Timers // nil for a callee
 	tap       *sipnet.Tap
 	dialogs   *sipgo.DialogServerCache
 	callers   *sipgo.DialogClientCache

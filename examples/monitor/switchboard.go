@@ -13,7 +13,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// switchboard is the application that is watched: it calls, and answers every call. It is
+// switchboard is the application on the page: it makes calls, and answers every call. It is
 // one node of several.
 type switchboard struct {
 	ua      *sipgo.UserAgent
@@ -63,7 +63,7 @@ func newSwitchboard(registry failover.Registry, name string) (*switchboard, erro
 	return s, socket.Serve(server.Server)
 }
 
-// interval gives each call the interval of the peer's part, so that there is much to see.
+// interval gives each call the interval of its peer's part, so that a lot happens.
 func interval(invite *sip.Request, outgoing bool, base sessiontimer.Policy) sessiontimer.Policy {
 	if outgoing {
 		base.SessionExpires = partOf(invite.Recipient.User).interval

@@ -23,11 +23,11 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/middleware"
 )
 
-// patience is how long a peer may take to answer our BYE, and the registry to take over
-// what is not written yet.
+// patience is how long a peer may take to answer our BYE, and the registry to accept the
+// pending writes.
 const patience = 2 * time.Second
 
-// flags are those of this program alone.
+// flags are the flags that only this program has.
 type flags struct {
 	redis, file, name, advertise string
 	end                          bool
@@ -41,13 +41,13 @@ func main() {
 	cmd.DurationFlag()
 	cmd.RunForFlag()
 	f := flags{lease: failover.DefaultLease}
-	cmd.Text(&f.redis, "redis", "HOST:PORT", "the Redis or Valkey that the nodes share")
-	cmd.Text(&f.file, "file", "PATH", "or a file, for one process that is started again")
-	cmd.Text(&f.name, "name", "NAME", "of this node; one that starts under it takes its calls back at once")
-	cmd.Text(&f.advertise, "advertise", "HOST:PORT", "where peers reach this node, if not where they reached the others")
-	cli.Choice(cmd, &f.end, "takeover", "keep|end", "what becomes of the calls of a dead node", false, true)
-	cmd.Seconds(&f.beat, "beat", "DUR", "how often this node says that it lives; 0 = a twelfth of the lease")
-	cmd.Seconds(&f.lease, "lease", "DUR", "how long a node may be silent until others take its calls over")
+	cmd.Text(&f.redis, "redis", "HOST:PORT", "address of the Redis or Valkey that the nodes share")
+	cmd.Text(&f.file, "file", "PATH", "registry in a file instead, for one process that restarts")
+	cmd.Text(&f.name, "name", "NAME", "name of this node; a restart with it takes its calls back")
+	cmd.Text(&f.advertise, "advertise", "HOST:PORT", "address at which peers reach this node, if each node has its own")
+	cli.Choice(cmd, &f.end, "takeover", "keep|end", "what to do with the calls of a dead node", false, true)
+	cmd.Seconds(&f.beat, "beat", "DUR", "time between heartbeats of this node; 0 = a twelfth of the lease")
+	cmd.Seconds(&f.lease, "lease", "DUR", "silence after which others take its calls over")
 	cmd.Closing = "SIGTERM hands the calls over to the other nodes, SIGINT hangs them up.\n" + cmd.Closing
 	cmd.Main(func(ctx context.Context) error { return run(ctx, cmd, f) })
 }
@@ -72,7 +72,7 @@ func run(ctx context.Context, cmd *cli.Command, f flags) error {
 	}
 	defer ua.Close()
 
-	// Calls that outlive this process: one option more.
+	// Calls that outlive this process: one more option.
 	timers, err := middleware.New(ua, append(cmd.Options(), middleware.WithFailover(registry, f.options()...))...)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func run(ctx context.Context, cmd *cli.Command, f flags) error {
 	}
 }
 
-// registry opens what the nodes share.
+// registry opens the registry that the nodes share.
 func (f *flags) registry() (r failover.Registry, closeIt func(), err error) {
 	switch {
 	case (f.redis == "") == (f.file == ""):
@@ -127,7 +127,7 @@ func (f *flags) registry() (r failover.Registry, closeIt func(), err error) {
 	return file, func() { _ = file.Close() }, nil
 }
 
-// options are those of this node.
+// options returns the failover options of this node.
 func (f *flags) options() []failover.Option {
 	opts := []failover.Option{failover.WithLease(f.lease)}
 	if f.name != "" {
@@ -145,8 +145,8 @@ func (f *flags) options() []failover.Option {
 	return opts
 }
 
-// calls are the calls that this process has answered. It is plain sipgo, without a word
-// of timers or of other nodes.
+// calls are the calls that this process has answered. From here on, the code is plain sipgo;
+// it does not mention timers or other nodes.
 type calls struct {
 	hangUp  chan struct{} // closed when the calls are to be hung up
 	cmd     *cli.Command

@@ -21,7 +21,7 @@ const (
 	patience = 2 * time.Second
 )
 
-// call is the one call of this program. This file is plain sipgo, without a word of
+// call is the one call of this program. This file is plain sipgo; it does not mention
 // timers.
 type call struct {
 	cmd     *cli.Command

@@ -19,7 +19,7 @@ func main() {
 		"127.0.0.1:0")
 	var to string
 	cmd.DurationFlag()
-	cmd.Required(&to, "to", "URI", "whom to call")
+	cmd.Required(&to, "to", "URI", "URI to call")
 	cmd.Main(func(ctx context.Context) error { return run(ctx, cmd, to) })
 }
 

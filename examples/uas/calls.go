@@ -14,7 +14,7 @@ import (
 // patience is how long a peer may take to answer our BYE.
 const patience = 2 * time.Second
 
-// calls are the calls that are up. This file is plain sipgo, without a word of timers.
+// calls are the calls that are up. This file is plain sipgo; it does not mention timers.
 type calls struct {
 	ctx     context.Context // ends when the program stops
 	cmd     *cli.Command

@@ -76,7 +76,7 @@ func New(name, about, example, listen string) *Command {
 // and 1 for everything else. run gets a context that ends with SIGINT, SIGTERM
 // or -run-for.
 func (c *Command) Main(run func(context.Context) error) {
-	sip.SetDefaultLogger(textLogger(os.Stderr, slog.LevelError)) // warns of its own housekeeping
+	sip.SetDefaultLogger(textLogger(os.Stderr, slog.LevelError)) // sipgo's warnings are about its own housekeeping
 	os.Exit(c.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr, run))
 }
 

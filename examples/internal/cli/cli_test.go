@@ -124,7 +124,7 @@ func TestUsage(t *testing.T) {
 		t.Fatalf("-h: %+v", got)
 	}
 	for _, want := range []string{"demo shows the flags.\n", "\n  go run ./examples/demo\n",
-		"\n  -session-expires DUR        a call is dead after this long without a refresh (default 30m)\n",
+		"\n  -session-expires DUR        a call ends after this long without a refresh (default 30m)\n",
 		"\n  -mode off|accept|offer|require|always\n                              timers: never, if asked, offered, required, even alone (default offer)\n"} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, got.stdout)

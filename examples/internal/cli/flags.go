@@ -16,17 +16,17 @@ import (
 // shared adds the flags that all programs have.
 func (c *Command) shared() {
 	p := &c.policy
-	c.Text(&c.Listen, "listen", "HOST:PORT", "where to listen; port 0 takes a free one")
-	Choice(c, &c.Transport, "transport", "udp|tcp", "what the messages travel over", "udp", "tcp")
-	c.Seconds(&p.SessionExpires, "session-expires", "DUR", "a call is dead after this long without a refresh")
-	c.Seconds(&p.MinSE, "min-se", "DUR", "the shortest that the other side may ask for")
-	Choice(c, &p.Refresher, "refresher", "auto|local|peer", "who should refresh: anyone, we, the other side",
+	c.Text(&c.Listen, "listen", "HOST:PORT", "address to listen on; port 0 picks a free one")
+	Choice(c, &c.Transport, "transport", "udp|tcp", "transport protocol", "udp", "tcp")
+	c.Seconds(&p.SessionExpires, "session-expires", "DUR", "a call ends after this long without a refresh")
+	c.Seconds(&p.MinSE, "min-se", "DUR", "shortest interval that the other side may ask for")
+	Choice(c, &p.Refresher, "refresher", "auto|local|peer", "who should refresh: either side, we, the other side",
 		sessiontimer.Auto, sessiontimer.Local, sessiontimer.Peer)
-	Choice(c, &p.Method, "method", "auto|update|invite", "how we refresh; auto prefers UPDATE",
+	Choice(c, &p.Method, "method", "auto|update|invite", "request to refresh with; auto prefers UPDATE",
 		sessiontimer.MethodAuto, sessiontimer.MethodUpdate, sessiontimer.MethodReInvite)
 	Choice(c, &p.Mode, "mode", "off|accept|offer|require|always", "timers: never, if asked, offered, required, even alone",
 		sessiontimer.Off, sessiontimer.Accept, sessiontimer.Offer, sessiontimer.Require, sessiontimer.Always)
-	c.Switch(&p.Unsafe, "unsafe-intervals", "allow less than 90s, down to 1s: for labs")
+	c.Switch(&p.Unsafe, "unsafe-intervals", "allow intervals below 90s, down to 1s; for labs only")
 	c.Text(&c.User, "user", "NAME", "for digest authentication")
 	c.Text(&c.Password, "password", "TEXT", "for digest authentication")
 }
