@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -242,6 +243,52 @@ func TestFork(t *testing.T) {
 	})
 }
 
+// A further 2xx arrives after the application has its response.
+func TestForkArrives(t *testing.T) {
+	inCalling(t, nil, func(t *testing.T, c *calling) {
+		c.peer.Reply(c.got, 200, "OK")
+		<-c.tx.Responses()
+		c.peer.Reply(c.got, 200, "OK", "To: <sip:peer@"+them+">;tag=second")
+		synctest.Wait()
+		c.f.set.TakeFork(t.Context(), "second")
+		if _, ok := c.stored("second"); !ok {
+			t.Error("its dialog is not stored")
+		}
+	})
+}
+
+// RFC 3261 §13.2.1: the INVITE has the offer and the 2xx the answer, or a provisional response
+// before it, of the same party.
+func TestFirstAgrees(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		inStack(t, func(t *testing.T, s *stack) {
+			req, peer := s.anInvite(t), s.net.Peer(them)
+			describe(req, "v=0 ours")
+			f := s.r.newFirstInvite(req, sessiontimer.DefaultPolicy())
+			tx, err := f.begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Terminate()
+			_ = tx.Responses()
+			got := peer.ExpectRequest(t, sip.INVITE)
+			answer := "v=0 theirs"
+			if early {
+				peer.Reply(got, 183, "Session Progress", "Content-Type: application/sdp", answer)
+				<-tx.Responses()
+				answer = ""
+			}
+			res := peer.Reply(got, 200, "OK", answer)
+			<-tx.Responses()
+			tag, _ := res.To().Params.Get("tag")
+			d, err := s.calls.Store.Load(t.Context(), f.set.ID(tag))
+			if err != nil || string(d.SDP) != "v=0 ours" || strings.TrimSpace(string(d.PeerSDP)) != "v=0 theirs" || !d.SDPOffered {
+				t.Errorf("early: %t: %v; agreed are %q and %q", early, err, d.SDP, d.PeerSDP)
+			}
+		})
+	}
+}
+
 // RFC 4028 §7.3, §7.4: the Min-SE of a 422 counts for the next INVITE of the call, too.
 func TestFirstTooSmall(t *testing.T) {
 	inCalling(t, nil, func(t *testing.T, c *calling) {
@@ -314,7 +361,12 @@ func TestFirstOver(t *testing.T) {
 		{"no response", 0, false, false, 0, 0},
 		{"a challenge", 401, false, false, dialogset.Life(), 0},
 		{"a challenge of a proxy", 407, false, false, dialogset.Life(), 0},
+		{"several places", 300, false, false, dialogset.Life(), 0},
+		{"moved for good", 301, false, false, dialogset.Life(), 0},
 		{"moved", 302, false, false, dialogset.Life(), 0},
+		{"by another proxy", 305, false, false, dialogset.Life(), 0},
+		{"another service", 380, false, false, dialogset.Life(), 0},
+		{"an extension refused", 420, false, false, dialogset.Life(), 0},
 		{"a timer wanted", 421, false, false, dialogset.Life(), 0},
 		{"the timer refused", 422, false, false, 0, 1},
 		{"cancelled", 487, true, false, dialogset.Life(), 0},
