@@ -16,7 +16,7 @@ type Proposal struct {
 
 // Propose returns what a request of ours carries (RFC 4028 §7.1, §7.4). current is the
 // session of the dialog, zero before there is one. learned is the largest Min-SE
-// received from the peer, zero if none. peerTimer says that the peer is known to
+// received from the peer, zero if none. peerTimer is true if the peer is known to
 // support timers.
 func (p Policy) Propose(current Session, learned time.Duration, peerTimer bool) Proposal {
 	if p.Mode == Off {
@@ -84,7 +84,7 @@ func (p Policy) RetryWithout(o Proposal, res Fields) (Proposal, bool) {
 // Settle returns the session that a 2xx to a request of ours settled (RFC 4028 §7.2).
 // It never fails: a peer's mistakes are read in the way that keeps the call alive.
 //
-// A Strict policy reads the 2xx by the letter. An interval above the one asked for
+// A Strict policy follows the RFC to the letter. An interval above the one asked for
 // counts as the one asked for. An interval below the floor or without a refresher
 // counts as none, and so does Require: timer without an interval.
 func (p Policy) Settle(o Proposal, res Fields, current Session, now time.Time) Session {

@@ -33,7 +33,7 @@ const (
 	// CauseExpired: the party named by Call.Refresher did not refresh in time (RFC 4028
 	// §10).
 	CauseExpired
-	// CauseRefreshAnswered: the response to our refresh says that the dialog or the peer
+	// CauseRefreshAnswered: the response to our refresh means that the dialog or the peer
 	// is gone, as 408 and 481 do (RFC 4028 §10, RFC 5057 §5.1).
 	CauseRefreshAnswered
 	// CauseRefreshUnanswered: our refresh got no response (RFC 4028 §10).

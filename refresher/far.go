@@ -26,7 +26,7 @@ const (
 type slots struct {
 	pages    map[int64][][]farCall
 	reviewed int64 // the first slot that is not reviewed
-	busy     bool  // a review is under way
+	busy     bool  // a review is in progress
 }
 
 // farCall is a call with nothing due soon. It is stale if the session of the call now has

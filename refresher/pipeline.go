@@ -55,7 +55,7 @@ type Outcome struct {
 // Errors of a Pipeline, possibly wrapped. Any other error of a refresh counts as a
 // temporary failure of the transport.
 var (
-	// ErrBusy: another request under way may make this one unnecessary. The refresh is
+	// ErrBusy: another request in progress may make this one unnecessary. The refresh is
 	// tried again a second later.
 	ErrBusy = errors.New("refresher: dialog is busy")
 	// ErrGone: the application has dropped the dialog without ending it. The call is

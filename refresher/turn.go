@@ -65,7 +65,7 @@ func (s *Scheduler) takeDue(now time.Time) {
 		case c.action == sessiontimer.Hangup:
 			s.expire(c, now)
 		case c.cancel != nil:
-			// The refresh of the previous session is still under way, and may make
+			// The refresh of the previous session is still in progress, and may make
 			// this one unnecessary.
 			c.at = now.Add(busyPause).Sub(s.base)
 			s.due.add(c)

@@ -105,8 +105,8 @@ func deletesAtOnce(t testing.TB, s dialogstore.Store) {
 	}
 }
 
-// deleteAmongUpdates has a dialog deleted while the other workers update it. Each of those
-// goes on until it is told, or has updated once more after Delete returned.
+// deleteAmongUpdates deletes a dialog while the other workers update it. Each of those goes on
+// until an Update fails, or until it has updated once more after Delete returned.
 func deleteAmongUpdates(t testing.TB, s dialogstore.Store) {
 	d := uncounted()
 	mustCreate(t, s, d)
@@ -156,8 +156,8 @@ func everythingAtOnce(t testing.TB, s dialogstore.Store) {
 	}
 }
 
-// live plays the life of its own dialog besides a shared one. It does not call Fatalf, which
-// is for the goroutine of the test only.
+// live creates, updates and deletes its own dialog besides a shared one. It does not call
+// Fatalf, which is for the goroutine of the test only.
 func live(t testing.TB, s dialogstore.Store, own, shared dialogstore.ID) {
 	d := sample.Filled()
 	d.ID = own

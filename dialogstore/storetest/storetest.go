@@ -72,8 +72,7 @@ func wantError(t testing.TB, what string, got, want error) {
 	}
 }
 
-// wantSame compares times with Equal. A slice without elements may come back
-// nil.
+// wantSame compares times with Equal. An empty slice equals nil.
 func wantSame(t testing.TB, what string, got, want dialogstore.Dialog) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {

@@ -84,7 +84,7 @@ func newLoad(ctx context.Context, cmd *cli.Command, p plan, target string) (*loa
 }
 
 // close stops setting up calls, then the timers, and leaves the calls up. When it returns
-// nothing is under way.
+// nothing is in progress.
 func (l *load) close() {
 	l.stopping.Store(true)
 	l.giveUp(sipgo.WaitAnswerForceCancelErr)

@@ -2,5 +2,5 @@
 
 package bubble
 
-// UnderRace says that the race detector watches this process.
+// UnderRace is true if the race detector is on.
 const UnderRace = false

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// IdleFor is how long a worker waits for another job. Workers take turns, so there are
-// as many as jobs started within this time, or under way.
+// IdleFor is how long a worker waits for another job. Workers take turns, so there are as
+// many as there are jobs in progress, or started within this time.
 const IdleFor = 100 * time.Millisecond
 
 // Workers run jobs. Any number of goroutines may call its methods.

@@ -101,7 +101,7 @@ func (v *survey) count(from string) {
 // surveyor looks at all calls, one survey at a time.
 type surveyor struct {
 	calls func(context.Context) iter.Seq[middleware.Call]
-	turn  chan struct{} // has room for whoever is at it
+	turn  chan struct{} // held by the goroutine that makes a survey
 	last  *atomic.Pointer[survey]
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
-// aging checks what becomes of stored calls and nodes as time passes.
+// aging checks what happens to stored calls and nodes as time passes.
 var aging = []check{
 	{"ages", "As time passes, the age of a stored session grows, and the time left shrinks.", agesGrow},
 	{"age after a put", "The age of the latest stored state counts, not that of a Put which changed nothing.", ageAfterPut},
@@ -29,7 +29,7 @@ const (
 	// early is how long before a deadline the checks look. A busy machine may use up some
 	// of it.
 	early = 20 * time.Second
-	// slack leads from early before a deadline to after the extra hour of the registry.
+	// slack is the time from early before a deadline until the extra hour of the registry is over.
 	slack = time.Hour + time.Minute
 )
 

@@ -27,7 +27,7 @@ var flushed = []check{
 	{"flush", "A registry that has lost everything has a new generation, and accepts what owners put again.", flush},
 }
 
-// seen returns what a pulse says about a node.
+// seen returns the entry of a node in a pulse.
 func seen(t testing.TB, p failover.Pulse, node failover.Node) failover.Beating {
 	t.Helper()
 	var found []failover.Beating
@@ -55,7 +55,7 @@ func wantNodes(t testing.TB, p failover.Pulse, want ...failover.Node) {
 	}
 }
 
-// wantSeen checks what a pulse says about a node, except for its count.
+// wantSeen checks the entry of a node in a pulse, except for its count.
 func wantSeen(t testing.TB, p failover.Pulse, want failover.Beating) {
 	t.Helper()
 	got := seen(t, p, want.Node)

@@ -221,7 +221,7 @@ func oneOwnerLossy(t testing.TB, r failover.Registry) {
 }
 
 // contend makes the workers take one call from each other and put states of it. way returns
-// the registry that a worker uses.
+// the registry through which a worker acts.
 func contend(t testing.TB, way func(worker int) failover.Registry, r failover.Registry) {
 	l := ledger{owners: map[uint64]failover.Node{1: alice}}
 	mustPut(t, r, alice, entry("call", 1, 1))

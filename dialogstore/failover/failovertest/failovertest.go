@@ -26,7 +26,7 @@ type Flusher interface {
 
 type check suite.Check[failover.Registry]
 
-// group is checks that need the same optional interface.
+// group is a group of checks that need the same optional interface.
 type group struct {
 	lacks  func(failover.Registry) string // why they cannot run, or ""; nil if they always can
 	checks []check
@@ -55,10 +55,10 @@ func lacksFlush(r failover.Registry) string {
 	return "the registry has no method Flush()"
 }
 
-// Run checks every rule of [failover.Registry] in a subtest of its own. open returns an
-// empty registry for each, and closes it by t.Cleanup. If the registry does not implement
-// [Clock], [Flusher] or [failover.Reader], the checks that need them are skipped, and the
-// rules that were not checked are printed.
+// Run checks each rule of [failover.Registry] in its own subtest. open returns an empty
+// registry for each, and closes it by t.Cleanup. If the registry does not implement [Clock],
+// [Flusher] or [failover.Reader], the checks that need them are skipped, and the rules that
+// were not checked are printed.
 func Run(t *testing.T, open func(t *testing.T) failover.Registry) {
 	t.Helper()
 	for _, g := range groups() {

@@ -14,7 +14,7 @@ import (
 // ErrFault is the error of an injected [Fault] that has no error of its own.
 var ErrFault = errors.New("failovertest: injected registry fault")
 
-// Fault is what goes wrong with one request. The zero Fault is nothing.
+// Fault is what goes wrong with one request. The zero Fault does nothing.
 type Fault struct {
 	// Down makes the request fail before it reaches the registry.
 	Down bool
@@ -29,10 +29,9 @@ type Fault struct {
 	Err error
 }
 
-// Faulty is a node's connection to a registry, with faults. Give each node a Faulty of its
-// own around the registry that they share. Then a registry that is down is Down for all of
-// them, and a node that is cut off has a Faulty that is Down. Any number of goroutines may
-// use one.
+// Faulty is a node's connection to a registry, with faults. Give each node its own Faulty
+// around the shared registry. To simulate a registry that is down, set Down for all of them;
+// to cut one node off, set Down for that node's. Any number of goroutines may use a Faulty.
 type Faulty struct {
 	registry failover.Registry
 	mu       sync.Mutex

@@ -14,7 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/internal/sample"
 )
 
-// reading checks a registry that shows calls without a claim.
+// reading checks a registry that can read calls without claiming them.
 var reading = []check{
 	{"read", "Read returns the latest states with their epochs and ages, in the order of the IDs, zero for a call that is missing or has ended.", readCalls},
 	{"read every field", "Read returns every field of a Dialog but Session.Since.", readEveryField},

@@ -29,7 +29,7 @@ func losing(r failover.Registry) *Faulty {
 	return way
 }
 
-// wantLost checks that err is that of a lost reply.
+// wantLost checks that err is the error of a lost reply.
 func wantLost(t testing.TB, err error) {
 	t.Helper()
 	if !errors.Is(err, ErrFault) {

@@ -1,5 +1,5 @@
-// Package recorder runs checks that are expected to fail, and writes down what they demand,
-// for the tests of the conformance suites.
+// Package recorder runs checks that are expected to fail, and records what they require, for
+// the tests of the conformance suites.
 package recorder
 
 import (

@@ -2,7 +2,7 @@ package recorder
 
 import "errors"
 
-// Scribe notes what a check asks, and changes one part of one answer.
+// Scribe records the requests of a check, and changes one part of one answer.
 type Scribe struct {
 	asked      []request
 	turn, part int // the answer and the part that are changed
@@ -22,8 +22,8 @@ type Part struct {
 // PartOf returns a part of an answer by name; change changes it.
 func PartOf(name string, change func()) Part { return Part{name, change} }
 
-// Answered notes a request with its answer, and changes that if it is its turn. The error is
-// the last part.
+// Answered records a request with its answer, and changes the answer if it is its turn. The
+// error is the last part.
 func (s *Scribe) Answered(text string, err *error, parts ...Part) {
 	parts = append(parts, Part{"error", func() { *err = Turned(*err) }})
 	r := request{text: text}
@@ -36,7 +36,7 @@ func (s *Scribe) Answered(text string, err *error, parts ...Part) {
 	s.asked = append(s.asked, r)
 }
 
-// Noted notes what has no answer.
+// Noted records a request that has no answer.
 func (s *Scribe) Noted(text string) { s.asked = append(s.asked, request{text: text}) }
 
 // ErrSpoiled is the error of an answer that should have none.

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Transcript says what the checks of a suite demand: what each of them asks, the answers, and
-// in brackets those parts of an answer that the check insists on. Then it says how checks
-// report their failures. The zero Transcript is empty.
+// Transcript records what the checks of a suite require: the requests of each check, the
+// answers, and in brackets the parts of an answer that the check verifies. Then it lists how
+// checks report their failures. The zero Transcript is empty.
 type Transcript struct {
 	text strings.Builder
 	said map[string]bool
@@ -23,9 +23,10 @@ type Transcript struct {
 // Rule adds a check by name.
 func (tr *Transcript) Rule(name, rule string) { fmt.Fprintf(&tr.text, "%s: %s\n", name, rule) }
 
-// Requests adds what a check asks, or only how often if that is more than most times. run runs
-// it with a store or registry that calls the Scribe, and returns what Said does: once as it is,
-// and once for each part of each answer, with that changed.
+// Requests adds the requests of a check, or only their number if there are more than most. run
+// runs the check with a store or registry that calls the Scribe, and returns the result of
+// Said. It is called once with all answers unchanged, and once for each part of each answer,
+// with that part changed.
 func (tr *Transcript) Requests(most int, run func(*Scribe) []string) {
 	plain := &Scribe{turn: -1}
 	run(plain)

@@ -7,8 +7,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
-// Practice is a state of a call as they are in practice, which its CSeq tells from others.
-// Its size is usual.
+// Practice returns a typical state of a call, of usual size. States differ by their CSeq.
 func Practice(callID string, version uint64) dialogstore.Dialog {
 	sdp := []byte("v=0\r\no=- 4711 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8 0 101\r\n" +
 		"a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n")

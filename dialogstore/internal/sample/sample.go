@@ -1,5 +1,5 @@
-// Package sample has dialogs for conformance suites: with each field set, with one of
-// them alone, with what is unusual, and with IDs that are easily mixed up.
+// Package sample has dialogs for conformance suites: with all fields set, with only one of
+// them set, with unusual values, and with IDs that are easily confused.
 package sample
 
 import (
@@ -15,8 +15,8 @@ import (
 // stays the same moment.
 var moment = time.Date(2026, time.March, 1, 12, 30, 15, 123456789, time.FixedZone("", 3600))
 
-// Bare is a dialog with nothing but its name. Version is what
-// [dialogstore.Observed] sets, so that the suite fits an observed store too.
+// Bare returns a dialog with only an ID. Version is the one that [dialogstore.Observed] sets,
+// so that the suite works with an observed store too.
 func Bare() dialogstore.Dialog {
 	return dialogstore.Dialog{
 		Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: "call@host.example", LocalTag: "local", RemoteTag: "remote"}},
@@ -24,8 +24,8 @@ func Bare() dialogstore.Dialog {
 	}
 }
 
-// Filled is a dialog without a zero field. It goes by reflection, so that a
-// field that comes to Dialog is covered from then on.
+// Filled returns a dialog without a zero field. It uses reflection, so that fields added to
+// Dialog later are covered too.
 func Filled() dialogstore.Dialog {
 	d := Bare()
 	for i, l := range leaves(reflect.ValueOf(&d).Elem()) {
@@ -40,8 +40,8 @@ type leaf struct {
 	value reflect.Value
 }
 
-// leaves are the fields of v, and of the structs in it, in order. The name of
-// the dialog and its Version are none.
+// leaves returns the fields of v, and of the structs in it, in order, except for the ID of
+// the dialog and its Version.
 func leaves(v reflect.Value) []leaf {
 	var found []leaf
 	for i := range v.NumField() {
@@ -57,8 +57,7 @@ func leaves(v reflect.Value) []leaf {
 	return found
 }
 
-// sample is a value for the n-th leaf, different for each where its type has
-// room for it.
+// sample returns a value for the n-th leaf, different for each if the type allows it.
 func sample(l leaf, n int) reflect.Value {
 	v := reflect.New(l.value.Type()).Elem()
 	switch {
@@ -84,7 +83,7 @@ func sample(l leaf, n int) reflect.Value {
 	return v
 }
 
-// element is a value for an element of a slice, by number.
+// element returns a value for the n-th element of a slice.
 func element(t reflect.Type, n int) reflect.Value {
 	if t.Kind() == reflect.String {
 		return reflect.ValueOf(fmt.Sprint("element ", n)).Convert(t)
@@ -92,7 +91,7 @@ func element(t reflect.Type, n int) reflect.Value {
 	return reflect.ValueOf(byte(n)).Convert(t)
 }
 
-// Alone are dialogs that have one field of [Filled] each.
+// Alone returns dialogs that have one field of [Filled] each.
 func Alone() []dialogstore.Dialog {
 	from := Filled()
 	fields := leaves(reflect.ValueOf(&from).Elem())
@@ -104,7 +103,7 @@ func Alone() []dialogstore.Dialog {
 	return all
 }
 
-// Extreme has large numbers, unusual texts, and every byte.
+// Extreme returns a dialog with large numbers, unusual texts, and every byte.
 func Extreme() dialogstore.Dialog {
 	d := Bare()
 	d.LocalCSeq, d.RemoteCSeq = math.MaxUint32, math.MaxInt32
@@ -119,8 +118,8 @@ func Extreme() dialogstore.Dialog {
 	return d
 }
 
-// AlikeIDs are what a key that is joined, folded or trimmed mixes up. The separators
-// are those that a tag may contain (RFC 3261 §25.1).
+// AlikeIDs are IDs that a store confuses if it joins, case-folds or trims them. The
+// separators are those that a tag may contain (RFC 3261 §25.1).
 func AlikeIDs() []dialogstore.ID {
 	same := []dialogstore.ID{
 		{CallID: "c", LocalTag: "l", RemoteTag: "r"},
@@ -141,8 +140,8 @@ func AlikeIDs() []dialogstore.ID {
 	return same
 }
 
-// Scribble changes the fields of d, and adds to the end of its slices what only the
-// n-th writer would. It leaves alone what the slices already hold.
+// Scribble changes the fields of d, and appends to its slices what only the n-th writer
+// would. It does not change existing elements.
 func Scribble(d *dialogstore.Dialog, n int) {
 	for _, l := range leaves(reflect.ValueOf(d).Elem()) {
 		switch l.value.Kind() {
