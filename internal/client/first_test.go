@@ -14,6 +14,7 @@ import (
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/internal/calls"
 	"github.com/sipgo-contrib/sessiontimer/internal/dialogset"
+	"github.com/sipgo-contrib/sessiontimer/internal/sipnet"
 )
 
 // calling is our first INVITE on its way, as its peer has it.
@@ -22,9 +23,7 @@ type calling struct {
 	f    *firstInvite
 	tx   sip.ClientTransaction
 	got  *sip.Request
-	peer interface {
-		Reply(req *sip.Request, code int, reason string, headers ...string) *sip.Response
-	}
+	peer *sipnet.Peer
 }
 
 // inCalling runs f in a bubble, with an INVITE that r, or the stack's requester if it is nil,
@@ -36,7 +35,9 @@ func inCalling(t *testing.T, by func(*stack) *Requester, f func(t *testing.T, c 
 		if by != nil {
 			r = by(s)
 		}
-		c := &calling{stack: s, peer: peer, f: r.newFirstInvite(s.anInvite(t), sessiontimer.DefaultPolicy())}
+		req := s.anInvite(t)
+		describe(req, "v=0 ours")
+		c := &calling{stack: s, peer: peer, f: r.newFirstInvite(req, sessiontimer.DefaultPolicy())}
 		var err error
 		if c.tx, err = c.f.begin(t.Context()); err != nil {
 			t.Fatal(err)
@@ -261,29 +262,18 @@ func TestForkArrives(t *testing.T) {
 // before it, of the same party.
 func TestFirstAgrees(t *testing.T) {
 	for _, early := range []bool{false, true} {
-		inStack(t, func(t *testing.T, s *stack) {
-			req, peer := s.anInvite(t), s.net.Peer(them)
-			describe(req, "v=0 ours")
-			f := s.r.newFirstInvite(req, sessiontimer.DefaultPolicy())
-			tx, err := f.begin(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer tx.Terminate()
-			_ = tx.Responses()
-			got := peer.ExpectRequest(t, sip.INVITE)
+		inCalling(t, nil, func(t *testing.T, c *calling) {
 			answer := "v=0 theirs"
 			if early {
-				peer.Reply(got, 183, "Session Progress", "Content-Type: application/sdp", answer)
-				<-tx.Responses()
+				c.peer.Reply(c.got, 183, "Session Progress", "Content-Type: application/sdp", answer)
+				<-c.tx.Responses()
 				answer = ""
 			}
-			res := peer.Reply(got, 200, "OK", answer)
-			<-tx.Responses()
+			res := c.peer.Reply(c.got, 200, "OK", answer)
+			<-c.tx.Responses()
 			tag, _ := res.To().Params.Get("tag")
-			d, err := s.calls.Store.Load(t.Context(), f.set.ID(tag))
-			if err != nil || string(d.SDP) != "v=0 ours" || strings.TrimSpace(string(d.PeerSDP)) != "v=0 theirs" || !d.SDPOffered {
-				t.Errorf("early: %t: %v; agreed are %q and %q", early, err, d.SDP, d.PeerSDP)
+			if d, ok := c.stored(tag); !ok || string(d.SDP) != "v=0 ours" || string(d.PeerSDP) != "v=0 theirs" || !d.SDPOffered {
+				t.Errorf("early: %t: stored: %t; agreed are %q and %q", early, ok, d.SDP, d.PeerSDP)
 			}
 		})
 	}

@@ -41,8 +41,13 @@ func TestLaterProposes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, tx, got := c.later(t, c.request(t, sip.UPDATE, 3), false)
+			invited := sessiontimer.Policy{Mode: sessiontimer.Accept, Strict: true}
+			c.set.Invite(invited)
+			l, tx, got := c.later(t, c.request(t, sip.UPDATE, 3), false)
 			defer tx.Terminate()
+			if want := map[bool]sessiontimer.Policy{true: invited, false: c.d.Policy}[early]; l.policy != want {
+				t.Errorf("early: %t: the policy is %+v, want %+v", early, l.policy, want)
+			}
 			se, minSE := got.GetHeader(sessiontimer.HeaderSessionExpires), got.GetHeader(sessiontimer.HeaderMinSE)
 			if early != (se == nil) || early != (minSE == nil) {
 				t.Errorf("early: %t: Session-Expires %v, Min-SE %v", early, se, minSE)
@@ -52,6 +57,28 @@ func TestLaterProposes(t *testing.T) {
 			}
 			if got.CSeq().SeqNo != 11 {
 				t.Errorf("CSeq %d, want 11", got.CSeq().SeqNo)
+			}
+		})
+	}
+}
+
+// What is agreed is taken from the store for a request that may change it, and only for that.
+func TestLaterRecalls(t *testing.T) {
+	agreed := func(d *dialogstore.Dialog) { d.PeerSDP, d.PeerSDPType = []byte("v=0 b"), offeranswer.SDP }
+	for _, c := range []struct {
+		method  sip.RequestMethod
+		body    string
+		recalls bool
+	}{{sip.INVITE, "", true}, {sip.INVITE, "v=0 a", true}, {sip.UPDATE, "v=0 a", true}, {sip.UPDATE, "", false}} {
+		inCall(t, agreed, func(t *testing.T, call *call) {
+			req := call.request(t, c.method, 3)
+			if c.body != "" {
+				describe(req, c.body)
+			}
+			_, tx, _ := call.later(t, req, false)
+			defer tx.Terminate()
+			if got := string(call.dialog.Agreed().Peers.Body); (got == "v=0 b") != c.recalls {
+				t.Errorf("%s %q: the peer's description is %q", c.method, c.body, got)
 			}
 		})
 	}
@@ -175,6 +202,10 @@ func TestLaterRefused(t *testing.T) {
 		<-tx.Responses()
 		if d := c.stored(t); string(d.SDP) != "v=0 a" || !d.Session.Equal(c.d.Session) || string(c.dialog.Agreed().Peers.Body) != "v=0 b" {
 			t.Errorf("agreed are %q and %q", d.SDP, c.dialog.Agreed().Peers.Body)
+		}
+		answer := offeranswer.Message{Method: "UPDATE", CSeq: 11, Status: 200, Type: offeranswer.SDP, Body: []byte("v=0 c")}
+		if _, news := c.dialog.Said(offeranswer.Peer, answer, "theirs"); news {
+			t.Error("its offer is still open")
 		}
 		if clash := c.dialog.OpenUpdate(true); clash != dialogset.NoClash {
 			t.Errorf("an offer of the peer clashes with what is over: %d", clash)

@@ -109,6 +109,9 @@ func TestOfferNumber(t *testing.T) {
 			if n := l.number(); n != 11 || c.dialog.Count.WireCSeq(3) != wire {
 				t.Errorf("%s: CSeq %d, its ACK gets %d; want 11 and %d", method, n, c.dialog.Count.WireCSeq(3), wire)
 			}
+			if n := c.r.newLaterOffer(c.set, c.dialog, c.request(t, method, 20), false).number(); n != 20 {
+				t.Errorf("%s: CSeq %d, want that of the application, which is higher", method, n)
+			}
 			if err := l.permitted(t.Context()); err != nil {
 				t.Errorf("%s: the application may not send it: %v", method, err)
 			}

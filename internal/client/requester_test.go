@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
-	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -45,43 +43,23 @@ func TestRewriteRAck(t *testing.T) {
 	}
 }
 
-// What cannot be sent is an error for the application, and is not in flight any more.
+// What cannot be sent is an error for the application.
 func TestNotSent(t *testing.T) {
-	inRequest(t, func(t *testing.T, r *requesting) {
-		set, ctx := r.x.set, context.Background()
-		d := set.Ring("theirs", 1, dialogset.Told{})
-		request := func(method sip.RequestMethod) *sip.Request {
-			req := sip.NewRequest(method, uri(t, "sip:peer@"+them))
-			if err := sipgo.ClientRequestBuild(r.x.r.client, req); err != nil {
-				t.Fatal(err)
-			}
-			req.SetTransport("NONE")
-			return req
-		}
-		for name, send := range map[string]func() (sip.ClientTransaction, error){
-			"a request": func() (sip.ClientTransaction, error) { return r.x.r.direct(ctx, request(sip.OPTIONS)) },
-			"an ACK":    func() (sip.ClientTransaction, error) { return r.x.r.direct(ctx, request(sip.ACK)) },
-			"a relayed request": func() (sip.ClientTransaction, error) {
-				return r.x.r.relay(ctx, request(sip.INVITE))
+	inStack(t, func(t *testing.T, s *stack) {
+		ctx := t.Context()
+		for name, send := range map[string]func(*sip.Request) (sip.ClientTransaction, error){
+			"a request": func(req *sip.Request) (sip.ClientTransaction, error) { return s.r.direct(ctx, req) },
+			"an ACK": func(req *sip.Request) (sip.ClientTransaction, error) {
+				req.Method = sip.ACK
+				return s.r.direct(ctx, req)
 			},
-			"a request within a dialog": func() (sip.ClientTransaction, error) {
-				return r.x.r.newPlainRequest(set, d, request(sip.INFO), false).begin(ctx)
-			},
-			"one that is too long": func() (sip.ClientTransaction, error) {
-				req := request(sip.BYE) // is not stored
-				req.SetTransport("UDP")
-				req.SetBody(make([]byte, 1<<16))
-				return r.x.r.newPlainRequest(set, d, req, false).begin(ctx)
-			},
+			"a relayed request": func(req *sip.Request) (sip.ClientTransaction, error) { return s.r.relay(ctx, req) },
 		} {
-			if tx, err := send(); err == nil || tx != nil {
+			req := s.anInvite(t)
+			req.SetTransport("NONE")
+			if tx, err := send(req); err == nil || tx != nil {
 				t.Errorf("%s: %v, %v; want an error", name, tx, err)
 			}
-			begun := time.Now()
-			if err := d.BeginOwn(ctx, func() {}, false); err != nil || time.Since(begun) != 0 {
-				t.Errorf("%s: a refresh after it waits %v: %v", name, time.Since(begun), err)
-			}
-			d.FinishOwn()
 		}
 	})
 }
@@ -92,10 +70,7 @@ func TestNotSent(t *testing.T) {
 func TestOwnRequestBy(t *testing.T) {
 	inRequest(t, func(t *testing.T, r *requesting) {
 		c, set := r.x.r.c, r.x.set
-		var d dialogstore.Dialog
-		d.CallID, d.LocalTag, d.RemoteTag = "call", "ours", "theirs"
-		d.LocalURI, d.RemoteURI = "<sip:us@example.com>;tag=ours", "<sip:peer@example.com>;tag=theirs"
-		d.Contact, d.RemoteTarget, d.Transport, d.LocalAddr = "<sip:us@"+us+">", "sip:peer@"+them, "udp", us
+		d := aDialog()
 		m := set.Ring("theirs", 1, dialogset.Told{})
 		by := func(c *Client, d dialogstore.Dialog) (*ownRequest, error) {
 			reason := sessiontimer.Reason{Cause: sessiontimer.CauseExpired}
