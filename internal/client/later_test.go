@@ -138,6 +138,59 @@ func TestLaterAccepted(t *testing.T) {
 	}
 }
 
+// What a 2xx settles depends on what was asked and when: a 2xx without Session-Expires leaves
+// the session as it was asked for, and the peer of an UPDATE counts from when it got that, for
+// all we know (RFC 4028 §7.2).
+func TestSettle(t *testing.T) {
+	const delay = 5 * time.Second
+	for _, c := range []struct {
+		name    string
+		method  sip.RequestMethod
+		header  string
+		want    time.Duration // interval
+		refresh time.Duration // since the request was sent
+	}{
+		{"an UPDATE", sip.UPDATE, "Session-Expires: 600;refresher=uac", 600 * time.Second, 300 * time.Second},
+		{"a re-INVITE, whose user may have hesitated", sip.INVITE, "Session-Expires: 600;refresher=uac", 600 * time.Second, 300*time.Second + delay},
+		{"no Session-Expires", sip.UPDATE, "Subject: x", 1800 * time.Second, 900 * time.Second},
+		{"no refresher, which is who was asked for", sip.UPDATE, "Session-Expires: 600", 600 * time.Second, 300 * time.Second},
+		{"more than asked for", sip.UPDATE, "Session-Expires: 6000;refresher=uac", 6000 * time.Second, 900 * time.Second},
+	} {
+		inCall(t, nil, func(t *testing.T, call *call) {
+			begun := time.Now()
+			_, tx, got := call.later(t, call.request(t, c.method, 3), false)
+			time.Sleep(delay)
+			call.peer.Reply(got, 200, "OK", c.header, "")
+			<-tx.Responses()
+			s := call.stored(t).Session
+			if s.Interval != c.want || s.Refresher != sessiontimer.Local || !s.Since.Equal(time.Now()) || s.RefreshAt().Sub(begun) != c.refresh {
+				t.Errorf("%s: %+v, to be refreshed after %v; want %v, %v", c.name, s, s.RefreshAt().Sub(begun), c.want, c.refresh)
+			}
+		})
+	}
+}
+
+// A 2xx settles nothing in a dialog that has ended meanwhile.
+func TestSettleEnded(t *testing.T) {
+	inCall(t, nil, func(t *testing.T, c *call) {
+		req := c.request(t, sip.UPDATE, 3)
+		describe(req, "v=0 ours")
+		l, tx, _ := c.later(t, req, false)
+		defer tx.Terminate()
+		if _, err := c.calls.Store.Delete(t.Context(), c.d.ID); err != nil {
+			t.Fatal(err)
+		}
+		res := answerTo(l.req, nil, them)
+		describe(res, "v=0 theirs")
+		if _, agreed, news := l.settle(t.Context(), res, nil, calls.Sent{LocalAddr: l.localAddr}); news || len(agreed.Peers.Body) > 0 {
+			t.Errorf("agreed is %q, which is news: %t", agreed.Peers.Body, news)
+		}
+		if c.calls.Figures.Read()[""].Refreshed[sessiontimer.Local] != (calls.ByMethod{}) || c.log.Count("level=ERROR") > 0 {
+			t.Errorf("it is counted, or logged: %s", c.log.String())
+		}
+	})
+}
+
 // A Session-Expires that cannot be parsed is logged with the names of the dialog.
 func TestLaterMalformed(t *testing.T) {
 	inCall(t, nil, func(t *testing.T, c *call) {
