@@ -95,27 +95,22 @@ func (l *laterRequest) begin(t turn, c dialogset.Clash) bool {
 func (l *laterRequest) reject(status int, reason string, headers ...sip.Header) {
 	l.refusing()
 	respond(l.ServerTransaction, l.req, status, reason, headers...)
-	l.unanswered()
 }
 
+// refusing is called before a refusal is sent: the peer may send its next offer right after
+// that.
 func (l *laterRequest) refusing() {
-	if l.turn.refusing() {
-		l.unanswered()
-	}
+	l.unanswered()
+	l.turn.refusing()
 }
 
 // close ends the turn of a request that the application may not have answered.
 func (l *laterRequest) close() {
-	if !l.turn.close() {
-		return
-	}
 	l.mu.Lock()
 	l.lapsed = l.success == nil
-	lapsed := l.lapsed
 	l.mu.Unlock()
-	if lapsed {
-		l.unanswered()
-	}
+	l.unanswered()
+	l.turn.close()
 }
 
 // Respond implements sip.ServerTransaction. To a 2xx of the application it adds the session
@@ -131,7 +126,6 @@ func (l *laterRequest) Respond(res *sip.Response) error {
 		l.refuse()
 		l.refusing()
 		defer l.close() // after it is sent, so that our next request does not overtake it
-		l.unanswered()
 		return l.hand(res)
 	}
 	first, err := l.accept(res)
@@ -160,9 +154,7 @@ func (l *laterRequest) send(res *sip.Response, a sessiontimer.Answer, now time.T
 		return err
 	}
 	l.commit(res, a, now)
-	if l.turn.accepted(now) {
-		l.unanswered() // unless the 2xx has the answer
-	}
+	l.turn.accepted(now)
 	return nil
 }
 
@@ -194,7 +186,11 @@ func (l *laterRequest) accepts(res *sip.Response) (agreed offeranswer.Agreed, ne
 	return l.dialog.Said(offeranswer.Us, calls.Responded(l.req, res), "")
 }
 
-// unanswered notes that an offer in the request was refused, or gets no answer.
+// unanswered notes that an offer in the request is refused, or gets no answer. Before its turn
+// begins the request has made none, and after a 2xx that says it all.
 func (l *laterRequest) unanswered() {
+	if l.turn == (noTurn{}) || l.sent() != nil {
+		return
+	}
 	l.s.calls.Says(context.Background(), l.dialog, l.id, offeranswer.Us, calls.Refused(l.req))
 }

@@ -8,24 +8,24 @@ import (
 )
 
 // turn is the time in which a re-INVITE or UPDATE of the peer is in progress: others must
-// not overlap with it (RFC 3261 §14, RFC 3311 §5.2). The methods report whether this call
-// has ended the turn; they may be called again.
+// not overlap with it (RFC 3261 §14, RFC 3311 §5.2). The methods may be
+// called again.
 type turn interface {
 	// refusing is called before a refusal is sent: the peer may send its next request
 	// right after that.
-	refusing() (ended bool)
+	refusing()
 	// accepted is called after the 2xx was sent, at now.
-	accepted(now time.Time) (ended bool)
+	accepted(now time.Time)
 	// close is called when the 2xx has been sent, or none will be.
-	close() (ended bool)
+	close()
 }
 
 // noTurn is the turn of a request that has not begun one.
 type noTurn struct{}
 
-func (noTurn) refusing() bool          { return false }
-func (noTurn) accepted(time.Time) bool { return false }
-func (noTurn) close() bool             { return false }
+func (noTurn) refusing()          {}
+func (noTurn) accepted(time.Time) {}
+func (noTurn) close()             {}
 
 // inviteTurn is the turn of a re-INVITE. A refusal ends it only after it was sent, so that
 // our own re-INVITE does not overtake the refusal.
@@ -34,20 +34,9 @@ type inviteTurn struct {
 	invite *dialogset.PeerInvite
 }
 
-func (t *inviteTurn) refusing() bool {
-	t.dialog.Refusing(t.invite)
-	return false
-}
-
-func (t *inviteTurn) accepted(now time.Time) bool {
-	t.dialog.Answered(t.invite, now)
-	return false
-}
-
-func (t *inviteTurn) close() bool {
-	t.dialog.CloseInvite(t.invite)
-	return true
-}
+func (t *inviteTurn) refusing()              { t.dialog.Refusing(t.invite) }
+func (t *inviteTurn) accepted(now time.Time) { t.dialog.Answered(t.invite, now) }
+func (t *inviteTurn) close()                 { t.dialog.CloseInvite(t.invite) }
 
 // updateTurn is the turn of an UPDATE.
 type updateTurn struct {
@@ -55,13 +44,11 @@ type updateTurn struct {
 	ended  atomic.Bool
 }
 
-func (t *updateTurn) refusing() bool          { return t.close() }
-func (t *updateTurn) accepted(time.Time) bool { return t.close() }
+func (t *updateTurn) refusing()          { t.close() }
+func (t *updateTurn) accepted(time.Time) { t.close() }
 
-func (t *updateTurn) close() bool {
-	if t.ended.Swap(true) {
-		return false
+func (t *updateTurn) close() {
+	if !t.ended.Swap(true) {
+		t.dialog.CloseUpdate()
 	}
-	t.dialog.CloseUpdate()
-	return true
 }
