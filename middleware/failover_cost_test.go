@@ -40,10 +40,10 @@ func TestSharedCallMemory(t *testing.T) {
 // nothing meanwhile, so what is counted is on the path of the message.
 func TestSharedCallAllocations(t *testing.T) {
 	withoutRace(t)
-	info := func(e end) float64 { return allocs(300, sendInfo(t, e)) }
+	info := func(e end) float64 { return leastAllocs(100, sendInfo(t, e)) }
 	call := func(caller, callee end) float64 {
 		alice, bob := pair(t, "udp", caller, callee)
-		return allocs(300, func() { alice.call(t, bob) })
+		return leastAllocs(100, func() { alice.call(t, bob) })
 	}
 	for _, c := range []struct {
 		name     string
