@@ -3,12 +3,9 @@ package refresher_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"iter"
 	"log/slog"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
@@ -99,87 +96,6 @@ func TestRefreshOfNone(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A session that ends while the refresh of the one before is under way gives that up.
-func TestEndGivesUpRefresh(t *testing.T) {
-	inLab(t, func(l *lab) {
-		l.answer = always(0)
-		d := l.create(call("shorter", 1800*time.Second))
-		time.Sleep(901 * time.Second)
-		_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
-			d.Session = sessiontimer.Session{Interval: 90 * time.Second, Refresher: sessiontimer.Peer, Since: time.Now().Add(-50 * time.Second)}
-			return d.State, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.run(9 * time.Second)
-		if n := l.r.Stats().Unanswered; n != 1 {
-			t.Errorf("%d refreshes are under way before the end, want one", n)
-		}
-		_, hangups := l.run(time.Second)
-		if n := l.r.Stats().Unanswered; n != 0 || !slices.Equal(hangups, []time.Duration{911 * time.Second}) {
-			t.Errorf("hung up at %v, %d refreshes are under way; want the hang-up at 911 s and none", hangups, n)
-		}
-	})
-}
-
-// A change that is told after the end of its dialog schedules nothing.
-func TestChangeToldLate(t *testing.T) {
-	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
-		d := call("late", 70*time.Second)
-		change := &dialogstore.Change{Before: d, After: d}
-		change.Before.Version, change.After.Version = 1, 2
-		change.Before.Session.Since = d.Session.Since.Add(-time.Second)
-		if l.r.DialogChanged(context.Background(), change); l.r.Len() != 0 {
-			t.Errorf("%d calls are scheduled after the end of the only one", l.r.Len())
-		}
-		if err := silent.Create(context.Background(), d); err != nil {
-			t.Fatal(err)
-		}
-		if l.r.DialogChanged(context.Background(), change); l.r.Len() != 1 {
-			t.Errorf("%d calls are scheduled, want the one that lives", l.r.Len())
-		}
-		if err := l.r.Restore(context.Background()); err != nil || l.r.Len() != 1 {
-			t.Errorf("restored with %v, %d calls are scheduled", err, l.r.Len())
-		}
-		_, err := l.store.Delete(context.Background(), d.ID)
-		if synctest.Wait(); err != nil || l.r.Len() != 0 {
-			t.Errorf("%d calls are scheduled after the end, %v", l.r.Len(), err)
-		}
-	})
-}
-
-// torn is a store that can list only one dialog.
-type torn struct{ *dialogstore.Memory }
-
-var errTorn = errors.New("torn")
-
-// All implements dialogstore.Store.
-func (s torn) All(context.Context) iter.Seq2[dialogstore.Dialog, error] {
-	return func(yield func(dialogstore.Dialog, error) bool) {
-		for _, err := range []error{nil, errTorn, nil} {
-			d := call("torn", 70*time.Second)
-			if err != nil {
-				d = dialogstore.Dialog{}
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-}
-
-// Restore schedules what can be listed, and returns why the rest cannot.
-func TestRestoreFails(t *testing.T) {
-	inLab(t, func(l *lab) {
-		l.answer = always(200)
-		l.r.Configure(refresher.Config{Store: torn{dialogstore.NewMemory()}, Pipeline: l, Event: l.event, Logger: quiet})
-		if err := l.r.Restore(context.Background()); !errors.Is(err, errTorn) || l.r.Len() != 1 {
-			t.Errorf("%d calls restored, %v; want one and the error of the store", l.r.Len(), err)
-		}
-	})
 }
 
 // The plan has the response to the attempt that failed last, until the session is refreshed.

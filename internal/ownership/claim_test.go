@@ -222,3 +222,33 @@ func TestEligibleBehindOthers(t *testing.T) {
 // A late refusal of a former epoch releases nothing.
 // A call that the registry lists and cannot give is not asked for without a pause, and
 // keeps no other one waiting.
+
+// Estates are opened and closed as nodes go and come back. One with claims whose result is
+// unknown stays until they are settled.
+func TestEnter(t *testing.T) {
+	a, b := failover.Node{Name: "a"}, failover.Node{Name: "b"}
+	since := time.Now()
+	c := &claimer{estates: make(map[failover.Node]*estate)}
+	c.enter(&view{gone: []gone{{Node: a, count: 1, since: since}, {Node: b, count: 1, since: since}}})
+	if len(c.estates) != 2 || c.estates[a].page != pageSize || c.estates[a].closed {
+		t.Fatalf("%d estates, of a: %+v; want one of each node", len(c.estates), c.estates[a])
+	}
+	for _, e := range c.estates {
+		e.idle, e.again, e.page = 3, since.Add(time.Minute), 2*pageSize
+	}
+	c.enter(&view{gone: []gone{{Node: a, count: 2, since: since}, {Node: b, count: 1, since: since.Add(1)}}})
+	if e := c.estates[a]; e.idle != 3 || e.again.IsZero() || e.count != 2 {
+		t.Errorf("of one that is still gone: %+v, want it as it was, with the new count", e)
+	}
+	if e := c.estates[b]; e.idle != 0 || !e.again.IsZero() || !e.since.Equal(since.Add(1)) || e.page != 2*pageSize {
+		t.Errorf("of one that is gone again: %+v, want it looked at now", e)
+	}
+	c.estates[b].unsure = []failover.Key{{Epoch: 1}}
+	if c.enter(&view{}); len(c.estates) != 1 || !c.estates[b].closed {
+		t.Errorf("%d estates of nodes that are back, want the one with an open question", len(c.estates))
+	}
+	c.estates[b].unsure = nil
+	if c.enter(&view{}); len(c.estates) != 0 {
+		t.Errorf("%d estates of nodes that are back, want none", len(c.estates))
+	}
+}

@@ -1,9 +1,11 @@
 package ownership
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,4 +85,129 @@ func TestWhyNotClaimed(t *testing.T) {
 			t.Errorf("%v: lost %v, corrupt %v; want %v, %v", c.err, lost(c.err), corrupt(c.err), c.lost, c.corrupt)
 		}
 	}
+}
+
+// A node that cannot be sure of its lease buries nobody, and one whose burial fails between
+// two batches claims no more until it has succeeded.
+func TestBury(t *testing.T) {
+	inLab(t, func(l *lab) {
+		c := &claimer{Node: l.prepare("idle").Node}
+		for _, how := range []How{Died, Left, Earlier} {
+			if err := c.bury(&estate{gone: gone{how: how}}); !errors.Is(err, errNotDead) {
+				t.Errorf("without a lease, of a node that %v: %v", how, err)
+			}
+		}
+		n, living := l.prepare("a"), failover.Node{Name: "b"}
+		n.good()
+		c = &claimer{Node: n.Node}
+		for range 2 {
+			if _, err := l.registry.Beat(context.Background(), living); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for count, want := range map[uint64]error{1: errNotDead, 2: nil} {
+			if err := c.bury(&estate{gone: gone{Node: living, count: count}}); !errors.Is(err, want) || (err == nil) != (want == nil) {
+				t.Errorf("of a node that has beaten 2 times, seen at %d: %v, want %v", count, err, want)
+			}
+		}
+	})
+	inLab(t, func(l *lab) {
+		a, b := l.node("a"), l.node("b")
+		a.calls(2*claimBatch + 50)
+		l.pass(10 * time.Second)
+		buried := 0
+		b.way.set(func() {
+			b.way.fail = func(method string) bool {
+				if method == "Bury" {
+					buried++
+				}
+				return method == "Bury" && buried == 2
+			}
+		})
+		a.stop()
+		l.pass(time.Minute)
+		var did []string
+		for _, r := range b.way.all() {
+			if r.method == "Bury" || r.method == "Claim" {
+				did = append(did, r.method)
+			}
+		}
+		got := strings.Join(did, " ")
+		if want := "Bury Claim Bury Bury Claim Bury Claim"; !strings.HasPrefix(got, want) || len(b.took()) != 2*claimBatch+50 {
+			t.Errorf("%s, %d calls adopted; want %s and all", got, len(b.took()), want)
+		}
+		if line := `msg="calls of another node taken over" node=b from=a how=died calls=450`; b.logs.Count(line) != 1 {
+			t.Errorf("logged %s; want %s", b.logs.String(), line)
+		}
+	})
+}
+
+// While the registry does not list calls, or does not say who owns those whose claim got no
+// answer, nothing is claimed, and the question stays open.
+func TestNothingClaimedUnasked(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		n.good()
+		c := &claimer{Node: n.Node}
+		keys := []failover.Key{{ID: call("one").ID, Epoch: 1}}
+		for _, failing := range []string{"Owned", "Owner"} {
+			n.way.set(func() { n.way.fail = func(method string) bool { return method == failing } })
+			e := &estate{gone: gone{Node: failover.Node{Name: "b"}, how: Left}, page: pageSize}
+			if failing == "Owner" {
+				e.unsure = keys
+			}
+			many, due, err := c.claimPage(e, &view{})
+			if many != 0 || !due.IsZero() || !errors.Is(err, errDown) || len(n.way.requests("Claim")) != 0 {
+				t.Errorf("%s fails: %d calls, %v, claimed %d times", failing, many, err, len(n.way.requests("Claim")))
+			}
+			if failing == "Owner" && !slices.Equal(e.unsure, keys) {
+				t.Errorf("%v are still unsure, want %v", e.unsure, keys)
+			}
+		}
+	})
+}
+
+// A claim that got no answer is settled before anything else is claimed. One page is listed
+// for all its batches.
+func TestUnansweredClaimComesFirst(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		n.good()
+		b := failover.Node{Name: "b"}
+		for i := range 2*claimBatch + 1 {
+			if _, err := l.registry.Put(context.Background(), b, []failover.Entry{{Epoch: 1, Dialog: call(fmt.Sprint(i))}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := &claimer{Node: n.Node}
+		e := &estate{gone: gone{Node: b, how: Left}, page: pageSize}
+		did := func() string {
+			var all []string
+			for _, r := range n.way.all() {
+				all = append(all, fmt.Sprint(r.method, " ", r.calls))
+			}
+			n.way.set(func() { n.way.asked = nil })
+			return strings.Join(all, ", ")
+		}
+		n.way.set(func() { n.way.lose = func(method string) bool { return method == "Claim" } })
+		if many, _, err := c.claimPage(e, &view{}); many != 0 || err == nil || len(e.unsure) != claimBatch {
+			t.Errorf("%d taken over, %v, %d unsure; want a batch of which nothing is known", many, err, len(e.unsure))
+		}
+		if got, want := did(), "Owned 1024, Claim 200"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		n.way.set(func() { n.way.lose = nil })
+		if many, _, err := c.claimPage(e, &view{}); many != claimBatch || err != nil || len(e.unsure) != 0 {
+			t.Errorf("%d taken over, %v, %d unsure; want that batch", many, err, len(e.unsure))
+		}
+		if got, want := did(), "Owner 200, Claim 200"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if many, _, err := c.claimPage(e, &view{}); many != claimBatch+1 || err != nil || e.claimed != 2*claimBatch+1 {
+			t.Errorf("%d taken over, %v, %d in all; want the rest", many, err, e.claimed)
+		}
+		if got, want := did(), "Owned 1024, Claim 200, Claim 1"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
 }

@@ -175,3 +175,108 @@ func TestGoodAllocatesNothing(t *testing.T) {
 		}
 	})
 }
+
+// Whether the registry has a call that this node does not, and whether that is sure.
+func TestElsewhere(t *testing.T) {
+	inLab(t, func(l *lab) {
+		a, b := l.node("a"), l.node("b")
+		there, ended := a.calls(2)[0], dialogstore.ID{CallID: "a-1", LocalTag: "l", RemoteTag: "r"}
+		l.pass(time.Second)
+		if _, err := a.Delete(context.Background(), ended); err != nil {
+			t.Fatal(err)
+		}
+		l.pass(time.Second)
+		want := func(name string, id dialogstore.ID, is, sure bool, asked int) {
+			t.Helper()
+			before := len(b.way.requests("Owner"))
+			gotIs, gotSure := b.Elsewhere(context.Background(), id)
+			if n := len(b.way.requests("Owner")) - before; gotIs != is || gotSure != sure || n != asked {
+				t.Errorf("%s: %v, sure %v, asked %d times; want %v, %v, %d", name, gotIs, gotSure, n, is, sure, asked)
+			}
+		}
+		want("another node's", there, true, true, 1)
+		want("ended", ended, false, true, 1)
+		want("nobody's", call("none").ID, false, true, 1)
+		b.way.cut()
+		want("no registry", there, false, false, 1)
+		b.MayRefresh(context.Background(), failover.Key{ID: there, Epoch: 1}) // the lease is good
+		b.lease.suspect.Store(true)
+		b.MayRefresh(context.Background(), failover.Key{ID: there, Epoch: 1})
+		want("just after no answer", there, false, false, 0)
+		l.pass(silentFor)
+		want("a second later", there, false, false, 1)
+	})
+}
+
+// After no answer the registry is asked about a single call again a second later.
+func TestSilenceLastsASecond(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		n.way.cut()
+		for _, c := range []struct {
+			after time.Duration // the first question
+			asked int
+		}{{0, 1}, {time.Second - 1, 1}, {time.Second, 2}} {
+			l.at(c.after)
+			n.confirm(context.Background(), failover.Key{Epoch: 1}, ByLease)
+			if got := len(n.way.requests("Owner")); got != c.asked {
+				t.Errorf("after %v it was asked %d times, want %d", c.after, got, c.asked)
+			}
+		}
+	})
+}
+
+// A request that is given up says nothing about the registry: the next one asks again.
+func TestGivenUpQuestion(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.node("a")
+		id := n.calls(1)[0]
+		l.pass(time.Second)
+		n.lease.suspect.Store(true)
+		n.way.slowBy(100 * time.Millisecond)
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Millisecond, cancel)
+		if got := n.confirm(ctx, n.Key(id), ByLease); got != Silent {
+			t.Errorf("a question that was given up is answered with %v", got)
+		}
+		if got := n.confirm(context.Background(), n.Key(id), ByLease); got != Mine {
+			t.Errorf("the next question is answered with %v", got)
+		}
+	})
+}
+
+// Whether a call is ours, by what the registry has and the epoch in which we own it.
+func TestIsMine(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		other, none := failover.Node{Name: "b"}, failover.Node{}
+		for _, c := range []struct {
+			owner failover.Node
+			epoch uint64
+			want  bool
+		}{
+			{other, 1, true}, {none, 0, true}, {n.me, 2, true}, {n.me, 3, true}, {none, 2, true}, {other, 2, false}, {other, 3, false}, {none, 3, false},
+		} {
+			if got := n.isMine(failover.Key{Epoch: 2}, failover.Ownership{Owner: c.owner, Epoch: c.epoch}); got != c.want {
+				t.Errorf("owned by %q in epoch %d, and by us in epoch 2: ours is %v", c.owner.Name, c.epoch, got)
+			}
+		}
+	})
+}
+
+// A 500 in a call that has ended meanwhile leaves nothing behind.
+func TestRefusedInEndedCall(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.node("a")
+		id := n.calls(1)[0]
+		l.pass(time.Second)
+		k := n.Key(id)
+		if _, err := n.Delete(context.Background(), id); err != nil {
+			t.Fatal(err)
+		}
+		n.way.cut()
+		if a, jump := n.Refused(context.Background(), k); a != Silent || jump || n.exceptions() != 0 || n.doubts(id) {
+			t.Errorf("%v, jump %v, %d holdings left", a, jump, n.exceptions())
+		}
+	})
+}

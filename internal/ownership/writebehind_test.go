@@ -2,12 +2,11 @@ package ownership
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore/failover"
 )
 
@@ -116,85 +115,6 @@ func TestDeafRegistry(t *testing.T) {
 		l.pass(2 * time.Minute)
 		if got := a.Stats(); got.Waiting != 0 || got.Degraded {
 			t.Errorf("%+v: want all to be well again", got)
-		}
-	})
-}
-
-// What strangers can make alone is not written, nor that it went.
-func TestUnprovedIsNotWritten(t *testing.T) {
-	inLab(t, func(l *lab) {
-		a := l.node("a")
-		one, two := call("one"), call("two")
-		one.OwnsCallID, two.OwnsCallID = false, false
-		a.create(one)
-		a.create(two)
-		a.refresh(one.ID)
-		l.pass(time.Second)
-		if _, err := a.Delete(context.Background(), two.ID); err != nil {
-			t.Fatal(err)
-		}
-		a.writeAll(time.Now())
-		l.pass(time.Second)
-		if n := len(a.way.requests("Put")) + len(a.way.requests("Drop")); n != 0 {
-			t.Errorf("%d writes before the peer is proved", n)
-		}
-		a.Proved(one.ID)
-		l.pass(time.Second)
-		if got := l.owner(one.ID); got != "a" {
-			t.Errorf("owned by %q once the peer is proved", got)
-		}
-		if a.exceptions() != 0 {
-			t.Errorf("%d entries are kept of ordinary calls", a.exceptions())
-		}
-	})
-}
-
-// Create fails for a dialog that is there, and does not make it unproved.
-func TestCreateTwice(t *testing.T) {
-	inLab(t, func(l *lab) {
-		a := l.node("a")
-		d := call("one")
-		a.create(d)
-		d.OwnsCallID = false
-		if err := a.Create(context.Background(), d); err == nil {
-			t.Error("created twice")
-		}
-		l.pass(time.Second)
-		a.refresh(d.ID)
-		l.pass(time.Second)
-		if got := l.stored(d.ID).Dialog.LocalCSeq; got != 11 {
-			t.Errorf("stored CSeq %d, want 11", got)
-		}
-	})
-}
-
-// A call that came and went before the registry heard of it is not worth a word; one
-// that it has heard of is removed, and does not come back.
-func TestEndedCalls(t *testing.T) {
-	inLab(t, func(l *lab) {
-		a := l.node("a")
-		l.pass(10 * time.Millisecond)
-		one, two := call("one"), call("two")
-		a.create(one)
-		l.pass(time.Second)
-		a.way.slowBy(100 * time.Millisecond)
-		a.refresh(one.ID)
-		l.pass(time.Millisecond) // it is being written
-		for _, d := range []dialogstore.Dialog{two, one} {
-			if d.ID == two.ID {
-				a.create(d)
-			}
-			if _, err := a.Delete(context.Background(), d.ID); err != nil {
-				t.Fatal(err)
-			}
-		}
-		l.pass(time.Second)
-		drops := a.way.requests("Drop")
-		if len(drops) != 1 || drops[0].calls != 1 {
-			t.Errorf("drops %v, want one of one call", drops)
-		}
-		if got := l.owner(one.ID); got != "" {
-			t.Errorf("the ended call is owned by %q", got)
 		}
 	})
 }
@@ -308,31 +228,6 @@ func TestUntimedCallStays(t *testing.T) {
 	})
 }
 
-// What was stored before Start is written then, and what is waiting when the node is
-// closed still is.
-func TestStartAndClose(t *testing.T) {
-	inLab(t, func(l *lab) {
-		a := l.prepare("a")
-		ids := a.calls(1200)
-		l.pass(time.Second)
-		if n := len(a.way.requests("Put")); n != 0 {
-			t.Errorf("%d writes before Start", n)
-		}
-		a.Start()
-		synctest.Wait()
-		if left := a.Close(5 * time.Second); left != 0 {
-			t.Errorf("%d goroutines left", left)
-		}
-		if by := l.ownedBy(ids); by["a"] != 1200 {
-			t.Errorf("owned: %v", by)
-		}
-		a.refresh(ids[0])
-		if got := a.Stats().Waiting; got != 0 {
-			t.Errorf("%d calls wait to be written after Close", got)
-		}
-	})
-}
-
 // Our own claim was done though its answer was lost: the registry has a higher epoch, and
 // it is ours.
 func TestHigherEpochOfOurs(t *testing.T) {
@@ -347,6 +242,50 @@ func TestHigherEpochOfOurs(t *testing.T) {
 		l.pass(time.Second)
 		if e := l.stored(id); e.Epoch != 2 || e.Dialog.LocalCSeq != 11 || a.Key(id).Epoch != 2 || len(a.letGo()) > 0 {
 			t.Errorf("stored CSeq %d in epoch %d, ours in epoch %d, %d released", e.Dialog.LocalCSeq, e.Epoch, a.Key(id).Epoch, len(a.letGo()))
+		}
+	})
+}
+
+// What a refused write that names us as the owner leads to: a later epoch is ours from then
+// on, and the call is written in it.
+func TestRefusedByOurselves(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		claimed       uint64
+		key, registry uint64 // epochs
+		want          uint64
+		again         bool
+	}{
+		{"a later epoch", 0, 1, 3, 3, true},
+		{"the same epoch", 0, 1, 1, 1, false},
+		{"a later epoch of a claimed call", 2, 2, 3, 3, true},
+		{"claimed again meanwhile", 4, 2, 3, 4, false},
+	} {
+		inLab(t, func(l *lab) {
+			n := l.prepare("a")
+			id := call("one").ID
+			n.hold(id, holding{claimed: c.claimed})
+			n.refused(failover.Key{ID: id, Epoch: c.key}, failover.Ownership{Owner: n.me, Epoch: c.registry})
+			if _, again := n.marks.all[id]; n.epochOf(id) != c.want || again != c.again {
+				t.Errorf("%s: epoch %d, to be written: %v; want %d, %v", c.name, n.epochOf(id), again, c.want, c.again)
+			}
+		})
+	}
+}
+
+// One call that cannot be written for a reason that is not its owner fails the batch, so
+// that it is written again.
+func TestPutFailsForOne(t *testing.T) {
+	inLab(t, func(l *lab) {
+		n := l.prepare("a")
+		ids := n.calls(3)
+		errFull := errors.New("disk full")
+		n.cfg.Registry = answering{Registry: n.way, put: func(int) []error {
+			return []error{nil, &failover.FencedError{ID: ids[1], Ownership: failover.Ownership{Owner: failover.Node{Name: "b"}, Epoch: 2}}, errFull}
+		}}
+		entries, _ := n.contents([]marked{{id: ids[0]}, {id: ids[1]}, {id: ids[2]}})
+		if err := n.put(entries); !errors.Is(err, errFull) || len(n.letGo()) != 1 || n.letGo()[0].Dialog.ID != ids[1] {
+			t.Errorf("%v, released %v; want the error of the third and the second released", err, n.letGo())
 		}
 	})
 }
