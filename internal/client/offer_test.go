@@ -70,7 +70,11 @@ func TestOfferInFlight(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := call.set.Offer(branch); (got == dialogset.Offer(l)) != c.offers && (got == dialogset.Offer(&l.offer)) != c.offers || (got != nil) != c.offers {
+			var want dialogset.Offer
+			if c.offers {
+				want = &l.offer
+			}
+			if got := call.set.Offer(branch); got != want {
 				t.Errorf("%s %q: %v is in flight, want it there: %t", c.method, c.body, got, c.offers)
 			}
 			time.AfterFunc(time.Second, tx.Terminate)
