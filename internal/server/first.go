@@ -114,7 +114,6 @@ func (f *firstInvite) create(res *sip.Response) error {
 	c.OwnTimers.Heed(&f.policy, res, sessiontimer.UAS)
 	a := f.mark(res, f.policy.Respond(f.fields, sessiontimer.Session{}, now))
 	set, dialog := f.ring(res)
-	c.Sets.Touch(set) // it may have rung for long, and must not be swept now
 	answer := calls.Responded(f.req, res)
 	o := calls.Opening{Request: f.req, Response: res, At: now, Policy: f.policy, Session: a.Session, Fields: f.fields,
 		Agreed: dialog.AgreedAfter(answer), Transport: sip.NetworkToLower(f.req.Transport()), LocalAddr: f.localAddr(), LocalCSeq: dialog.Count.LastCSeq()}
