@@ -85,12 +85,11 @@ func (a *attempt) told(ctx context.Context, res *sip.Response) { a.isTold(ctx, r
 
 func (a *attempt) accepted(ctx context.Context, res *sip.Response) {
 	switch {
-	case !a.negotiates():
-		a.isTold(ctx, res)
+	case !a.negotiates(): // a BYE
 	case a.ofCall(res):
 		ctx = calls.Detached(ctx)
 		// Contact is nil: the request has the stored one.
-		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{Refresh: true, LocalAddr: a.localAddr, NoUpdate: a.noUpdate, Remember: a.remember})
+		before, agreed, news := a.settle(ctx, res, nil, calls.Sent{Refresh: true, NoUpdate: a.noUpdate, Remember: a.remember})
 		if news {
 			a.r.c.calls.FollowMedia(ctx, &before, agreed)
 		}

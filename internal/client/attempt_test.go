@@ -140,31 +140,37 @@ func TestAttemptPermitted(t *testing.T) {
 	}
 }
 
-// accept has the peer answer a request of ours.
+// accept has the peer answer a request of ours after 5 s, when nobody waits any more.
 func (c *call) accept(t *testing.T, a *attempt, headers ...string) {
 	t.Helper()
 	if err := a.send(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
 	got := c.peer.ExpectRequest(t, a.req.Method)
+	a.req.SetDestination(elsewhere) // which the application has not chosen
+	time.Sleep(5 * time.Second)
 	c.peer.Reply(got, 200, "OK", headers...)
-	a.accepted(t.Context(), <-a.transaction().Responses())
+	a.accepted(ended(), <-a.transaction().Responses())
 	a.transaction().Terminate()
 	synctest.Wait()
 }
 
-// RFC 4028 §10: the 2xx to our refresh restarts the session. Where it came from, and that the
-// peer refuses UPDATE, are stored with it.
+// RFC 4028 §10: the 2xx to our refresh restarts the session, which counts from the refresh: no
+// user had to be asked. Where it came from, and that the peer refuses UPDATE, are stored with it.
 func TestAttemptAccepted(t *testing.T) {
 	place := elsewhere
 	inCall(t, nil, func(t *testing.T, c *call) {
 		a := c.own(t, sip.INVITE).attempt
 		a.noUpdate, a.remember = true, &place
 		time.Sleep(time.Minute)
+		begun := time.Now()
 		c.accept(t, a, "Session-Expires: 600;refresher=uac", "Require: timer")
 		d := c.stored(t)
 		if d.Session.Interval != 600*time.Second || !d.Session.Since.Equal(time.Now()) || d.LastMethod != "INVITE" || d.LocalCSeq != 11 || !d.NoUpdate || d.Answered != place {
 			t.Errorf("stored is %+v", d.State)
+		}
+		if got := d.Session.RefreshAt().Sub(begun); got != 300*time.Second {
+			t.Errorf("it is refreshed %v after our request, want 300 s", got)
 		}
 		if n := c.calls.Figures.Read()[""].Refreshed[sessiontimer.Local][calls.Invite]; n != 1 || d.Contact != c.d.Contact {
 			t.Errorf("%d refreshes are counted, our Contact is %s", n, d.Contact)
@@ -176,8 +182,8 @@ func TestAttemptAccepted(t *testing.T) {
 func TestAttemptAcceptedByOther(t *testing.T) {
 	inCall(t, nil, func(t *testing.T, c *call) {
 		c.accept(t, c.own(t, sip.UPDATE).attempt, "Session-Expires: 600;refresher=uac", "Call-ID: other")
-		if d := c.stored(t); !d.Session.Equal(c.d.Session) || d.LocalCSeq != 11 {
-			t.Errorf("session %+v after CSeq %d, want the same session and 11", d.Session, d.LocalCSeq)
+		if d := c.stored(t); !d.Session.Equal(c.d.Session) || d.LocalCSeq != 11 || d.Destination != "" {
+			t.Errorf("session %+v after CSeq %d, to %q; want the same session, 11 and no choice", d.Session, d.LocalCSeq, d.Destination)
 		}
 		c.wantLog(t, 1, "no session timer for the call", c.d.ID, "error=")
 	})

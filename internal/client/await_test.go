@@ -132,6 +132,10 @@ func TestAwait(t *testing.T) {
 				if (w.res == nil) != (c.status == 0) || w.res != nil && w.res.StatusCode != c.status || !errors.Is(w.err, c.err) || (w.err == nil) != (c.err == nil) {
 					t.Errorf("%v, %v; want %d, %v", w.res, w.err, c.status, c.err)
 				}
+				heard := len(c.answers) > 0 && c.answers[0].at <= c.took
+				if a.responded != heard {
+					t.Errorf("responded: %t, want %t", a.responded, heard)
+				}
 				if got := w.took.Seconds(); got != c.took {
 					t.Errorf("after %v s, want %v", got, c.took)
 				}

@@ -290,15 +290,13 @@ func TestSentAgainWithoutRequire(t *testing.T) {
 // even if the request may not be sent again.
 func TestLearnsDetached(t *testing.T) {
 	inRequest(t, func(t *testing.T, r *requesting) {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
 		r.kind.refuses = errors.New("of the test")
 		r.kind.learned = func(got context.Context) {
 			if got.Err() != nil {
 				t.Errorf("it is learned with a context that has %v", got.Err())
 			}
 		}
-		if r.x.handle(ctx, r.kind, r.response(422, minSE)) {
+		if r.x.handle(ended(), r.kind, r.response(422, minSE)) {
 			t.Error("it is sent again")
 		}
 		if r.kind.learnt != 2000*time.Second {

@@ -217,7 +217,10 @@ func TestFork(t *testing.T) {
 	refusal := func(res *sip.Response) *sip.Response { res.StatusCode = 486; return res }
 	interval := sip.NewHeader(sessiontimer.HeaderSessionExpires, "600;refresher=uac")
 	inCalling(t, nil, func(t *testing.T, c *calling) {
-		c.f.accepted(t.Context(), c.success("first", interval))
+		c.f.accepted(ended(), c.success("first", interval)) // nobody waits any more
+		if _, ok := c.stored("first"); !ok {
+			t.Error("the first is not stored")
+		}
 		since := time.Now()
 		for _, res := range []*sip.Response{
 			c.success("first", interval), c.success("second", interval), c.success("second", interval), c.success(""),

@@ -54,6 +54,37 @@ func (n node) MayHangUp(_ context.Context, _ failover.Key, over bool) bool {
 	return n.may == nil || n.may(over)
 }
 
+// strict is a store that does nothing for a context that has ended, as one over a network.
+type strict struct{ dialogstore.Store }
+
+func (s strict) Load(ctx context.Context, id dialogstore.ID) (d dialogstore.Dialog, err error) {
+	if ctx.Err() != nil {
+		return d, ctx.Err()
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func (s strict) Create(ctx context.Context, d dialogstore.Dialog) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.Store.Create(ctx, d)
+}
+
+func (s strict) Update(ctx context.Context, id dialogstore.ID, change func(dialogstore.Dialog) (dialogstore.State, error)) (before, after dialogstore.Dialog, err error) {
+	if ctx.Err() != nil {
+		return before, after, ctx.Err()
+	}
+	return s.Store.Update(ctx, id, change)
+}
+
+// ended returns a context that has ended.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
 // noNames is a resolver that sends no queries.
 func noNames() *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }}
@@ -109,7 +140,7 @@ func inStack(t *testing.T, f func(t *testing.T, s *stack)) {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.stop = cancel
 		c := calls.New(ctx, calls.Config{Log: slog.New(slog.NewTextHandler(&s.log, nil))})
-		c.Store = dialogstore.Observe(dialogstore.NewMemory())
+		c.Store = dialogstore.Observe(strict{dialogstore.NewMemory()})
 		s.Client = New(c, Sole{}, Credentials{}, func(*sip.Request) {})
 		s.r = s.NewRequester(client)
 		defer func() {

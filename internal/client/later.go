@@ -67,7 +67,7 @@ func (l *laterOffer) accepted(ctx context.Context, res *sip.Response) {
 	case !l.negotiates():
 		l.isTold(ctx, res)
 	case l.ofCall(res):
-		l.settle(calls.Detached(ctx), res, l.req.Contact(), calls.Sent{LocalAddr: l.localAddr})
+		l.settle(calls.Detached(ctx), res, l.req.Contact(), calls.Sent{})
 	}
 }
 
@@ -117,7 +117,7 @@ func (x *exchange) settle(ctx context.Context, res *sip.Response, contact *sip.C
 	r := calls.Renewal{Request: x.req, At: time.Now(), Fields: sipmsg.Fields(res, x.policy), Seen: indialog.SightingIn(res), Contact: contact}
 	c.WarnMalformed(r.Fields, x.id)
 	r.Agreed, r.News = x.dialog.Said(offeranswer.Peer, calls.Responded(x.req, res), x.id.RemoteTag)
-	sent.At, sent.CSeq, sent.Policy, sent.Proposal = x.sentAt, x.cseq, x.policy, x.proposal
+	sent.At, sent.CSeq, sent.Policy, sent.Proposal, sent.LocalAddr = x.sentAt, x.cseq, x.policy, x.proposal, x.localAddr
 	before, ok := c.Renew(ctx, x.id, func(d dialogstore.Dialog) dialogstore.State { return r.Accepted(d, sent) })
 	if !ok {
 		return before, agreed, false

@@ -104,6 +104,7 @@ func TestLaterAccepted(t *testing.T) {
 				if req.IsInvite() {
 					describe(req, "v=0 ours")
 				}
+				call.change(t, func(d *dialogstore.Dialog) { d.LocalAddr = "10.0.0.1:5070" }) // of a socket before
 				_, tx, got := call.later(t, req, false)
 				time.Sleep(time.Second)
 				call.peer.Reply(got, 200, "OK", append([]string{"Contact: <sip:peer@" + elsewhere + ">"}, c.headers...)...)
@@ -170,6 +171,37 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// What has begun is finished even if nobody waits for it any more.
+func TestLaterDetached(t *testing.T) {
+	inCall(t, nil, func(t *testing.T, c *call) {
+		l, tx, _ := c.later(t, c.request(t, sip.UPDATE, 3), false)
+		defer tx.Terminate()
+		l.proposal, l.policy = sessiontimer.Proposal{}, sessiontimer.Policy{}
+		if l.propose(ended()); !l.proposal.Send || l.policy != c.d.Policy {
+			t.Error("nothing is asked for")
+		}
+		if l.numbered(ended(), 20); c.stored(t).LocalCSeq != 20 {
+			t.Error("the CSeq is not stored")
+		}
+		res := answerTo(l.req, nil, them)
+		res.AppendHeader(sip.NewHeader(sessiontimer.HeaderSessionExpires, "600;refresher=uac"))
+		if l.accepted(ended(), res); c.stored(t).Session.Interval != 600*time.Second {
+			t.Error("the session is not stored")
+		}
+	})
+	inCall(t, nil, func(t *testing.T, c *call) {
+		req := c.request(t, sip.PRACK, 3)
+		describe(req, "v=0 ours")
+		l, tx, _ := c.later(t, req, false)
+		defer tx.Terminate()
+		res := answerTo(l.req, nil, them)
+		describe(res, "v=0 theirs")
+		if l.told(ended(), res); string(c.stored(t).PeerSDP) != "v=0 theirs" {
+			t.Error("the answer is not stored")
+		}
+	})
+}
+
 // A 2xx settles nothing in a dialog that has ended meanwhile.
 func TestSettleEnded(t *testing.T) {
 	inCall(t, nil, func(t *testing.T, c *call) {
@@ -182,7 +214,7 @@ func TestSettleEnded(t *testing.T) {
 		}
 		res := answerTo(l.req, nil, them)
 		describe(res, "v=0 theirs")
-		if _, agreed, news := l.settle(t.Context(), res, nil, calls.Sent{LocalAddr: l.localAddr}); news || len(agreed.Peers.Body) > 0 {
+		if _, agreed, news := l.settle(t.Context(), res, nil, calls.Sent{}); news || len(agreed.Peers.Body) > 0 {
 			t.Errorf("agreed is %q, which is news: %t", agreed.Peers.Body, news)
 		}
 		if c.calls.Figures.Read()[""].Refreshed[sessiontimer.Local] != (calls.ByMethod{}) || c.log.Count("level=ERROR") > 0 {
