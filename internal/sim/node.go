@@ -53,7 +53,7 @@ func (n *node) start() {
 	n.mu.Unlock()
 	opts := append([]middleware.Option{middleware.WithEventHandler(n.note)}, n.w.plan.Options...)
 	opts = append(opts, n.w.stack.Options(n)...)
-	ua := sipua.New(n.w, n.w.net, n.name, n.addr, "udp", opts...)
+	ua, hear := sipua.Prepare(n.w, n.w.net, n.name, n.addr, "udp", opts...)
 	ua.Accept = func(d *sipgo.DialogServerSession) {
 		n.keep(d.InviteRequest.CallID().Value(), d)
 		_ = d.RespondSDP([]byte(ua.SDP))
@@ -64,6 +64,7 @@ func (n *node) start() {
 	if n.w.stack.Started != nil {
 		n.w.stack.Started(n)
 	}
+	hear()
 }
 
 // crash ends a life without a Leave. It returns false if it had ended.

@@ -16,7 +16,7 @@ type Stack struct {
 
 	// Options returns options for a node that starts, besides those of the simulation.
 	Options func(n *node) []middleware.Option
-	// Started is called when a node has started. May be nil.
+	// Started is called when a node has started, before it hears anything. May be nil.
 	Started func(n *node)
 	// Leave hands the calls of a node over before a planned stop. If it is nil, there are
 	// no planned stops.

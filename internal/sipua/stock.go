@@ -17,6 +17,7 @@ func Stock(t testing.TB, n *sipnet.Network, name, addr, transport string) *UA {
 	u, server := newUA(t, n, name, addr, transport)
 	u.handle(server)
 	u.serve(server)
+	close(u.ready)
 	return u
 }
 

@@ -51,6 +51,7 @@ type UA struct {
 	net       *sipnet.Network
 	transport string
 	socket    io.Closer
+	ready     chan struct{} // closed once the handlers are registered
 	calls     *sipgo.DialogClientCache
 	answers   *sipgo.DialogServerCache
 
@@ -71,6 +72,15 @@ var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // New makes a user agent named name at addr on n, over udp, tcp or tls.
 func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...middleware.Option) *UA {
 	t.Helper()
+	u, hear := Prepare(t, n, name, addr, transport, opts...)
+	hear()
+	return u
+}
+
+// Prepare is New for a user agent that hears nothing before hear is called: until then its
+// fields and handlers may be changed.
+func Prepare(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...middleware.Option) (u *UA, hear func()) {
+	t.Helper()
 	u, server := newUA(t, n, name, addr, transport)
 	opts = append([]middleware.Option{middleware.WithLogger(Quiet), middleware.WithEventHandler(u.record), middleware.WithJitter(0)}, opts...)
 	var err error
@@ -85,12 +95,12 @@ func New(t testing.TB, n *sipnet.Network, name, addr, transport string, opts ...
 	u.Server.OnInfo(func(req *sip.Request, tx sip.ServerTransaction) {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 	})
-	return u
+	return u, func() { close(u.ready) }
 }
 
 // newUA is the application without timers.
 func newUA(t testing.TB, n *sipnet.Network, name, addr, transport string) (*UA, *sipgo.Server) {
-	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, SDP: SDP(name, "1"), Names: nowhere()}
+	u := &UA{Name: name, Addr: addr, t: t, net: n, transport: transport, ready: make(chan struct{}), SDP: SDP(name, "1"), Names: nowhere()}
 	u.Accept = func(d *sipgo.DialogServerSession) { _ = d.RespondSDP([]byte(u.SDP)) }
 	u.ReInvite = u.again
 	u.UA = must(sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname(host(addr)), sipgo.WithUserAgentDNSResolver(u.Names),
@@ -181,14 +191,15 @@ func (u *UA) serve(server *sipgo.Server) {
 	if u.transport == "udp" {
 		conn := u.net.PacketConn(u.Addr)
 		u.socket = conn
-		go func() { _ = server.ServeUDP(conn) }()
+		go func() { _ = server.ServeUDP(gatedConn{conn, u.ready}) }()
 	} else {
 		l := u.net.Listener(u.Addr)
 		u.socket = l
+		gated := gatedListener{l, u.ready}
 		if u.transport == "tls" { // without encryption: the listener would do that
-			go func() { _ = server.ServeTLS(l) }()
+			go func() { _ = server.ServeTLS(gated) }()
 		} else {
-			go func() { _ = server.ServeTCP(l) }()
+			go func() { _ = server.ServeTCP(gated) }()
 		}
 	}
 	synctest.Wait()
