@@ -274,11 +274,15 @@ func TestConnectionLost(t *testing.T) {
 		c.peer = c.net.StreamPeer(them, us, "TCP")
 		synctest.Wait()
 		for _, method := range []sip.RequestMethod{sip.UPDATE, sip.INVITE} {
-			w := c.awaiting(t.Context(), t, c.own(t, method).attempt, patience{})
+			a := c.own(t, method).attempt
+			w := c.awaiting(t.Context(), t, a, patience{})
 			time.Sleep(10500 * time.Millisecond)
 			c.peer.Close()
 			if <-w.outcome; !errors.Is(w.err, errConnectionLost) || w.took != 11*time.Second {
 				t.Errorf("%s: %v, %v after %v; want it lost after 11 s", method, w.res, w.err, w.took)
+			}
+			if over := a.transaction().Err() != nil; over != (method == sip.UPDATE) {
+				t.Errorf("%s: its transaction is over: %t; that of an INVITE waits for a late 2xx", method, over)
 			}
 			c.peer = c.net.StreamPeer(them, us, "TCP")
 			synctest.Wait()
