@@ -147,5 +147,5 @@ func (s *Scheduler) over(c *call) {
 
 // current reports whether c still has that session. s.mu is held.
 func (s *Scheduler) current(c *call, session sessiontimer.Session) bool {
-	return !c.removed && c.session.Equal(session) && !s.retired
+	return !c.removed && c.session.Equal(session)
 }

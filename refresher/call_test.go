@@ -63,22 +63,22 @@ func TestPlanOfCall(t *testing.T) {
 		{"far, in progress", far, 0, 1, sessiontimer.Idle, 0, 1, true},
 		{"near, in progress", near, 0, 1, sessiontimer.Refresh, near / 2, 1, false},
 	} {
-		onRig(t, Limits{}, func(b *rig) {
-			k := b.call("plan", ours(c.interval, 0))
+		onRig(t, Limits{}, func(r *rig) {
+			k := r.call("plan", ours(c.interval, 0))
 			k.attempts, k.running = c.attempts, c.running
-			b.locked(func() { b.set(k, sessiontimer.Hangup, b.start.Add(time.Hour)) })
-			b.locked(func() { b.plan(k) })
-			action, after := b.scheduled(k)
-			if action != c.action || after != c.after || b.Len() != c.near || k.replan != c.replan || (len(b.far.pages) == 1) != (c.near == 0) {
-				t.Errorf("%s: %v after %v, %d near, %d slots, replan %v; want %v after %v", c.name, action, after, b.Len(), len(b.far.pages), k.replan, c.action, c.after)
+			r.locked(func() { r.set(k, sessiontimer.Hangup, r.start.Add(time.Hour)) })
+			r.locked(func() { r.plan(k) })
+			action, after := r.scheduled(k)
+			if action != c.action || after != c.after || r.Len() != c.near || k.replan != c.replan || (len(r.far.pages) == 1) != (c.near == 0) {
+				t.Errorf("%s: %v after %v, %d near, %d slots, replan %v; want %v after %v", c.name, action, after, r.Len(), len(r.far.pages), k.replan, c.action, c.after)
 			}
 			if !c.replan {
 				return
 			}
 			k.running = 2
 			for i, left := range []int{1, 0} {
-				if b.locked(func() { b.over(k) }); b.Len() != left || len(b.far.pages) != i {
-					t.Errorf("%s: after %d of 2 are over, %d near, %d slots", c.name, i+1, b.Len(), len(b.far.pages))
+				if r.locked(func() { r.over(k) }); r.Len() != left || len(r.far.pages) != i {
+					t.Errorf("%s: after %d of 2 are over, %d near, %d slots", c.name, i+1, r.Len(), len(r.far.pages))
 				}
 			}
 		})
@@ -88,27 +88,27 @@ func TestPlanOfCall(t *testing.T) {
 // What is set replaces what was, wherever the call was waiting. In the future it sets the alarm;
 // otherwise it begins at once.
 func TestSetReplaces(t *testing.T) {
-	onRig(t, Limits{}, func(b *rig) {
-		c := b.call("set", ours(30*time.Minute, 0))
-		b.locked(func() {
+	onRig(t, Limits{}, func(r *rig) {
+		c := r.call("set", ours(30*time.Minute, 0))
+		r.locked(func() {
 			c.replan = true
-			b.ready.add(c)
-			b.setLate(c, true)
-			b.set(c, sessiontimer.Hangup, b.start.Add(time.Minute))
+			r.ready.add(c)
+			r.setLate(c, true)
+			r.set(c, sessiontimer.Hangup, r.start.Add(time.Minute))
 		})
-		if action, after := b.scheduled(c); action != sessiontimer.Hangup || after != time.Minute || c.late || c.replan || b.Stats().Missed != 0 || !b.alarm.at.Equal(b.start.Add(time.Minute)) {
-			t.Errorf("%v after %v, late %v, replan %v, %d missed, the alarm at %v", action, after, c.late, c.replan, b.Stats().Missed, b.alarm.at)
+		if action, after := r.scheduled(c); action != sessiontimer.Hangup || after != time.Minute || c.late || c.replan || r.Stats().Missed != 0 || !r.alarm.at.Equal(r.start.Add(time.Minute)) {
+			t.Errorf("%v after %v, late %v, replan %v, %d missed, the alarm at %v", action, after, c.late, c.replan, r.Stats().Missed, r.alarm.at)
 		}
-		b.locked(func() {
+		r.locked(func() {
 			c.replan = true
-			b.setLate(c, true)
-			b.unset(c)
+			r.setLate(c, true)
+			r.unset(c)
 		})
-		if action, _ := b.scheduled(c); action != sessiontimer.Idle || c.late || c.replan {
+		if action, _ := r.scheduled(c); action != sessiontimer.Idle || c.late || c.replan {
 			t.Errorf("after all was cancelled: %v, late %v, replan %v", action, c.late, c.replan)
 		}
-		b.locked(func() { b.set(c, sessiontimer.Refresh, b.clock) })
-		if attempts, _ := b.asked(); attempts != 1 || c.running != 1 {
+		r.locked(func() { r.set(c, sessiontimer.Refresh, r.clock) })
+		if attempts, _ := r.asked(); attempts != 1 || c.running != 1 {
 			t.Errorf("%d refreshes have begun, %d in progress; want one, at once", attempts, c.running)
 		}
 	})
@@ -117,35 +117,35 @@ func TestSetReplaces(t *testing.T) {
 // A call is released once nothing is scheduled and nothing in progress; what is over for a call
 // that was removed plans nothing.
 func TestRelease(t *testing.T) {
-	onRig(t, Limits{}, func(b *rig) {
+	onRig(t, Limits{}, func(r *rig) {
 		for _, c := range []struct {
 			name  string
 			state func(*call)
 			kept  bool
 		}{
 			{"nothing", func(*call) {}, false},
-			{"due", func(c *call) { b.due.add(c) }, true},
-			{"ready", func(c *call) { b.ready.add(c) }, true},
+			{"due", func(c *call) { r.due.add(c) }, true},
+			{"ready", func(c *call) { r.ready.add(c) }, true},
 			{"in progress", func(c *call) { c.running = 1 }, true},
 		} {
-			k := b.call(c.name, ours(time.Hour, 0))
-			b.locked(func() {
+			k := r.call(c.name, ours(time.Hour, 0))
+			r.locked(func() {
 				c.state(k)
-				b.release(k)
+				r.release(k)
 			})
-			if found := b.calls.find(k.hash, k.id) != nil; found != c.kept || k.removed == c.kept {
+			if found := r.calls.find(k.hash, k.id) != nil; found != c.kept || k.removed == c.kept {
 				t.Errorf("%s: still known %v, removed %v", c.name, found, k.removed)
 			}
-			b.locked(func() { b.remove(k) })
+			r.locked(func() { r.remove(k) })
 		}
-		k := b.call("removed", ours(70*time.Second, 0))
-		b.locked(func() {
+		k := r.call("removed", ours(70*time.Second, 0))
+		r.locked(func() {
 			k.running, k.replan = 1, true
-			b.remove(k)
+			r.remove(k)
 			k.replan = true
-			b.over(k)
+			r.over(k)
 		})
-		if action, _ := b.scheduled(k); action != sessiontimer.Idle || b.Len() != 0 {
+		if action, _ := r.scheduled(k); action != sessiontimer.Idle || r.Len() != 0 {
 			t.Errorf("%v is scheduled for a call that was removed", action)
 		}
 	})
@@ -153,21 +153,21 @@ func TestRelease(t *testing.T) {
 
 // A result counts for the session that it is about, until the call or the scheduler is done.
 func TestCurrent(t *testing.T) {
-	onRig(t, Limits{}, func(b *rig) {
+	onRig(t, Limits{}, func(r *rig) {
 		session := ours(time.Hour, 0)
-		c := b.call("current", session)
+		c := r.call("current", session)
 		other := session
 		other.Since = other.Since.Add(1)
-		if !b.current(c, session) || b.current(c, other) {
+		if !r.current(c, session) || r.current(c, other) {
 			t.Error("it counts for another session than its own")
 		}
-		if c.removed = true; b.current(c, session) {
+		if c.removed = true; r.current(c, session) {
 			t.Error("it counts for a call that was removed")
 		}
-		if c.removed = false; b.current(c, session) {
-			b.Retire()
+		if c.removed = false; r.current(c, session) {
+			r.Retire()
 		}
-		if b.current(c, session) {
+		if r.current(c, session) {
 			t.Error("it counts after Retire")
 		}
 	})
@@ -175,8 +175,8 @@ func TestCurrent(t *testing.T) {
 
 // Another session starts over. A call that is dropped gives up its refresh.
 func TestBeginAndDrop(t *testing.T) {
-	onRig(t, Limits{}, func(b *rig) {
-		c, fresh := b.call("begin", ours(time.Hour, time.Minute)), newCall(&dialogstore.Dialog{State: dialogstore.State{Session: ours(90*time.Second, 0)}}, 0)
+	onRig(t, Limits{}, func(r *rig) {
+		c, fresh := r.call("begin", ours(time.Hour, time.Minute)), newCall(&dialogstore.Dialog{State: dialogstore.State{Session: ours(90*time.Second, 0)}}, 0)
 		c.attempts, c.method, c.failed, c.cause, c.status, c.refused = 2, sessiontimer.MethodUpdate, sessiontimer.MethodUpdate, sessiontimer.CauseDialogClosed, 481, 503
 		c.begin(fresh.session)
 		if c.session != fresh.session || c.attempts != 0 || c.method != fresh.method || c.failed != fresh.failed || c.cause != sessiontimer.CauseExpired || c.status != 0 || c.refused != 0 {
@@ -197,7 +197,7 @@ func TestBeginAndDrop(t *testing.T) {
 
 // A call is far if what is due next is further away than the horizon, or nothing is.
 func TestFar(t *testing.T) {
-	onRig(t, Limits{}, func(b *rig) {
+	onRig(t, Limits{}, func(r *rig) {
 		id := &dialogstore.ID{CallID: "far"}
 		for _, c := range []struct {
 			session   sessiontimer.Session
@@ -210,16 +210,16 @@ func TestFar(t *testing.T) {
 			{ours(horizon+1, 0), true, true},
 			{sessiontimer.Session{}, false, true},
 		} {
-			b.locked(func() {
-				b.now()
-				if _, _, far := b.next(id, c.session, c.attempted); far != c.far {
+			r.locked(func() {
+				r.now()
+				if _, _, far := r.next(id, c.session, c.attempted); far != c.far {
 					t.Errorf("%+v, attempted %v: far %v", c.session, c.attempted, far)
 				}
 			})
 		}
 		time.Sleep(time.Second)
-		b.locked(func() {
-			if _, _, far := b.next(id, ours(2*horizon+2, time.Second), false); far || !b.clock.Equal(b.start.Add(time.Second)) {
+		r.locked(func() {
+			if _, _, far := r.next(id, ours(2*horizon+2, time.Second), false); far || !r.clock.Equal(r.start.Add(time.Second)) {
 				t.Errorf("far %v by the clock of a second ago", far)
 			}
 		})

@@ -1,139 +1,112 @@
-package refresher_test
+package refresher
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
-	"github.com/sipgo-contrib/sessiontimer/refresher"
 )
 
-// failing is a lab in which some ends fail first.
-type failing struct {
-	*lab
-	errs []error
-}
-
-// End implements refresher.Pipeline.
-func (f *failing) End(ctx context.Context, id dialogstore.ID, s sessiontimer.Session, reason sessiontimer.Reason) (func(context.Context), error) {
-	if len(f.errs) > 0 {
-		err := f.errs[0]
-		f.errs = f.errs[1:]
-		return nil, err
-	}
-	return f.lab.End(ctx, id, s, reason)
-}
-
-// An end that fails is tried again each second. That is logged, unless the dialog was only
-// busy.
-func TestEndFails(t *testing.T) {
-	inLab(t, func(l *lab) {
-		var log bytes.Buffer
-		f := &failing{l, []error{refresher.ErrBusy, errors.New("disk full")}}
-		l.r.Configure(refresher.Config{Store: l.store, Pipeline: f, Event: l.event, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		d := call("end", 90*time.Second)
-		d.Session.Refresher = sessiontimer.Peer
-		l.create(d)
-		if _, hangups := l.run(2 * time.Minute); !slices.Equal(hangups, []time.Duration{62 * time.Second}) {
-			t.Errorf("hung up at %v, want two seconds late", hangups)
-		}
-		want := `level=WARN msg="cannot end the session, will try again" call_id=end local_tag=l remote_tag=r error="disk full"` + "\n"
-		if got := log.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, want) {
-			t.Errorf("logged %s; want %s alone", got, want)
-		}
-	})
-}
-
-// All sessions end on time, and their BYEs are sent as the limits allow. A busy one is ended
-// when it is free.
-func TestEndBeforeBye(t *testing.T) {
-	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 5}, func(l *lab) {
-		l.busy = 1
-		l.answer, l.slowBye = always(200), 2*time.Second
-		for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"} {
-			d := call(name, 90*time.Second)
-			d.Session.Refresher = sessiontimer.Peer
-			l.create(d)
-		}
-		l.run(2 * time.Minute)
-		for i, at := range l.ends {
-			want := time.Minute
-			if i == 11 {
-				want += time.Second
+// What the end of a session leads to, by what the pipeline says of it. The refresh of the session
+// is given up before.
+func TestExpire(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		err    error
+		closed bool // while the pipeline is asked
+		action sessiontimer.Action
+		after  time.Duration
+		byes   int
+		log    string
+	}{
+		{name: "ended", byes: 1},
+		{name: "ended, in a scheduler that is closed", closed: true},
+		{name: "gone already", err: dialogstore.ErrNotFound, byes: 1},
+		{name: "busy", err: ErrBusy, action: sessiontimer.Hangup, after: busyPause},
+		{name: "replaced by another session", err: ErrSuperseded, action: sessiontimer.Refresh, after: 30 * time.Second},
+		{name: "not stored", err: errors.New("disk full"), action: sessiontimer.Hangup, after: busyPause,
+			log: `call_id=expire local_tag=l remote_tag=r error="wrapped: disk full"`},
+	} {
+		onRig(t, Limits{}, func(r *rig) {
+			k := r.call("expire", ours(90*time.Second, 90*time.Second))
+			d := dialogstore.Dialog{Origin: dialogstore.Origin{ID: k.id}, State: dialogstore.State{Version: 2, Session: ours(60*time.Second, 0)}}
+			if err := r.store.Create(t.Context(), d); err != nil {
+				t.Fatal(err)
 			}
-			if at != want {
-				t.Errorf("session %d of %d ended at %v, want %v", i+1, len(l.ends), at, want)
+			if c.err != nil {
+				r.err = fmt.Errorf("wrapped: %w", c.err)
 			}
-		}
-		if len(l.ends) != 12 || len(l.hangups) != 12 {
-			t.Fatalf("%d sessions ended, %d BYEs, want 12", len(l.ends), len(l.hangups))
-		}
-		for i, want := range []time.Duration{60, 60, 60, 60, 60, 62, 62, 62, 62, 62, 64, 64} {
-			if late := l.hangups[i] - want*time.Second; late < 0 || late > 200*time.Millisecond {
-				t.Errorf("BYE %d at %v, want it at %d s", i+1, l.hangups[i], want)
+			given := 0
+			k.cancel, k.cause, k.status = func() { given++ }, sessiontimer.CauseRefreshAnswered, 481
+			r.locked(func() {
+				r.due.add(k)
+				r.expire(k, r.start)
+				r.closed = c.closed
+			})
+			_, ends := r.asked()
+			action, after := r.scheduled(k)
+			if given == 0 || !slices.Equal(ends, []sessiontimer.Reason{{Cause: sessiontimer.CauseRefreshAnswered, Status: 481}}) {
+				t.Errorf("%s: given up %d refreshes, ended for %v", c.name, given, ends)
 			}
-		}
-	})
-}
-
-// A BYE that waits for a place is sent as soon as another has been sent.
-func TestByeAfterBye(t *testing.T) {
-	inLoadedLab(t, 0, refresher.Limits{PerSecond: 1000, Unanswered: 1}, func(l *lab) {
-		l.answer, l.slowBye = always(200), 10*time.Millisecond
-		for _, name := range []string{"a", "b", "c", "d"} {
-			d := call(name, 90*time.Second)
-			d.Session.Refresher = sessiontimer.Peer
-			l.create(d)
-		}
-		l.run(2 * time.Minute)
-		for i, at := range l.hangups {
-			if want := time.Minute + time.Duration(i)*l.slowBye; at != want {
-				t.Errorf("BYE %d of %d at %v, want it at %v", i+1, len(l.hangups), at, want)
+			if action != c.action || after != c.after || (r.Len() == 1) != (c.after > 0) || k.running != 0 {
+				t.Errorf("%s: %v after %v, %d calls, %d in progress; want %v after %v", c.name, action, after, r.Len(), k.running, c.action, c.after)
 			}
-		}
-	})
-}
-
-// A refresh that gets no place until its session is over does not keep the session up.
-func TestEndOfWaitingRefresh(t *testing.T) {
-	inLoadedLab(t, 0, refresher.Limits{PerSecond: 10, Unanswered: 1}, func(l *lab) {
-		l.answer = always(0)
-		l.calls(100, 90*time.Second)
-		l.run(2 * time.Minute)
-		last := l.ends[len(l.ends)-1]
-		if len(l.ends) != 100 || last > 90*time.Second {
-			t.Errorf("%d of 100 sessions ended, the last at %v; want all by their expiry, 1m30s", len(l.ends), last)
-		}
-	})
-}
-
-// A session that ends while the refresh of the one before is under way gives that up.
-func TestEndGivesUpRefresh(t *testing.T) {
-	inLab(t, func(l *lab) {
-		l.answer = always(0)
-		d := l.create(call("shorter", 1800*time.Second))
-		time.Sleep(901 * time.Second)
-		_, _, err := l.store.Update(context.Background(), d.ID, func(d dialogstore.Dialog) (dialogstore.State, error) {
-			d.Session = sessiontimer.Session{Interval: 90 * time.Second, Refresher: sessiontimer.Peer, Since: time.Now().Add(-50 * time.Second)}
-			return d.State, nil
+			if r.byes != c.byes || r.Stats().Byes != 0 || r.gate.underWay[sessiontimer.Hangup].Load() != 0 {
+				t.Errorf("%s: %d BYEs sent, %d wait, %d in progress; want %d sent", c.name, r.byes, r.Stats().Byes, r.gate.underWay[sessiontimer.Hangup].Load(), c.byes)
+			}
+			if got := r.logs.String(); !strings.Contains(got, c.log) || (got == "") != (c.log == "") {
+				t.Errorf("%s: logged %s; want %s", c.name, got, c.log)
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
+	}
+}
+
+// After a stall a session ends once what the peer sent meanwhile has been read.
+func TestExpireAfterStall(t *testing.T) {
+	onRig(t, Limits{}, func(r *rig) {
+		c := r.call("stall", ours(90*time.Second, 90*time.Second))
+		time.Sleep(10 * time.Second)
+		r.locked(func() {
+			r.stalls.Look(r.start, r.now())
+			r.expire(c, r.clock)
+		})
+		if _, ends := r.asked(); len(ends) != 0 || c.action != sessiontimer.Hangup || r.base.Add(c.at) != r.stalls.Settled() || !r.due.has(c) {
+			t.Errorf("%d sessions ended, %v after %v", len(ends), c.action, c.at)
 		}
-		l.run(9 * time.Second)
-		if n := l.r.Stats().Unanswered; n != 1 {
-			t.Errorf("%d refreshes are under way before the end, want one", n)
+	})
+}
+
+// BYEs are sent in order, as the limits allow; the others are counted as waiting.
+func TestSendByes(t *testing.T) {
+	onRig(t, Limits{Unanswered: 1}, func(r *rig) {
+		var sent []int
+		free := make(chan struct{})
+		for i := range 3 {
+			r.Scheduler.byes = append(r.Scheduler.byes, func(context.Context) {
+				sent = append(sent, i)
+				<-free
+			})
 		}
-		_, hangups := l.run(time.Second)
-		if n := l.r.Stats().Unanswered; n != 0 || !slices.Equal(hangups, []time.Duration{911 * time.Second}) {
-			t.Errorf("hung up at %v, %d refreshes are under way; want the hang-up at 911 s and none", hangups, n)
+		r.figures.byes.Store(3)
+		var again time.Time
+		r.locked(func() { again = r.sendByes(r.start) })
+		if synctest.Wait(); !slices.Equal(sent, []int{0}) || r.Stats().Byes != 2 || !again.Equal(r.start.Add(pace)) {
+			t.Errorf("sent %v, %d wait until %v; want the first sent", sent, r.Stats().Byes, again.Sub(r.start))
+		}
+		close(free)
+		if synctest.Wait(); !slices.Equal(sent, []int{0, 1, 2}) || r.Stats().Byes != 0 || r.Scheduler.byes != nil {
+			t.Errorf("sent %v, %d wait; want all sent", sent, r.Stats().Byes)
+		}
+		r.locked(func() { again = r.sendByes(r.start) })
+		if !again.IsZero() {
+			t.Errorf("with none left it asks again at %v", again)
 		}
 	})
 }

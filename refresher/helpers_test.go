@@ -32,52 +32,58 @@ type rig struct {
 	err      error // of End
 }
 
-func onRig(t *testing.T, limits Limits, f func(b *rig)) {
+func onRig(t *testing.T, limits Limits, f func(r *rig)) {
 	t.Helper()
 	bubble.Test(t, func(t *testing.T) {
-		b := &rig{T: t, Scheduler: New(), store: dialogstore.NewMemory(), start: time.Now()}
-		b.Configure(Config{Store: b.store, Pipeline: b, Logger: slog.New(slog.NewTextHandler(&b.logs, nil)), Limits: limits,
-			Event: func(e sessiontimer.Event) { b.events = append(b.events, e) }})
-		defer b.Close()
-		f(b)
+		r := &rig{T: t, Scheduler: New(), store: dialogstore.NewMemory(), start: time.Now()}
+		r.Configure(Config{Store: r.store, Pipeline: r, Logger: slog.New(slog.NewTextHandler(&r.logs, nil)), Limits: limits,
+			Event: r.event})
+		defer r.Close()
+		f(r)
 	})
 }
 
+func (r *rig) event(e sessiontimer.Event) {
+	r.noted.Lock()
+	defer r.noted.Unlock()
+	r.events = append(r.events, e)
+}
+
 // Refresh implements Pipeline. It gets no response before the call ends.
-func (b *rig) Refresh(ctx context.Context, _ dialogstore.ID, a Attempt) Outcome {
-	b.noted.Lock()
-	b.attempts = append(b.attempts, a)
-	b.noted.Unlock()
+func (r *rig) Refresh(ctx context.Context, _ dialogstore.ID, a Attempt) Outcome {
+	r.noted.Lock()
+	r.attempts = append(r.attempts, a)
+	r.noted.Unlock()
 	<-ctx.Done()
 	return Outcome{Err: ctx.Err()}
 }
 
 // End implements Pipeline.
-func (b *rig) End(_ context.Context, _ dialogstore.ID, _ sessiontimer.Session, r sessiontimer.Reason) (func(context.Context), error) {
-	b.noted.Lock()
-	defer b.noted.Unlock()
-	b.ends = append(b.ends, r)
-	return b.bye, b.err
+func (r *rig) End(_ context.Context, _ dialogstore.ID, _ sessiontimer.Session, reason sessiontimer.Reason) (func(context.Context), error) {
+	r.noted.Lock()
+	defer r.noted.Unlock()
+	r.ends = append(r.ends, reason)
+	return r.bye, r.err
 }
 
-func (b *rig) bye(context.Context) {
-	b.noted.Lock()
-	defer b.noted.Unlock()
-	b.byes++
+func (r *rig) bye(context.Context) {
+	r.noted.Lock()
+	defer r.noted.Unlock()
+	r.byes++
 }
 
 // asked is what the pipeline was asked so far: how many refreshes, and why to end.
-func (b *rig) asked() (attempts int, ends []sessiontimer.Reason) {
+func (r *rig) asked() (attempts int, ends []sessiontimer.Reason) {
 	synctest.Wait()
-	b.noted.Lock()
-	defer b.noted.Unlock()
-	return len(b.attempts), slices.Clone(b.ends)
+	r.noted.Lock()
+	defer r.noted.Unlock()
+	return len(r.attempts), slices.Clone(r.ends)
 }
 
 // locked runs f as the scheduler would.
-func (b *rig) locked(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (r *rig) locked(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	f()
 }
 
@@ -87,22 +93,22 @@ func ours(interval, ago time.Duration) sessiontimer.Session {
 }
 
 // call is a call that the scheduler knows, with nothing scheduled.
-func (b *rig) call(name string, session sessiontimer.Session) *call {
+func (r *rig) call(name string, session sessiontimer.Session) *call {
 	d := &dialogstore.Dialog{Origin: dialogstore.Origin{ID: dialogstore.ID{CallID: name, LocalTag: "l", RemoteTag: "r"}}, State: dialogstore.State{Version: 1, Session: session}}
-	c := newCall(d, b.calls.hash(d.ID))
-	b.locked(func() { b.calls.add(c) })
+	c := newCall(d, r.calls.hash(d.ID))
+	r.locked(func() { r.calls.add(c) })
 	return c
 }
 
 // scheduled is what is due for c, and when after the start; Idle for nothing.
-func (b *rig) scheduled(c *call) (action sessiontimer.Action, after time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (r *rig) scheduled(c *call) (action sessiontimer.Action, after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch {
-	case b.ready.has(c):
+	case r.ready.has(c):
 		return sessiontimer.Refresh, 0
-	case b.due.has(c):
-		return c.action, b.base.Add(c.at).Sub(b.start)
+	case r.due.has(c):
+		return c.action, r.base.Add(c.at).Sub(r.start)
 	}
 	return sessiontimer.Idle, 0
 }

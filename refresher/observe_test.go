@@ -159,3 +159,27 @@ func TestRestoreFails(t *testing.T) {
 		}
 	})
 }
+
+// Of two changes the newer one counts, in whatever order they are told. One that leaves the
+// session as it is schedules nothing, also where nothing is scheduled.
+func TestNewerChangeCounts(t *testing.T) {
+	inSilentLab(t, func(l *lab, silent *dialogstore.Memory) {
+		ctx := context.Background()
+		d := call("news", 70*time.Second)
+		d.Version = 1
+		if err := silent.Create(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		if l.r.DialogChanged(ctx, &dialogstore.Change{Before: d, After: d}); l.r.Len() != 0 {
+			t.Errorf("%d calls are scheduled by a change of something else", l.r.Len())
+		}
+		l.r.DialogChanged(ctx, &dialogstore.Change{After: d})
+		second, third := d, d
+		second.Version, second.Session.Interval = 2, time.Hour
+		third.Version, third.Session.Interval = 3, 60*time.Second
+		l.r.DialogChanged(ctx, &dialogstore.Change{Before: second, After: third})
+		if l.r.DialogChanged(ctx, &dialogstore.Change{Before: d, After: second}); l.r.Len() != 1 {
+			t.Errorf("%d calls are near, want the one of the third change", l.r.Len())
+		}
+	})
+}

@@ -81,7 +81,7 @@ var silences = []struct {
 // judge returns what follows from an attempt.
 func judge(o Outcome) verdict {
 	invite := o.Method == sessiontimer.MethodReInvite
-	if o.Err != nil || o.Status == 0 {
+	if o.Err != nil {
 		for _, f := range silences {
 			if errors.Is(o.Err, f.err) {
 				return choose(invite, f.invite, f.update)

@@ -74,7 +74,12 @@ func TestBeat(t *testing.T) {
 		if s := n.Stats(); !s.Degraded || s.LeaseAge != 100*time.Millisecond || n.seen.Load() != view || len(n.looked) != 0 || !b.watch.seen[them].still.IsZero() {
 			t.Errorf("after a bad beat: %+v, silent since %v, the claimer woken %d times", s, b.watch.seen[them].still, len(n.looked))
 		}
-		n.trouble.on.Store(false)
+		n.way.heal()
+		l.pass(aLease)
+		if b.once(time.Now()); n.Stats().Degraded || n.Stats().LeaseAge != 0 {
+			t.Errorf("after a good beat a lease later: %+v", n.Stats())
+		}
+		n.way.cut()
 		n.die()
 		if b.once(time.Now()); n.trouble.on.Load() {
 			t.Error("a node that leaves takes that for trouble of the registry")

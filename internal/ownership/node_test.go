@@ -46,6 +46,15 @@ func TestNewNode(t *testing.T) {
 		if l.pass(time.Second); !a.Good() || len(a.way.all()) != 0 || !a.Shared() {
 			t.Errorf("before Start it may send: %v, and has asked %v", a.Good(), a.way.all())
 		}
+		a.good()
+		for _, c := range []struct {
+			after time.Duration
+			good  bool
+		}{{aLease - 1, true}, {1, false}} {
+			if l.pass(c.after); a.Good() != c.good {
+				t.Errorf("its lease is good for another %v: %v", c.after, a.Good())
+			}
+		}
 		select {
 		case <-a.resumed:
 			t.Error("the calls of earlier runs are ours before anybody looked")
