@@ -45,6 +45,10 @@ func TestFirstInvite(t *testing.T) {
 		{name: "off for all, and it requires timers", headers: []string{"Require: timer"}, options: off, status: 420},
 		{name: "off for this, and it requires timers", headers: []string{"Require: timer"}, options: offForThis, given: true},
 		{name: "off by choice for all calls", headers: []string{"Require: timer"}, options: func(c *calls.Config) { off(c); offForThis(c) }, status: 420},
+		{name: "off for all but this", headers: []string{"Require: timer"}, options: func(c *calls.Config) {
+			off(c)
+			c.PolicyFunc = func(*sip.Request, bool, sessiontimer.Policy) sessiontimer.Policy { return sessiontimer.DefaultPolicy() }
+		}, given: true, followed: true},
 		{name: "no tag of the peer", headers: []string{"From: <sip:peer@example.com>"}, given: true},
 		{name: "no CSeq", headers: []string{"-CSeq"}, given: true},
 		{name: "no Contact", headers: []string{"-Contact"}, given: true},
@@ -127,6 +131,7 @@ func TestReInvite(t *testing.T) {
 		{name: "no description, and it makes no offers", setUp: noOffers, call: onHold, status: 200, counted: true},
 		{name: "the same with a description", headers: []string{theirsSDP + held}, setUp: noOffers, call: onHold, given: true, counted: true},
 		{name: "the application has no dialog", headers: []string{theirsSDP}, setUp: orphan, status: 200, counted: true},
+		{name: "the same, and the application answers re-INVITEs", headers: []string{theirsSDP}, setUp: func(d *desk) { orphan(d); answers(d) }, status: 200, counted: true},
 		{name: "the same on hold", setUp: orphan, call: onHold, status: 200, counted: true},
 		{name: "the same, and it changes the media", headers: []string{otherSDP}, setUp: orphan, status: 488, counted: true},
 		{name: "it requires what is not known", headers: []string{"Require: x-a", theirsSDP}, status: 420, header: "Unsupported", counted: true},
@@ -157,7 +162,13 @@ func TestReInvite(t *testing.T) {
 			if ours == "" {
 				ours = "ours"
 			}
-			time.AfterFunc(time.Second, func() { d.Ack(nil, fromPeer(t, "ACK", "ours"), new(keeping)) })
+			time.AfterFunc(time.Second, func() {
+				d.Ack(func(*sip.Request, sip.ServerTransaction) {
+					if c.status == 200 {
+						t.Errorf("%s: the application gets the ACK of what it has not seen", c.name)
+					}
+				}, fromPeer(t, "ACK", "ours"), new(keeping))
+			})
 			d.Invite(func(*sip.Request, sip.ServerTransaction) { given = true }, fromPeer(t, "INVITE", ours, c.headers...), tx)
 			if given != c.given || (c.status == 0) != (len(tx.sent) == 0) {
 				t.Errorf("%s: given %t, sent %v; want %t, %d", c.name, given, tx.statuses(), c.given, c.status)
@@ -175,6 +186,21 @@ func TestReInvite(t *testing.T) {
 			synctest.Wait()
 		})
 	}
+}
+
+// RFC 3261 §14.2: a re-INVITE waits for the ACK of the one before it, which it may overtake.
+func TestReInviteAwaitsAck(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		d := newDesk(t.Context())
+		_, dialog := d.resumed(t, aCall())
+		offered(t, dialog, time.Now(), false)
+		time.AfterFunc(time.Second, func() { d.Ack(nil, fromPeer(t, "ACK", "ours"), new(keeping)) })
+		begun, waited := time.Now(), time.Duration(-1)
+		d.Invite(func(*sip.Request, sip.ServerTransaction) { waited = time.Since(begun) }, fromPeer(t, "INVITE", "ours", "CSeq: 3 INVITE", otherSDP), new(keeping))
+		if waited != time.Second {
+			t.Errorf("it waits %v, want 1 s", waited)
+		}
+	})
 }
 
 // RFC 3261 §13.3.1.4, §14.2: a 2xx is sent again after T1, then after twice as long each time, up
