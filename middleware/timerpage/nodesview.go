@@ -82,9 +82,15 @@ func (p *Page) nodesView(ctx context.Context) (v nodesView, err error) {
 	return v, nil
 }
 
-// nodeRows sorts nodes by their state, this one first.
+// nodeRows sorts nodes by their state, this one first. Those that do not live come in the
+// order of their last reports, the latest first; those that do are reporting all the time.
 func nodeRows(nodes []middleware.Node) []nodeRow {
-	slices.SortStableFunc(nodes[1:], func(a, b middleware.Node) int { return cmp.Compare(a.State, b.State) })
+	slices.SortStableFunc(nodes[1:], func(a, b middleware.Node) int {
+		if a.State != b.State || a.State == middleware.NodeAlive {
+			return cmp.Compare(a.State, b.State)
+		}
+		return b.Seen.Compare(a.Seen)
+	})
 	rows := make([]nodeRow, len(nodes))
 	for i, n := range nodes {
 		over := n.State == middleware.NodeDead || n.State == middleware.NodeLeft
