@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // panics is a handler of a logger that panics once told to.
@@ -44,33 +42,5 @@ func TestContainedLog(t *testing.T) {
 	text := out.String()
 	if strings.Contains(text, "lost") || strings.Count(text, "kept") != 4 || strings.Count(text, "a=1") != 2 || strings.Count(text, "g.b=2") != 2 {
 		t.Errorf("logged:\n%s", text)
-	}
-}
-
-// The transaction of a request in the peer's name ends once, and tells those who asked.
-func TestUnheardTransaction(t *testing.T) {
-	u := &unheardTx{done: make(chan struct{})}
-	ended := 0
-	if !u.OnTerminate(func(string, error) { ended++ }) || !u.OnCancel(func(*sip.Request) {}) || u.Acks() != nil || u.Err() != nil {
-		t.Error("it refuses what a transaction must allow")
-	}
-	for _, c := range []struct {
-		status   int
-		accepted bool
-	}{{180, false}, {486, false}, {200, true}, {487, true}} {
-		if err := u.Respond(sip.NewResponse(c.status, "")); err != nil || u.accepted != c.accepted {
-			t.Errorf("after a %d: accepted %v, %v; want %v", c.status, u.accepted, err, c.accepted)
-		}
-	}
-	select {
-	case <-u.Done():
-		t.Error("it is done before its end")
-	default:
-	}
-	u.Terminate()
-	u.Terminate()
-	<-u.Done()
-	if ended != 1 {
-		t.Errorf("those who asked were told %d times of the end, want once", ended)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/internal/bubble"
 )
@@ -68,19 +66,5 @@ func TestSubscribe(t *testing.T) {
 				t.Errorf("ended %v times, want once each", ends)
 			}
 		})
-	}
-}
-
-// A target or URI that leads nowhere makes no request in the peer's name.
-func TestNoRequestOfPeer(t *testing.T) {
-	d := ofPeer()
-	d.RemoteTarget = ""
-	if req, err := requestOfPeer(d, sip.BYE, 1); err == nil {
-		t.Errorf("without a target:\n%s", req)
-	}
-	d = ofPeer()
-	d.RemoteURI = "<sip:a\r\nb>"
-	if req, err := requestOfPeer(d, sip.BYE, 1); err == nil {
-		t.Errorf("with a URI of two lines:\n%s", req)
 	}
 }

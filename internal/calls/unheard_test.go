@@ -33,3 +33,45 @@ func TestRequestOfPeer(t *testing.T) {
 		}
 	}
 }
+
+// A target or URI that leads nowhere makes no request in the peer's name.
+func TestNoRequestOfPeer(t *testing.T) {
+	d := ofPeer()
+	d.RemoteTarget = ""
+	if req, err := requestOfPeer(d, sip.BYE, 1); err == nil {
+		t.Errorf("without a target:\n%s", req)
+	}
+	d = ofPeer()
+	d.RemoteURI = "<sip:a\r\nb>"
+	if req, err := requestOfPeer(d, sip.BYE, 1); err == nil {
+		t.Errorf("with a URI of two lines:\n%s", req)
+	}
+}
+
+// The transaction of a request in the peer's name ends once, and tells those who asked.
+func TestUnheardTransaction(t *testing.T) {
+	u := &unheardTx{done: make(chan struct{})}
+	ended := 0
+	if !u.OnTerminate(func(string, error) { ended++ }) || !u.OnCancel(func(*sip.Request) {}) || u.Acks() != nil || u.Err() != nil {
+		t.Error("it refuses what a transaction must allow")
+	}
+	for _, c := range []struct {
+		status   int
+		accepted bool
+	}{{180, false}, {486, false}, {200, true}, {487, true}} {
+		if err := u.Respond(sip.NewResponse(c.status, "")); err != nil || u.accepted != c.accepted {
+			t.Errorf("after a %d: accepted %v, %v; want %v", c.status, u.accepted, err, c.accepted)
+		}
+	}
+	select {
+	case <-u.Done():
+		t.Error("it is done before its end")
+	default:
+	}
+	u.Terminate()
+	u.Terminate()
+	<-u.Done()
+	if ended != 1 {
+		t.Errorf("those who asked were told %d times of the end, want once", ended)
+	}
+}
