@@ -126,12 +126,12 @@ func (a *attempt) lookEverySecond() <-chan time.Time {
 	return time.Tick(time.Second)
 }
 
-// connected reports whether a response can still arrive. When a stream closes, sipgo does
-// not tell its transactions: they time out as if the peer were gone. A transaction holds a
+// connected reports whether a response can still arrive over a stream. When that closes, sipgo
+// does not tell its transactions: they time out as if the peer were gone. A transaction holds a
 // reference to its stream until the stream is closed, so the reference count shows it. The
 // pool does not: it may have another stream to the same address by now.
 func connected(tx *sip.ClientTx) bool {
-	return !sip.IsReliable(tx.Origin().Transport()) || tx.Connection().Ref(0) > 0
+	return tx.Connection().Ref(0) > 0
 }
 
 // abandon gives the request up. A late 2xx to an INVITE still gets its ACK (RFC 3261

@@ -99,10 +99,12 @@ func TestAwait(t *testing.T) {
 		{"at the deadline", sip.UPDATE, times{deadline: 5}, []answer{{6, 200}}, 0, context.DeadlineExceeded, 5, 0, true, false},
 		{"an INVITE at the deadline", sip.INVITE, times{deadline: 5}, []answer{{1, 180}, {36.9, 200}}, 0, context.DeadlineExceeded, 5, 1, true, false},
 		{"an INVITE too long after it", sip.INVITE, times{deadline: 5}, []answer{{1, 180}, {37.1, 200}}, 0, context.DeadlineExceeded, 5, 0, false, false},
+		{"an INVITE that rings only after it", sip.INVITE, times{deadline: 5}, []answer{{6, 180}, {10, 200}}, 0, context.DeadlineExceeded, 5, 1, true, false},
 		{"a BYE at the deadline", sip.BYE, times{deadline: 5}, []answer{{6, 200}}, 0, context.DeadlineExceeded, 5, 0, false, true},
 		{"called off", sip.UPDATE, times{cancelled: 5}, []answer{{6, 200}}, 0, context.Canceled, 5, 0, false, true},
 		{"an INVITE called off", sip.INVITE, times{cancelled: 5}, []answer{{6, 200}}, 0, context.Canceled, 5, 1, false, false},
 		{"an INVITE called off, ringing", sip.INVITE, times{cancelled: 5}, []answer{{1, 180}, {36.9, 200}}, 0, context.Canceled, 5, 1, false, false},
+		{"an INVITE called off that rings only then", sip.INVITE, times{cancelled: 5}, []answer{{6, 180}, {10, 200}}, 0, context.Canceled, 5, 1, false, false},
 		{"an INVITE called off long ago", sip.INVITE, times{cancelled: 5}, []answer{{1, 180}, {37.1, 200}}, 0, context.Canceled, 5, 0, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
