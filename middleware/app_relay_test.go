@@ -314,7 +314,7 @@ func TestRelayedAmongOwn(t *testing.T) {
 		if field(res, "Session-Expires") == "" {
 			l.Error("a call that is answered here has no timer")
 		}
-		if n := strings.Count(out.buf.String(), "relayed"); n != 1 {
+		if n := strings.Count(out.buf.String(), "call forwarded as by a proxy"); n != 1 {
 			l.Errorf("it is logged %d times that calls are relayed, want once:\n%s", n, out.buf.String())
 		}
 	})

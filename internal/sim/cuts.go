@@ -19,7 +19,7 @@ func (v *view) cuts() {
 				v.fail("S3", e.sent, "%s hangs up (%s), and the peer has %v", e.node.name, e.reason, v.sessionAt(e.sent))
 			}
 			if strings.Contains(e.reason, "expired") {
-				v.neglected(e.sent, true)
+				v.neglected(v.known(e.node, e.sent), e.sent, true)
 			}
 		}
 		hung = true
@@ -30,9 +30,9 @@ func (v *view) cuts() {
 		v.fail("S3", v.Ended, "the peer's refresh is answered 481, and it has %v", v.session)
 	case v.plan.Takeover.ends(v.ID) && len(v.grants) > 1: // it was ended, but see silently
 	case v.Why == Expired && !v.session.ours:
-		v.neglected(v.Ended, false)
+		v.neglected(v.sessionAt(v.Ended), v.Ended, false)
 	case v.Ended == 0 && v.session.interval > 0 && !v.session.ours && v.session.since+v.session.interval < v.now():
-		v.neglected(v.now(), false)
+		v.neglected(v.session, v.now(), false)
 	}
 }
 
@@ -134,12 +134,12 @@ func (e *exchange) unacknowledged(at time.Duration) bool {
 // enough is how long a node must be able to reach a peer to be sure to refresh a call.
 const enough = 15 * time.Second
 
-// neglected checks S5: the session expired before the given moment although a node that may
+// neglected checks S5: the session s expired before the given moment although a node that may
 // serve the call could have reached the peer between half of the interval and the last
 // chance. A node with proof that the peer is gone may hang up instead, unless it died before,
-// or could not ask whether the call was its own.
-func (v *view) neglected(at time.Duration, hung bool) {
-	s := v.sessionAt(at)
+// or could not ask whether the call was its own. Where a node hung up, s is the session that
+// it knew: the peer may have agreed on a later one with the former owner.
+func (v *view) neglected(s session, at time.Duration, hung bool) {
 	if s.interval == 0 || s.ours || slices.ContainsFunc(v.exchanges, func(e *exchange) bool {
 		return (e.sent > s.since || e.began(s.since)) && e.proof(at) && (hung || !v.wellOff(e.node, e.sent, at))
 	}) {
