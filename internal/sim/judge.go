@@ -94,11 +94,20 @@ func (v *view) pace() {
 		if !e.Refresh() || !e.Accepted() {
 			continue
 		}
-		if last != nil && !e.Own && last.Session.interval > 0 && e.At-last.At < last.Session.interval*2/5 && !v.hurried(last, e) {
+		if last != nil && !e.Own && last.Session.interval > 0 && e.At-v.counts(last) < last.Session.interval*2/5 && !v.hurried(last, e) {
 			v.fail("S4", e.At, "a refresh is accepted again, after that at %.3f s and with an interval of %v", last.At.Seconds(), last.Session.interval)
 		}
 		last = e
 	}
+}
+
+// counts returns from when a node counts the session that an entry began: from its own
+// refresh, since the 2xx may have been on its way for as long as the answer took.
+func (v *view) counts(entry *Entry) time.Duration {
+	if entry.Own {
+		return entry.At
+	}
+	return v.sent(entry)
 }
 
 // hurried reports whether there is a cause for our b so soon after a: it announces a takeover
