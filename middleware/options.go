@@ -220,11 +220,11 @@ func WithFailover(registry failover.Registry, opts ...failover.Option) Option {
 }
 
 // WithLogger logs to l. The default, also for nil, is sipgo's default logger. Records about
-// a call have the keys "call_id", "local_tag" and "remote_tag", as far as they are known,
-// and failures have "error". If the handler of l blocks, only the call that the record is
-// about waits. If it panics, the record is lost. Values are cut to 128 bytes. Of each
-// message at Info level or above, at most 20 records are logged per second; the next one
-// has the number of dropped ones as "suppressed".
+// a call have "call_id", those about a dialog "local_tag" and "remote_tag" as well, and
+// failures "error". If the handler of l blocks, only the call that the record is about
+// waits. If it panics, the record is lost. Values are cut to 128 bytes. Of each message at
+// Info level or above, at most 20 records are logged per second; the next one has the number
+// of dropped ones as "suppressed".
 func WithLogger(l *slog.Logger) Option {
 	return func(o *options) { o.logger = l }
 }

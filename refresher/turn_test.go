@@ -138,7 +138,7 @@ func TestStart(t *testing.T) {
 			if n, _ := r.asked(); n != 1 || r.Stats().Unanswered != 1 {
 				t.Fatalf("%d attempts, %d in progress; want one until the session ends", n, r.Stats().Unanswered)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			next := <-done
 			if r.asked(); next != nil || r.Stats().Unanswered != 0 || k.running != 0 || k.cancel != nil {
 				t.Errorf("afterwards %d are in progress, %d of the call", r.Stats().Unanswered, k.running)

@@ -117,7 +117,7 @@ type Pulse struct {
 // Beating is one run as the registry knows it.
 type Beating struct {
 	Node
-	Count uint64 // changes with each beat; only equality matters
+	Count uint64 // of its beats: rises with each of them
 	Left  bool   // has called Leave since its last beat
 	Dead  bool   // was buried since its last beat
 }

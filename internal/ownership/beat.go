@@ -55,7 +55,7 @@ func (b *beater) beat(sent time.Time) {
 	}
 	answered := time.Now()
 	if err != nil {
-		b.watch.failed()
+		b.watch.interrupt()
 		b.trouble.begin(answered, err)
 		return
 	}
@@ -85,7 +85,7 @@ func (b *beater) heed(news news, now time.Time) {
 		// calls are refused.
 		b.writeAll(now.Add(b.patience()))
 	case news.emptied:
-		b.cfg.Logger.Warn("the registry may have lost data, writing all calls again", "node", b.me.Name)
+		b.cfg.Logger.Warn("the registry has lost data, writing all calls again", "node", b.me.Name)
 		b.writeAll(now)
 		b.trouble.over.Add(1) // the registry may have calls again that have ended: see orphans
 	case now.Sub(b.swept) >= sweepEvery:

@@ -21,7 +21,7 @@ func TestHeed(t *testing.T) {
 	}{
 		{"nothing", news{}, sweepEvery - 1, -1, false, 0, ""},
 		{"a sweep is due", news{}, sweepEvery, 0, false, 0, ""},
-		{"emptied", news{emptied: true}, 0, 0, false, 1, `msg="the registry may have lost data, writing all calls again" node=a`},
+		{"emptied", news{emptied: true}, 0, 0, false, 1, `msg="the registry has lost data, writing all calls again" node=a`},
 		{"buried", news{buried: true, emptied: true}, 0, aLease / 2, true, 0, `msg="other nodes declared this node dead, checking which calls it still owns" node=a`},
 		{"a twin", news{twin: true}, 0, aLease / 2, true, 0, `msg="another process uses this node's name and takes its calls" node=a`},
 	} {

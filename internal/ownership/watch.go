@@ -21,7 +21,6 @@ type watch struct {
 	begun      bool   // there was a pulse
 	generation string // of the registry
 	count      uint64 // our own Count in the latest pulse
-	unanswered uint64 // our own beats since the latest pulse
 	buried     uint64 // our own Buried in the latest pulse
 }
 
@@ -54,19 +53,13 @@ type gone struct {
 
 // news is what this node learns about itself from a pulse.
 type news struct {
-	emptied bool // the registry has lost some or all of what was written, or may have
+	emptied bool // the registry has lost some or all of what was written
 	buried  bool // another node has declared this one dead
 	twin    bool // another process with our name is alive
 }
 
 func newWatch(me failover.Node, lease time.Duration) *watch {
 	return &watch{me: me, lease: lease, seen: make(map[failover.Node]*sight)}
-}
-
-// failed notes that one of our beats had no answer.
-func (w *watch) failed() {
-	w.unanswered++
-	w.interrupt()
 }
 
 // interrupt starts a new series, because a beat has failed or this process was stalled.
@@ -82,8 +75,8 @@ func (w *watch) pulse(sent, answered time.Time, p failover.Pulse) (v *view, n ne
 	known := make(map[failover.Node]bool, len(p.Nodes))
 	for _, b := range p.Nodes {
 		if b.Node == w.me {
-			n.emptied = w.begun && w.wentBack(b.Count)
-			w.count, w.unanswered = b.Count, 0
+			n.emptied = w.begun && b.Count <= w.count
+			w.count = b.Count
 			continue
 		}
 		known[b.Node] = true
@@ -100,15 +93,6 @@ func (w *watch) pulse(sent, answered time.Time, p failover.Pulse) (v *view, n ne
 	n.buried = w.begun && p.Buried > w.buried
 	w.begun, w.generation, w.buried = true, p.Generation, p.Buried
 	return w.view(), n
-}
-
-// wentBack reports whether our own count shows that the registry went back to an older state,
-// or may have. Each beat adds one, those without an answer as well if they arrived: usually all
-// of them, at a slow registry, or none, during an outage. If it seems to be some of them, the
-// count may have gone back in between.
-func (w *watch) wentBack(count uint64) bool {
-	none, all := w.count+1, w.count+1+w.unanswered
-	return count < none || none < count && count < all
 }
 
 // look handles one other run in a pulse, and reports whether it has just turned out to be a

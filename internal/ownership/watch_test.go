@@ -104,35 +104,21 @@ func TestNews(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		before, after failover.Pulse
-		failed        int // beats in between
 		want          news
 	}{
-		{"nothing", pulse("g", 0, 1), pulse("g", 0, 2), 0, news{}},
-		{"another generation", pulse("g", 0, 1), pulse("h", 0, 2), 0, news{emptied: true}},
-		{"our count goes back", pulse("g", 0, 5), pulse("g", 0, 4), 0, news{emptied: true}},
-		{"our count stands", pulse("g", 0, 5), pulse("g", 0, 5), 0, news{emptied: true}},
-		{"our count stands after an outage", pulse("g", 0, 5), pulse("g", 0, 5), 3, news{emptied: true}},
-		{"no failed beat arrived", pulse("g", 0, 5), pulse("g", 0, 6), 3, news{}},
-		{"one may have, or two did and one was lost", pulse("g", 0, 5), pulse("g", 0, 7), 3, news{emptied: true}},
-		{"two may have, or three did and one was lost", pulse("g", 0, 5), pulse("g", 0, 8), 3, news{emptied: true}},
-		{"all failed beats arrived", pulse("g", 0, 5), pulse("g", 0, 9), 3, news{}},
-		{"one arrived twice", pulse("g", 0, 5), pulse("g", 0, 10), 3, news{}},
-		{"buried", pulse("g", 1, 1), pulse("g", 2, 2), 0, news{buried: true}},
-		{"buried before", pulse("g", 1, 1), pulse("g", 1, 2), 0, news{}},
+		{"nothing", pulse("g", 0, 1), pulse("g", 0, 2), news{}},
+		{"another generation", pulse("g", 0, 1), pulse("h", 0, 2), news{emptied: true}},
+		{"our count goes back", pulse("g", 0, 5), pulse("g", 0, 4), news{emptied: true}},
+		{"our count stands", pulse("g", 0, 5), pulse("g", 0, 5), news{emptied: true}},
+		{"buried", pulse("g", 1, 1), pulse("g", 2, 2), news{buried: true}},
+		{"buried before", pulse("g", 1, 1), pulse("g", 1, 2), news{}},
 	} {
 		w := newWatch(us, time.Second)
 		if _, first := w.pulse(start, start, c.before); first != (news{}) {
 			t.Errorf("%s: the first pulse says %+v", c.name, first)
 		}
-		for range c.failed {
-			w.failed()
-		}
 		if _, got := w.pulse(start, start, c.after); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
-		}
-		next := pulse(c.after.Generation, c.after.Buried, c.after.Nodes[0].Count+1)
-		if _, got := w.pulse(start, start, next); got != (news{}) {
-			t.Errorf("%s: the pulse after it says %+v", c.name, got)
 		}
 	}
 	w := newWatch(us, time.Second)

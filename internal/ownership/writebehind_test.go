@@ -206,7 +206,7 @@ func TestLostWrites(t *testing.T) {
 					}
 					last = p.at
 				}
-				if got := a.logs.Count("the registry may have lost data"); got != 1 {
+				if got := a.logs.Count("the registry has lost data"); got != 1 {
 					t.Errorf("said %d times", got)
 				}
 			})

@@ -47,7 +47,7 @@ func (l *laterRequest) answer(d dialogstore.Dialog, answer offeranswer.Descripti
 		res.AppendHeader(sip.NewHeader("Content-Type", answer.Type))
 	}
 	if err := l.acceptHere(res); err != nil {
-		l.s.calls.Log.Warn("cannot answer the peer's refresh", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
+		l.s.calls.Log.Warn("cannot accept the peer's refresh", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag, "error", err)
 	}
 }
 

@@ -144,7 +144,7 @@ func TestAnswerHere(t *testing.T) {
 			}
 		}
 		if c.logged != "" {
-			d.wantLine(t, c.name, "cannot answer the peer's refresh", "level=WARN", c.logged)
+			d.wantLine(t, c.name, "cannot accept the peer's refresh", "level=WARN", c.logged)
 		} else if d.logs.Count("cannot answer") != 0 {
 			t.Errorf("%s: logged %q", c.name, d.logs)
 		}

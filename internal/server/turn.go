@@ -8,8 +8,7 @@ import (
 )
 
 // turn is the time in which a re-INVITE or UPDATE of the peer is in progress: others must
-// not overlap with it (RFC 3261 §14, RFC 3311 §5.2). The methods may be
-// called again.
+// not overlap with it (RFC 3261 §14, RFC 3311 §5.2). The methods may be called again.
 type turn interface {
 	// refusing is called before a refusal is sent: the peer may send its next request
 	// right after that.

@@ -66,6 +66,8 @@ func (v *view) lost(at time.Duration) bool {
 		return true
 	case v.registry.kept(v.Call, at):
 		return false
+	case v.registry.wentBackUnseen(owner.n, v.Began, at):
+		return true
 	}
 	for from := v.exchanges[0].acked; from+writing <= died; from += time.Second {
 		if v.registry.healthy(owner.n, from, from+writing) && !v.registry.undid(from, at) {
@@ -73,6 +75,18 @@ func (v *view) lost(at time.Duration) bool {
 		}
 	}
 	return true
+}
+
+// wentBackUnseen reports whether the registry went back to an older state between two moments
+// and a node may not have noticed, since something else was wrong: its beats may have gone
+// unanswered until they were as many again. The next write of a call repairs that.
+func (r *registry) wentBackUnseen(n *node, from, to time.Duration) bool {
+	r.mu.Lock()
+	undone := slices.Clone(r.undone)
+	r.mu.Unlock()
+	return slices.ContainsFunc(undone, func(u span) bool {
+		return u.from > 0 && from <= u.to && u.to <= to && !r.healthy(n, u.to, u.to+lease)
+	})
 }
 
 // undid reports whether the registry lost something between two moments.

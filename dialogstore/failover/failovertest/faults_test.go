@@ -28,6 +28,11 @@ var faults = []fault{
 			p.Nodes[i].Count = 1
 		}
 	})},
+	{"counts fall", []string{"beats count"}, pulses(func(_ node, p *pulse) {
+		for i := range p.Nodes {
+			p.Nodes[i].Count = ^p.Nodes[i].Count
+		}
+	})},
 	{"all beats are counted together", []string{"beats count"}, pulses(func(_ node, p *pulse) {
 		total := uint64(0)
 		for _, b := range p.Nodes {
