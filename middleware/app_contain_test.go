@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -189,6 +191,27 @@ func TestPanicOfTheFirstInvite(t *testing.T) {
 		p.ExpectResponse(l, 180)
 		l.wantNothingLeft(bob)
 	})
+}
+
+// An event handler that ends its goroutine, as t.FailNow does, keeps no call from ending.
+func TestGoexitOfTheEventHandler(t *testing.T) {
+	for _, at := range []sessiontimer.Event{sessiontimer.Expired{}, sessiontimer.Ended{}} {
+		t.Run(fmt.Sprintf("%T", at), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				exits := middleware.WithEventHandler(func(e sessiontimer.Event) {
+					if reflect.TypeOf(e) == reflect.TypeOf(at) {
+						runtime.Goexit()
+					}
+				})
+				bob, p := l.bob(exits), l.peer()
+				d, _ := l.peerCalls(p, bob, allow, timerHeader, "Session-Expires: 1800;refresher=uac")
+				l.at(1768 * time.Second)
+				p.Reply(p.ExpectRequest(l, sip.BYE), 200, "OK")
+				l.wantEnded(bob.Name, d)
+				l.wantNothingLeft(bob)
+			})
+		})
+	}
 }
 
 // A BYE handler that panics when we hang up does so in a goroutine of ours: the panic is

@@ -63,11 +63,20 @@ func (c *Calls) End(ctx context.Context, s *dialogset.Set, remoteTag string, rea
 	c.Log.Info("ending the call", "call_id", d.CallID, "local_tag", d.LocalTag, "remote_tag", d.RemoteTag,
 		"interval", d.Session.Interval, "refresher", d.Session.Refresher.String(), "expires", d.Session.ExpiresAt(), "reason", reason.String())
 	c.countsOf(&d).expired[reason.Cause].Add(1)
-	c.Tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
-	if !c.Orphan(d.ID) {
-		c.endApplication(d, reason, sent)
-	}
-	c.remove(Detached(ctx), d.ID, reason)
+	// An event handler may end its goroutine, by runtime.Goexit. So it gets one of its own:
+	// the call ends, and the caller sends the BYE, all the same.
+	told := make(chan struct{})
+	c.Workers.Run(func() {
+		defer close(told)
+		defer c.remove(Detached(ctx), d.ID, reason)
+		defer func() {
+			if !c.Orphan(d.ID) {
+				c.endApplication(d, reason, sent)
+			}
+		}()
+		c.Tell(sessiontimer.Expired{Call: d.Call(time.Now()), Reason: reason})
+	})
+	<-told
 	return d, true
 }
 
