@@ -42,6 +42,9 @@ func TestStream(t *testing.T) {
 		if !v.over() {
 			l.Error("the stream goes on after its client has left")
 		}
+		if h := v.Header(); h.Get("Content-Type") != "text/event-stream" || h.Get("X-Accel-Buffering") != "no" {
+			l.Errorf("the header is %v, want a stream of events that nginx passes on at once", h)
+		}
 	})
 }
 
