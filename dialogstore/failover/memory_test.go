@@ -120,6 +120,22 @@ func TestMemoryBeatForgets(t *testing.T) {
 	}
 }
 
+// A node that was silent for an hour is known still, and forgotten after that.
+func TestMemoryKeepsSilent(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		m := failover.NewMemory()
+		beat(t, m, alice)
+		for _, c := range []struct {
+			after time.Duration
+			want  int
+		}{{failover.KeepSilent, 1}, {time.Nanosecond, 0}} {
+			if m.Advance(c.after); m.Len() != c.want {
+				t.Errorf("%v later Len = %d, want %d", c.after, m.Len(), c.want)
+			}
+		}
+	})
+}
+
 // A method whose context has ended does nothing.
 func TestMemoryEnded(t *testing.T) {
 	m := failover.NewMemory()

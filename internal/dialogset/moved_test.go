@@ -37,7 +37,7 @@ func TestMoved(t *testing.T) {
 // 3261 §16.6).
 func TestElsewhere(t *testing.T) {
 	var d Dialog
-	d.Moved(Whereabouts{}, &sip.Uri{Scheme: "sip", Host: "10.0.0.8"}, "sip:peer@10.0.0.8", "", func() string { return "" })
+	d.Moved(Whereabouts{Source: "10.0.0.9:5060"}, &sip.Uri{Scheme: "sip", Host: "10.0.0.8"}, "sip:peer@10.0.0.8", "", func() string { return "10.0.0.1:5060" })
 	loose := sip.NewParams()
 	loose.Add("lr", "")
 	other := sip.NewParams()
@@ -56,8 +56,9 @@ func TestElsewhere(t *testing.T) {
 		if c.route != nil {
 			req.AppendHeader(c.route)
 		}
-		if target, _, _ := d.Elsewhere(req); (target != nil) != c.want {
-			t.Errorf("%s: %v, want the new place: %t", c.name, target, c.want)
+		target, former, from := d.Elsewhere(req)
+		if moved := target != nil && former == "10.0.0.9:5060" && from == "10.0.0.1:5060"; moved != c.want || !moved && (target != nil || former+from != "") {
+			t.Errorf("%s: %v, %q, %q; want the new place: %t", c.name, target, former, from, c.want)
 		}
 	}
 }

@@ -10,6 +10,15 @@ import (
 )
 
 // What may come from a registry, and what may not.
+// A scheme has letters, digits, "+", "-" and "." (RFC 3261 §25.1).
+func TestNamesURI(t *testing.T) {
+	for scheme, want := range map[string]bool{"aAzZ09+-.": true, "": false, "a b": false, "a@": false, "a[": false, "a`": false, "a{": false, "a/": false, "a;": false, "é": false} {
+		if got := namesURI(scheme + ":b"); got != want {
+			t.Errorf("%q is a scheme: %t, want %t", scheme, got, want)
+		}
+	}
+}
+
 func TestUsable(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("a", n) }
 	for name, change := range map[string]func(d *dialogstore.Dialog){
