@@ -1,10 +1,12 @@
 package calls
 
 import (
+	"context"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/sipgo-contrib/sessiontimer"
 	"github.com/sipgo-contrib/sessiontimer/dialogstore"
 )
 
@@ -73,5 +75,39 @@ func TestUnheardTransaction(t *testing.T) {
 	<-u.Done()
 	if ended != 1 {
 		t.Errorf("those who asked were told %d times of the end, want once", ended)
+	}
+}
+
+// Such a transaction is open while the handler runs, and ends with it, even if it panics.
+func TestUnheardTransactionEnds(t *testing.T) {
+	c, _ := observed(context.Background(), Config{})
+	var seen []sip.ServerTransaction
+	handler := func(req *sip.Request, tx sip.ServerTransaction) {
+		select {
+		case <-tx.Done():
+			t.Errorf("%s: the transaction has ended before its handler", req.Method)
+		default:
+		}
+		seen = append(seen, tx)
+		if req.IsInvite() {
+			_ = tx.Respond(sip.NewResponseFromRequest(req, 200, "OK", nil))
+			return
+		}
+		if req.Method == sip.BYE {
+			panic("on purpose")
+		}
+	}
+	c.SetApplication(Application{Bye: handler, Media: handler, Ack: handler})
+	c.reInviteApplication(ofPeer())
+	c.byeApplication(ofPeer(), sessiontimer.Reason{})
+	for _, tx := range seen {
+		select {
+		case <-tx.Done():
+		default:
+			t.Error("a transaction is open after its handler")
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d handlers were called, want those of INVITE, ACK and BYE", len(seen))
 	}
 }

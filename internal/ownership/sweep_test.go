@@ -50,6 +50,10 @@ func TestSweeps(t *testing.T) {
 		if batch := n.nextBatch(nil); len(batch) != 0 {
 			t.Errorf("%d calls are written again after the sweep", len(batch))
 		}
+		n.lease.suspect.Store(true)
+		if n.written(nil, nil); !n.lease.suspect.Load() {
+			t.Error("a write after the sweep lifts a new suspicion")
+		}
 	}
 }
 
